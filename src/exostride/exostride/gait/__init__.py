@@ -1,0 +1,1 @@
+"""Reference gait, gait phase and events."""

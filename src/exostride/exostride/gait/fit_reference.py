@@ -154,7 +154,7 @@ def fit_stance(folder: Path) -> tuple[float, float, float]:
     """Return the stance fraction as a quadratic of the task, from where Schwartz's ankle moment ends.
 
     Toe off is where the mean plantarflexion moment has fallen below 0.1 N m/kg: the mean over children
-    of a moment that ends at slightly different times has a tail, and this agrees with Winter's ground reaction.
+    of a moment that ends at slightly different times has a tail, which this cuts off.
     """
     rows: dict[str, list[float]] = defaultdict(list)
     with (folder / "schwartz2008_moments.csv").open(encoding="utf-8") as stream:

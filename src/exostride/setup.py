@@ -1,0 +1,54 @@
+"""Build description of the exostride package, for pip and for colcon (ament_python) alike."""
+
+import sys
+
+from setuptools import find_packages, setup
+
+NODES = ("hardware", "gait_phase", "controller", "safety", "recorder", "session")
+
+console_scripts = ["exostride = exostride.cli:main"]
+if {"install", "develop"} & set(sys.argv):
+    # colcon installs scripts to <prefix>/lib/exostride, where ROS 2 looks for a package's executables.
+    # pip installs them to bin, where names as plain as `recorder` have no business.
+    console_scripts += [f"{name} = exostride.nodes.{name}:main" for name in NODES]
+
+setup(
+    name="exostride",
+    version="0.1.0",
+    description="An open ROS 2 stack for robotic gait training with a lower-limb exoskeleton",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["exostride", "exostride.*"]),
+    package_data={"exostride": ["py.typed", "**/*.jinja", "**/*.css", "**/*.svg", "**/*.json", "**/*.npz", "**/*.yaml"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/exostride"]),
+        ("share/exostride", ["package.xml"]),
+    ],
+    zip_safe=False,
+    install_requires=[
+        "numpy",
+        "scipy",
+        "mujoco",
+        "transforms3d",
+        "pydantic>=2",
+        "PyYAML",
+        "typer",
+        "rich",
+        "xacro",
+        "mcap",
+        "mcap-ros2-support",
+        "rosbags",
+        "ezc3d",
+        "matplotlib",
+        "jinja2",
+        "babel",
+    ],
+    extras_require={"pin": ["pin"], "pdf": ["weasyprint"]},
+    entry_points={
+        "console_scripts": console_scripts,
+        # Found by name from YAML; any installed package may add its own (docs/plugins.md).
+        "exostride.phase_estimators": [],
+        "exostride.controllers": [],
+        "exostride.devices": [],
+    },
+)

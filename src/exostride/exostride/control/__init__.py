@@ -1,0 +1,1 @@
+"""Control laws: assistance of the joints, belt and harness, and the settings they follow."""

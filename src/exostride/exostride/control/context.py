@@ -1,0 +1,32 @@
+"""What every control law is given once: the period, the walker's size, the reference, the robot's model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from exostride.gait.reference import ReferenceGait
+from exostride.types import ExoState, Vector
+
+
+class Compensation(Protocol):
+    """Torque that carries the exoskeleton itself, so that the patient does not have to."""
+
+    def step(self, state: ExoState) -> Vector:
+        """Return the feed-forward joint torque [N m], shape (6,), for the measured state."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlContext:
+    """Facts a law may rely on for a whole session.
+
+    ``torque_limit_nm`` (6,) is the largest active torque the kernel will let through;
+    ``leg_length_m`` is measured from the hip centre to the floor.
+    """
+
+    period_s: float
+    leg_length_m: float
+    body_mass_kg: float
+    torque_limit_nm: Vector
+    reference: ReferenceGait
+    compensation: Compensation | None = None

@@ -1,0 +1,96 @@
+"""Belt and harness at the therapist's settings: ramps, and never faster than the walker can follow.
+
+The belt heads for the set speed with the set acceleration. It slows, and the rise is held, while the
+pelvis drifts back on the belt (the walker does not keep up): the admissible speed falls linearly from
+the set one at ``comfort_m`` behind the standing place to zero at ``limit_m``. With ``self_paced`` the
+belt follows the pelvis as in Feasel et al., "The integrated virtual environment rehabilitation
+treadmill system", IEEE TNSRE 19:290 (2011): position error times a gain plus the pelvis' own velocity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from exostride.config import StrictModel, validate
+from exostride.control.context import ControlContext
+from exostride.types import (
+    EnvironmentCommand,
+    EnvironmentState,
+    ExoState,
+    GaitPhase,
+    HarnessAction,
+    Signal,
+    TherapySettings,
+)
+
+
+class TreadmillParameters(StrictModel):
+    """Parameters of the law.
+
+    ``unloading_rate_percent_s`` limits how fast the harness changes its force; positions are those of
+    the pelvis forward of the standing place, in metres.
+    """
+
+    unloading_rate_percent_s: float = Field(10.0, gt=0.0, le=50.0)
+    comfort_m: float = Field(0.12, gt=0.0)
+    limit_m: float = Field(0.35, gt=0.0)
+    pace_gain_hz: float = Field(0.8, gt=0.0)
+    pace_damping: float = Field(0.6, ge=0.0)
+
+
+class TreadmillLaw:
+    """See module. ``parameters`` follow :class:`TreadmillParameters`."""
+
+    def __init__(self, context: ControlContext, parameters: Mapping[str, Any] | None = None) -> None:
+        self._p = validate(TreadmillParameters, dict(parameters or {}), "environment law treadmill")
+        self._period = context.period_s
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to standing still."""
+        self._speed = 0.0
+        self._unloading: float | None = None
+
+    def step(
+        self,
+        t: float,
+        state: ExoState,
+        environment: EnvironmentState,
+        phase: GaitPhase,
+        settings: TherapySettings,
+    ) -> EnvironmentCommand:
+        """Return the belt and harness command in answer to ``state``."""
+        del phase
+        ramp = settings.belt_acceleration_m_s2 * self._period
+        goal = self._goal(state, settings)
+        self._speed += float(np.clip(goal - self._speed, -ramp, ramp))
+        if self._unloading is None:
+            self._unloading = float(np.clip(environment.unloading_percent, 0.0, 100.0))
+        step = self._p.unloading_rate_percent_s * self._period
+        self._unloading += float(np.clip(settings.unloading_percent - self._unloading, -step, step))
+        return EnvironmentCommand(
+            seq=state.seq,
+            time_s=t,
+            belt_speed_m_s=self._speed,
+            belt_acceleration_m_s2=settings.belt_acceleration_m_s2,
+            unloading_percent=self._unloading,
+            support_kind=settings.support_kind,
+            harness_action=HarnessAction.UNLOAD,
+        )
+
+    def _goal(self, state: ExoState, settings: TherapySettings) -> float:
+        """Return the speed to head for [m/s]."""
+        if not state.available & Signal.PELVIS or not np.isfinite(state.pelvis_position_m[0]):
+            return settings.belt_speed_m_s
+        ahead = float(state.pelvis_position_m[0])
+        if settings.self_paced:
+            wish = self._speed + self._p.pace_gain_hz * ahead
+            wish += self._p.pace_damping * float(np.nan_to_num(state.pelvis_velocity_m_s[0]))
+            return float(np.clip(wish, 0.0, settings.belt_speed_m_s))
+        behind = -ahead - self._p.comfort_m
+        share = 1.0 - behind / max(self._p.limit_m - self._p.comfort_m, 1e-6)
+        return settings.belt_speed_m_s * float(np.clip(share, 0.0, 1.0))

@@ -1,0 +1,1 @@
+"""What a person watches during a session: a live terminal view, or plain lines without a terminal."""

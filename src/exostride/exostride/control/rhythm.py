@@ -61,8 +61,8 @@ class Rhythm:
         good = np.isfinite(phase.phase) & np.isfinite(phase.rate_hz) & np.isfinite(phase.confidence)
         usable = good & (phase.state in (GaitState.STARTING, GaitState.WALKING))
         trust = np.where(usable, np.clip(phase.confidence, 0.0, 1.0), 0.0)
-        rate = np.where(usable, trust * phase.rate_hz + (1.0 - trust) * lead_hz, lead_hz)
-        pull = np.where(usable, wrap(phase.phase - self._phase), 0.0)
+        rate = lead_hz + trust * (np.where(usable, phase.rate_hz, lead_hz) - lead_hz)
+        pull = wrap(np.where(usable, phase.phase, self._phase) - self._phase)
         couple = wrap(self._phase[::-1] + 0.5 - self._phase)
         speed = rate + self._follow * trust * pull + self._couple * (1.0 - trust) * couple
         # A leg may wait for the walker but never run backwards: the reference would swing back with it.

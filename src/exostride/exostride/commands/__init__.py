@@ -1,0 +1,1 @@
+"""Commands of the ``exostride`` command line, one module each."""

@@ -1,0 +1,151 @@
+"""``exostride simulate``: one session on the virtual clock, in one process, without ROS."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from exostride.errors import ExitCode, InputError
+from exostride.monitor.snapshot import Snapshot, Timing
+from exostride.monitor.view import plain_line, render
+from exostride.runtime.simulate import SimulationConfig, SimulationResult, Tick, run
+
+_REFRESH_S = 0.1
+_PLAIN_EVERY_S = 5.0
+
+
+class LiveObserver:
+    """Feeds the live view from the runner's ticks; plain lines when the output is not a terminal."""
+
+    def __init__(self, title: str, console: Console) -> None:
+        self._snapshot = Snapshot(title=title, timing=Timing())
+        self._console = console
+        self._live: Live | None = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._shown = -1.0
+        self._next_line = 0.0
+        self._start = time.perf_counter()
+
+    def __enter__(self) -> LiveObserver:
+        """Open the view."""
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the view, leaving its last picture."""
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, tick: Tick) -> bool:
+        """Take one tick; returns whether to go on."""
+        s = self._snapshot
+        for metrics in tick.metrics:
+            s.put_metrics(metrics)
+        # The picture is for eyes: the wall clock paces it, and it never touches the simulation.
+        now = time.perf_counter()
+        due = now - self._shown >= _REFRESH_S if self._live else tick.time_s >= self._next_line
+        if not due:
+            return True
+        s.exo, s.environment, s.phase = tick.reading.exo, tick.reading.environment, tick.phase
+        s.command, s.applied, s.safety, s.session = tick.command, tick.applied, tick.safety, tick.session
+        assert s.timing is not None
+        s.timing.times_real_time = tick.time_s / max(now - self._start, 1e-9)
+        if self._live:
+            self._live.update(render(s), refresh=True)
+            self._shown = now
+        else:
+            print(plain_line(s), flush=True)
+            self._next_line = tick.time_s + _PLAIN_EVERY_S
+        return True
+
+
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def settings_overrides(items: list[str]) -> dict[str, Any]:
+    """Return ``NAME=VALUE`` items as a mapping; comma-separated values become a list.
+
+    Raises
+    ------
+    InputError
+        An item has no ``=``.
+    """
+    result: dict[str, Any] = {}
+    for item in items:
+        name, sign, value = item.partition("=")
+        if not sign or not name:
+            raise InputError(f"--set {item}: expected NAME=VALUE, for example --set belt_speed_m_s=0.4")
+        parts = [_number(part.strip()) for part in value.split(",")]
+        result[name.strip()] = parts if len(parts) > 1 else parts[0]
+    return result
+
+
+def _report(result: SimulationResult, console: Console) -> None:
+    console.print(
+        f"{result.steps} steps in {result.time_s:.1f} s of simulated time "
+        f"({result.time_s / max(result.wall_s, 1e-9):.1f} times real time); "
+        f"{result.session.message or 'session ended'}"
+    )
+    if result.bag:
+        console.print(f"bag: {result.bag}", soft_wrap=True)
+
+
+def simulate(
+    patient: Annotated[
+        str, typer.Option(help="Patient profile: a name in config/patients or a file.")
+    ] = "hemiparetic_left_mild",
+    robot: Annotated[
+        str, typer.Option(help="exoskeleton, or none for the harness alone.")
+    ] = "exoskeleton",
+    device: Annotated[str, typer.Option(help="Device by name.")] = "simulated",
+    controller: Annotated[str, typer.Option(help="Assistance law by name.")] = "impedance",
+    estimator: Annotated[str, typer.Option(help="Gait-phase estimator by name.")] = "default",
+    protocol: Annotated[
+        Path | None, typer.Option(help="Therapy protocol (YAML) with settings and goal.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="A therapy setting, NAME=VALUE; may be repeated.")
+    ] = None,
+    duration: Annotated[float, typer.Option(help="Longest simulated time [s].", min=0.01)] = 60.0,
+    steps: Annotated[int, typer.Option(help="Stop after this many steps; 0 for no step goal.", min=0)] = 0,
+    rate: Annotated[int, typer.Option(help="Control rate [Hz].", min=100, max=500)] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of all noise.", min=0)] = 0,
+    bag: Annotated[Path | None, typer.Option(help="Write the session to this bag (MCAP).")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only the last line.")] = False,
+) -> None:
+    """Run a session on the virtual clock: the same components as the ROS 2 graph, deterministic and fast."""
+    config = SimulationConfig(
+        device=device,
+        patient=patient,
+        robot=robot,
+        controller=controller,
+        estimator=estimator,
+        protocol=protocol,
+        overrides=settings_overrides(setting or []),
+        duration_s=duration,
+        goal_steps=steps,
+        rate_hz=rate,
+        seed=seed,
+        bag=bag,
+    )
+    console = Console()
+    if quiet:
+        result = run(config)
+    else:
+        with LiveObserver(f"Exostride · {patient} · {controller} · virtual clock", console) as observer:
+            result = run(config, observer)
+    _report(result, console)
+    if result.exit_code != ExitCode.OK:
+        sys.exit(int(result.exit_code))

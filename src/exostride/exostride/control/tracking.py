@@ -1,0 +1,150 @@
+"""What every law about a reference path needs each tick, and the frame that turns a law into a command.
+
+:class:`Tracker` gives the reference, the measured posture and the error, bumpless from the first tick.
+:class:`PathLaw` carries the parts that all laws share (compensation of the robot, soft start, limits),
+so that a law of one's own is its parameters and one method, :meth:`PathLaw.assist`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from exostride.control.context import ControlContext
+from exostride.control.path import ReferencePath
+from exostride.control.rhythm import Rhythm
+from exostride.conventions import N_JOINTS
+from exostride.types import AssistCommand, ExoState, GaitPhase, TherapySettings, Vector
+
+_BITS: Final = np.arange(N_JOINTS)
+_WALKING_M_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One tick as a law sees it; vectors (6,) in joint order, ``leg_phase`` and ``leg_rate_hz`` (2,).
+
+    ``error_rad`` is reference minus angle, zero where a joint was not measured. ``walking`` tells
+    whether the belt is meant to move.
+    """
+
+    t: float
+    reference_rad: Vector
+    reference_velocity_rad_s: Vector
+    angle_rad: Vector
+    velocity_rad_s: Vector
+    error_rad: Vector
+    leg_phase: Vector
+    leg_rate_hz: Vector
+    walking: bool
+    state: ExoState
+    settings: TherapySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Assistance:
+    """What a law gives: feed-forward torque, spring and damper about the reference, level (0..1) to show."""
+
+    torque_nm: Vector
+    stiffness_nm_rad: Vector
+    damping_nms_rad: Vector
+    level: Vector
+
+
+class Tracker:
+    """Follows rhythm and reference path; starts at the measured posture and glides onto the path.
+
+    Parameters
+    ----------
+    context
+        Facts of the session.
+    follow_hz
+        Gain with which a trusted phase is followed, see :class:`~exostride.control.rhythm.Rhythm`.
+    blend_s
+        Time constant [s] of the glide from the first posture onto the path.
+    """
+
+    def __init__(self, context: ControlContext, follow_hz: float = 12.0, blend_s: float = 1.0) -> None:
+        self._rhythm = Rhythm(context.period_s, follow_hz)
+        self._path = ReferencePath(context)
+        self._decay = float(np.exp(-context.period_s / blend_s))
+        self.reset()
+
+    def reset(self) -> None:
+        """Start again from the next measured posture."""
+        self._rhythm.reset()
+        self._path.reset()
+        self._bridge: Vector | None = None
+        self.gain = 0.0
+
+    def step(self, t: float, state: ExoState, phase: GaitPhase, settings: TherapySettings) -> Track:
+        """Return what a law sees in this tick; ``gain`` rises from 0 to 1 after a reset."""
+        rhythm = self._rhythm.step(phase, self._path.advance(settings))
+        reference, velocity = self._path.sample(rhythm, settings)
+        seen = ((state.joint_valid >> _BITS) & 1).astype(bool)
+        seen &= np.isfinite(state.angle_rad) & np.isfinite(state.velocity_rad_s)
+        if self._bridge is None:
+            # Beyond half a turn it is the sensor that is wrong, not the posture.
+            self._bridge = np.clip(np.where(seen, state.angle_rad - reference, 0.0), -np.pi, np.pi)
+        reference = reference + self._bridge
+        self._bridge = self._bridge * self._decay
+        self.gain = 1.0 - self._decay * (1.0 - self.gain)
+        angle = np.where(seen, state.angle_rad, reference)
+        return Track(
+            t=t,
+            reference_rad=reference,
+            reference_velocity_rad_s=velocity,
+            angle_rad=angle,
+            velocity_rad_s=np.where(seen, state.velocity_rad_s, velocity),
+            error_rad=reference - angle,
+            leg_phase=rhythm.phase,
+            leg_rate_hz=rhythm.rate_hz,
+            walking=self._path.speed_m_s > _WALKING_M_S,
+            state=state,
+            settings=settings,
+        )
+
+
+class PathLaw(ABC):
+    """An assistance law about the reference path: parameters, memory and one method.
+
+    The robot carries itself in every law: its compensation torque is added here. What the law adds
+    rises softly after a reset, so that switching laws is bumpless.
+    """
+
+    def __init__(self, context: ControlContext, tracker: Tracker | None = None) -> None:
+        self.context = context
+        self.tracker = tracker or Tracker(context)
+
+    @abstractmethod
+    def assist(self, track: Track) -> Assistance:
+        """Return the assistance for one tick."""
+
+    def reset(self) -> None:
+        """Forget adaptation; the next step starts at the measured posture, without a bump."""
+        self.tracker.reset()
+
+    def step(self, t: float, state: ExoState, phase: GaitPhase, settings: TherapySettings) -> AssistCommand:
+        """Return the joint command in answer to ``state``."""
+        track = self.tracker.step(t, state, phase, settings)
+        given = self.assist(track)
+        gain, limit = self.tracker.gain, self.context.torque_limit_nm
+        torque = gain * given.torque_nm + self._compensation(state)
+        return AssistCommand(
+            seq=state.seq,
+            time_s=t,
+            torque_nm=np.clip(np.nan_to_num(torque), -limit, limit),
+            stiffness_nm_rad=gain * given.stiffness_nm_rad,
+            damping_nms_rad=gain * given.damping_nms_rad,
+            reference_rad=track.reference_rad,
+            reference_velocity_rad_s=track.reference_velocity_rad_s,
+            assistance=given.level,
+        )
+
+    def _compensation(self, state: ExoState) -> Vector:
+        if self.context.compensation is None:
+            return np.zeros(N_JOINTS)
+        return self.context.compensation.step(state)

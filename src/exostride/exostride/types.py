@@ -331,6 +331,7 @@ class EnvironmentCommand:
     unloading_percent: float = 0.0
     support_kind: int = SupportKind.CONSTANT_FORCE
     harness_action: int = HarnessAction.UNLOAD
+    belt_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,7 +476,9 @@ class DriveCommand:
 
     ``torque = clip(torque_nm + K (reference − q) + D (reference' − q'), low_nm, high_nm)``,
     evaluated by the drive at its own rate. ``protective_nm`` (soft wall, virtual stop, damping)
-    is added outside that clip and clipped by the drive's own rating only.
+    is added outside that clip and clipped by the drive's own rating only, as is the damping torque
+    ``-protective_damping q'``. Bit i of ``safe_off`` takes the power from joint i whatever its drive
+    does (safe torque off, IEC 61800-5-2); its shorted windings then brake it passively.
     """
 
     torque_nm: Vector = field(default_factory=joints)
@@ -487,6 +490,7 @@ class DriveCommand:
     high_nm: Vector = field(default_factory=joints)
     protective_nm: Vector = field(default_factory=joints)
     protective_damping_nms_rad: Vector = field(default_factory=joints)
+    safe_off: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,10 +108,21 @@ def metadata(name: str, values: Mapping[str, str]) -> bytes:
     return record(Op.METADATA, text(name) + mapping(values))
 
 
-def attachment_index(offset: int, length: int, name: str, media_type: str, size: int, log_time: int) -> bytes:
-    """Return the summary's pointer to an attachment record."""
-    head = struct.pack("<QQQQQ", offset, length, log_time, log_time, size)
-    return record(Op.ATTACHMENT_INDEX, head + text(name) + text(media_type))
+@dataclass(frozen=True, slots=True)
+class AttachmentPlace:
+    """Where an attachment lies, and what it is; ``log_time`` [ns]."""
+
+    start: int
+    length: int
+    name: str
+    media_type: str
+    size: int
+    log_time: int
+
+    def pack(self) -> bytes:
+        """Return the attachment index record."""
+        head = struct.pack("<QQQQQ", self.start, self.length, self.log_time, self.log_time, self.size)
+        return record(Op.ATTACHMENT_INDEX, head + text(self.name) + text(self.media_type))
 
 
 def metadata_index(offset: int, length: int, name: str) -> bytes:
@@ -153,24 +164,31 @@ def chunk(begin: int, end: int, raw: bytes, compression: str, packed: bytes) -> 
     return record(Op.CHUNK, head + struct.pack("<Q", len(packed)) + packed)
 
 
-def statistics(
-    counts: Mapping[int, int], begin: int, end: int, schemas: int, attachments: int, metadatas: int, chunks: int
-) -> bytes:
-    """Return the statistics record; ``counts`` are messages per channel, times in ns."""
-    per_channel = b"".join(_U16_U64.pack(channel, count) for channel, count in counts.items())
-    body = struct.pack(
-        "<QHIIIIQQI",
-        sum(counts.values()),
-        schemas,
-        len(counts),
-        attachments,
-        metadatas,
-        chunks,
-        begin,
-        end,
-        len(per_channel),
-    )
-    return record(Op.STATISTICS, body + per_channel)
+@dataclass(slots=True)
+class Statistics:
+    """What a file holds in all; times in ns."""
+
+    counts: dict[int, int] = field(default_factory=dict)
+    """Messages per channel."""
+    begin: int = 0
+    end: int = 0
+    schemas: int = 0
+    attachments: int = 0
+    metadatas: int = 0
+    chunks: int = 0
+
+    @property
+    def messages(self) -> int:
+        """Messages of all channels."""
+        return sum(self.counts.values())
+
+    def pack(self) -> bytes:
+        """Return the record."""
+        per_channel = b"".join(_U16_U64.pack(channel, count) for channel, count in self.counts.items())
+        totals = (self.messages, self.schemas, len(self.counts))
+        others = (self.attachments, self.metadatas, self.chunks, self.begin, self.end)
+        body = struct.pack("<QHIIIIQQI", *totals, *others, len(per_channel))
+        return record(Op.STATISTICS, body + per_channel)
 
 
 def summary_offset(op: Op, start: int, length: int) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from xml.dom import minidom
 from xml.etree import ElementTree
 
@@ -44,7 +44,7 @@ def urdf(model: ModelName, body: BodyParameters = DEFAULT_BODY) -> str:
     return '<?xml version="1.0"?>\n' + text
 
 
-def _drop_comments(node: minidom.Node) -> None:
+def _drop_comments(node: Any) -> None:
     for child in list(node.childNodes):
         if child.nodeType == minidom.Node.COMMENT_NODE:
             node.removeChild(child)

@@ -21,7 +21,7 @@ VARIABLES = ("AMENT_PREFIX_PATH", "LD_LIBRARY_PATH", "PYTHONPATH")
 
 # The loader reads LD_LIBRARY_PATH only when a process starts, hence the one exec. It keeps the process
 # id, so that a supervisor does not notice; children inherit the variables and start directly.
-STARTUP = '''"""Written by tools/bootstrap.sh: lets every start of this interpreter find ROS 2 and Exostride."""
+STARTUP = '''"""Written by tools/bootstrap.sh: lets this interpreter find ROS 2 and Exostride."""
 import os
 import sys
 

@@ -19,7 +19,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["exostride", "exostride.*"]),
-    package_data={"exostride": ["py.typed", "**/*.jinja", "**/*.css", "**/*.svg", "**/*.json", "**/*.npz", "**/*.yaml"]},
+    package_data={
+        "exostride": ["py.typed", "**/*.jinja", "**/*.css", "**/*.svg", "**/*.json", "**/*.npz", "**/*.yaml"]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/exostride"]),
         ("share/exostride", ["package.xml"]),

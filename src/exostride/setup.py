@@ -49,7 +49,9 @@ setup(
     entry_points={
         "console_scripts": console_scripts,
         # Found by name from YAML; any installed package may add its own (docs/plugins.md).
-        "exostride.phase_estimators": [],
+        "exostride.phase_estimators": [
+            "adaptive_oscillator = exostride.gait.phase.adaptive_oscillator:AdaptiveOscillator",
+        ],
         "exostride.controllers": [],
         "exostride.devices": [],
     },

@@ -1,0 +1,97 @@
+"""Standing, starting, walking, stopping, stumbling: what one leg is doing, and whether its foot is down."""
+
+from __future__ import annotations
+
+import math
+
+from exostride.gait.events import LegEvents
+from exostride.gait.phase.settings import ShellParameters
+from exostride.gait.phase.signals import LegSample
+from exostride.types import GaitState
+
+STANCE_FRACTION = 0.62
+"""Part of the cycle a foot is on the ground before the leg's own share is known (Perry 2010)."""
+
+
+class LegActivity:
+    """Gait state of one leg from the range of its thigh angle and the regularity of its strides.
+
+    The range is that of two alternating windows of ``standing_time_s``, so it looks back between one
+    and two windows without a buffer.
+    """
+
+    __slots__ = ("_down", "_high", "_low", "_old_high", "_old_low", "_p", "_strikes", "_window", "state")
+
+    def __init__(self, parameters: ShellParameters) -> None:
+        self._p = parameters
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._high = self._old_high = -math.inf
+        self._low = self._old_low = math.inf
+        self._window = 0.0
+        self._strikes = 0
+        self._down: bool | None = None
+        self.state = GaitState.UNKNOWN
+
+    def step(self, t: float, dt: float, leg: LegSample, events: LegEvents) -> bool:
+        """Take one tick; return whether the leg is moving as in walking."""
+        self._down = events.contact
+        if not leg.ok:
+            if self.state != GaitState.UNKNOWN:
+                self._window += dt
+                if self._window > 2.0 * self._p.standing_time_s:
+                    self.state = GaitState.UNKNOWN
+            return self.state in (GaitState.WALKING, GaitState.STARTING)
+        self._window += dt
+        if self._window > self._p.standing_time_s:
+            self._old_high, self._old_low = self._high, self._low
+            self._high = self._low = leg.angle_rad
+            self._window = 0.0
+        angle = leg.angle_rad
+        self._high = max(self._high, angle)
+        self._low = min(self._low, angle)
+        span = max(self._high, self._old_high) - min(self._low, self._old_low)
+        self._classify(t, span, events)
+        return self.state in (GaitState.WALKING, GaitState.STARTING)
+
+    def _classify(self, t: float, span: float, events: LegEvents) -> None:
+        strike, stride = events.strike_s, events.stride_s
+        since = t - strike
+        if span < self._p.standing_range_rad:
+            full = self._old_high > -math.inf
+            self.state = GaitState.STANDING if full else GaitState.UNKNOWN
+        elif not math.isfinite(stride):
+            self.state = GaitState.STARTING
+        elif since > 1.6 * stride:
+            self.state = GaitState.STOPPING
+        else:
+            self.state = GaitState.WALKING
+
+    def stance(self, phase: float) -> float:
+        """Return the probability that the foot is on the ground at this phase."""
+        if self._down is not None:
+            return 1.0 if self._down else 0.0
+        if self.state == GaitState.STANDING:
+            return 1.0
+        if self.state == GaitState.UNKNOWN:
+            return 0.5
+        # Logistic edges, 3 % of the cycle wide, at toe off and heel strike.
+        off = 1.0 / (1.0 + math.exp(min((phase - STANCE_FRACTION) / 0.02, 50.0)))
+        on = 1.0 / (1.0 + math.exp(min((1.0 - phase) / 0.02, 50.0)))
+        return max(off, on)
+
+
+def overall(left: GaitState, right: GaitState) -> GaitState:
+    """Return the walker's state from both legs': a moving leg counts more than a standing one."""
+    for state in (
+        GaitState.STUMBLING,
+        GaitState.WALKING,
+        GaitState.STARTING,
+        GaitState.STOPPING,
+        GaitState.STANDING,
+    ):
+        if state in (left, right):
+            return state
+    return GaitState.UNKNOWN

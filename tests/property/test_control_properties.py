@@ -7,8 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from exostride.control.context import ControlContext
-from exostride.control.impedance import ImpedanceController, ImpedanceParameters
+from exostride.control.force_field import ForceFieldController
+from exostride.control.guidance import GuidanceController, PositionController
+from exostride.control.impedance import ImpedanceController
+from exostride.control.path_control import PathController
 from exostride.control.settings import BOUNDS, problems
+from exostride.control.transparent import TransparentController
 from exostride.control.treadmill import TreadmillLaw
 from exostride.gait.reference import load_reference
 from exostride.paths import config_dir
@@ -18,6 +22,16 @@ T = 0.005
 CONTEXT = ControlContext(
     T, 0.9, 75.0, np.full(6, 80.0), load_reference(config_dir() / "norms" / "reference_gait.yaml")
 )
+
+LAWS = [
+    ForceFieldController,
+    GuidanceController,
+    ImpedanceController,
+    PathController,
+    PositionController,
+    TransparentController,
+]
+STIFFEST_NM_RAD = 700.0
 
 anything = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([np.nan, np.inf, -np.inf]))
 
@@ -74,20 +88,20 @@ def valid_settings(draw):
     return settings
 
 
-@pytest.mark.parametrize("law_type", [ImpedanceController])
+@pytest.mark.parametrize("law_type", LAWS)
 @given(inputs=st.lists(st.tuples(states, phases), min_size=1, max_size=12), settings=valid_settings())
 def test_assistance_is_finite_and_bounded_for_any_input(law_type, inputs, settings):
     law = law_type(CONTEXT)
-    top = ImpedanceParameters()
     for k, (state, phase) in enumerate(inputs):
         command = law.step(k * T, state, phase, settings)
         for name in ("torque_nm", "stiffness_nm_rad", "damping_nms_rad", "reference_rad", "assistance"):
             assert np.all(np.isfinite(getattr(command, name))), name
         assert np.all(np.isfinite(command.reference_velocity_rad_s))
         assert np.all(np.abs(command.torque_nm) <= CONTEXT.torque_limit_nm)
-        assert np.all(command.assistance >= settings.assistance_min - 1e-12)
-        assert np.all(command.assistance <= settings.assistance_max + 1e-12)
-        assert np.all(command.stiffness_nm_rad <= np.tile(top.stiffness_nm_rad, 2) + 1e-9)
+        if law_type not in (PositionController, TransparentController):
+            assert np.all(command.assistance >= settings.assistance_min - 1e-12)
+            assert np.all(command.assistance <= settings.assistance_max + 1e-12)
+        assert np.all(command.stiffness_nm_rad <= STIFFEST_NM_RAD)
         assert np.all(command.stiffness_nm_rad >= 0)
 
 

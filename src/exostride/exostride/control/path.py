@@ -7,6 +7,7 @@ motion, and blended with a standing posture while the belt is nearly still.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from exostride.control.context import ControlContext
 from exostride.control.rhythm import RhythmSample
@@ -33,6 +34,11 @@ class ReferencePath:
         self._curve: ReferenceCurve | None = None
         self._curve_speed = -1.0
         self._mean = np.zeros(3)
+
+    @property
+    def version(self) -> tuple[float, float]:
+        """Changes whenever the shape of the path does."""
+        return self._curve_speed, round(self._blend, 2)
 
     @property
     def speed_m_s(self) -> float:
@@ -66,3 +72,13 @@ class ReferencePath:
         kept = np.clip(angle, settings.range_min_rad, settings.range_max_rad)
         velocity = np.where(kept == angle, self._blend * velocity, 0.0)
         return kept, velocity
+
+    def table(self, side: int, settings: TherapySettings, samples: int) -> NDArray[np.float64]:
+        """Return one leg's path over the cycle, shape (samples, 3) [rad], phase 0 first."""
+        assert self._curve is not None, "advance() comes first"
+        part = side_slice(side)
+        shape = self._curve.angles(np.arange(samples) / samples)
+        angle = self._mean + settings.amplitude[part] * (shape - self._mean) + settings.offset_rad[part]
+        angle = STANDING_RAD[part] + self._blend * (angle - STANDING_RAD[part])
+        kept: NDArray[np.float64] = np.clip(angle, settings.range_min_rad[part], settings.range_max_rad[part])
+        return kept

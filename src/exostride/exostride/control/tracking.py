@@ -46,12 +46,16 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Assistance:
-    """What a law gives: feed-forward torque, spring and damper about the reference, level (0..1) to show."""
+    """What a law gives: feed-forward torque, spring and damper about the reference, level (0..1) to show.
+
+    ``reference_rad`` replaces the path's own reference where a law wants its spring about another point.
+    """
 
     torque_nm: Vector
     stiffness_nm_rad: Vector
     damping_nms_rad: Vector
     level: Vector
+    reference_rad: Vector | None = None
 
 
 class Tracker:
@@ -69,21 +73,21 @@ class Tracker:
 
     def __init__(self, context: ControlContext, follow_hz: float = 12.0, blend_s: float = 1.0) -> None:
         self._rhythm = Rhythm(context.period_s, follow_hz)
-        self._path = ReferencePath(context)
+        self.path = ReferencePath(context)
         self._decay = float(np.exp(-context.period_s / blend_s))
         self.reset()
 
     def reset(self) -> None:
         """Start again from the next measured posture."""
         self._rhythm.reset()
-        self._path.reset()
+        self.path.reset()
         self._bridge: Vector | None = None
         self.gain = 0.0
 
     def step(self, t: float, state: ExoState, phase: GaitPhase, settings: TherapySettings) -> Track:
         """Return what a law sees in this tick; ``gain`` rises from 0 to 1 after a reset."""
-        rhythm = self._rhythm.step(phase, self._path.advance(settings))
-        reference, velocity = self._path.sample(rhythm, settings)
+        rhythm = self._rhythm.step(phase, self.path.advance(settings))
+        reference, velocity = self.path.sample(rhythm, settings)
         seen = ((state.joint_valid >> _BITS) & 1).astype(bool)
         seen &= np.isfinite(state.angle_rad) & np.isfinite(state.velocity_rad_s)
         if self._bridge is None:
@@ -102,7 +106,7 @@ class Tracker:
             error_rad=reference - angle,
             leg_phase=rhythm.phase,
             leg_rate_hz=rhythm.rate_hz,
-            walking=self._path.speed_m_s > _WALKING_M_S,
+            walking=self.path.speed_m_s > _WALKING_M_S,
             state=state,
             settings=settings,
         )
@@ -139,7 +143,7 @@ class PathLaw(ABC):
             torque_nm=np.clip(np.nan_to_num(torque), -limit, limit),
             stiffness_nm_rad=gain * given.stiffness_nm_rad,
             damping_nms_rad=gain * given.damping_nms_rad,
-            reference_rad=track.reference_rad,
+            reference_rad=track.reference_rad if given.reference_rad is None else given.reference_rad,
             reference_velocity_rad_s=track.reference_velocity_rad_s,
             assistance=given.level,
         )

@@ -1,0 +1,71 @@
+r"""Torque with which the exoskeleton's legs carry themselves.
+
+.. math:: \tau_{comp} = g(q) + C(q, \dot q)\dot q + s\,M(q)\,\hat{\ddot q}
+          + F_c \tanh(\dot q/\omega_0) + F_v \dot q
+
+from the Pinocchio model with the measured pelvis orientation, with Coulomb and viscous friction from
+the joint table and a share s < 1 of the inertia on a filtered acceleration. The frame carries the pelvis
+part of the robot, the drives carry the legs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from exostride.config import StrictModel
+from exostride.conventions import JOINTS, N_JOINTS
+from exostride.model.anthropometry import BodyParameters
+from exostride.model.dynamics import LegDynamics
+from exostride.model.joints import joint_table
+from exostride.types import ExoState, Signal, Vector
+
+
+class CompensationParameters(StrictModel):
+    """Share of each part that is compensated [1], friction's velocity scale [rad/s], filter [s].
+
+    A share below one keeps the loop passive when the model is a little wrong. The inertia's share is
+    smaller because its acceleration comes late by the filter.
+    """
+
+    gravity: float = Field(1.0, ge=0.0, le=1.0)
+    friction: float = Field(0.8, ge=0.0, lt=1.0)
+    inertia: float = Field(0.5, ge=0.0, lt=1.0)
+    friction_rad_s: float = Field(0.15, gt=0.0)
+    filter_s: float = Field(0.015, gt=0.0)
+
+
+class RobotCompensation:
+    """See module; implements :class:`~exostride.control.context.Compensation`."""
+
+    def __init__(
+        self, body: BodyParameters, period_s: float, parameters: CompensationParameters | None = None
+    ) -> None:
+        self._p = parameters or CompensationParameters()
+        self._dynamics = LegDynamics("exoskeleton", body)
+        rows = [joint_table()[name] for name in JOINTS]
+        self._coulomb = self._p.friction * np.array([row.friction_nm for row in rows])
+        self._viscous = self._p.friction * np.array([row.damping_nms_rad for row in rows])
+        self._period = period_s
+        self._share = period_s / (period_s + self._p.filter_s)
+        self._last: Vector | None = None
+        self._acceleration = np.zeros(N_JOINTS)
+
+    def step(self, state: ExoState) -> Vector:
+        """Return the compensation torque (6,) [N m]; zero where the joints are not all measured."""
+        q, qd = state.angle_rad, state.velocity_rad_s
+        if state.joint_valid != (1 << N_JOINTS) - 1 or not (
+            np.all(np.isfinite(q)) and np.all(np.isfinite(qd))
+        ):
+            self._last = None
+            return np.zeros(N_JOINTS)
+        upright = not state.available & Signal.PELVIS or not np.all(np.isfinite(state.pelvis_orientation))
+        self._dynamics.set_pelvis(None if upright else state.pelvis_orientation)
+        if self._last is not None:
+            raw = np.clip((qd - self._last) / self._period, -200.0, 200.0)
+            self._acceleration = self._acceleration + self._share * (raw - self._acceleration)
+        self._last = qd
+        torque = self._p.gravity * self._dynamics.torque(q, qd, np.zeros(N_JOINTS))
+        torque += self._p.inertia * self._dynamics.inertia_torque(q, self._acceleration)
+        torque += self._coulomb * np.tanh(qd / self._p.friction_rad_s) + self._viscous * qd
+        return torque

@@ -33,17 +33,17 @@ class AdaptiveOscillatorParameters(ShellParameters):
     """Parameters of :class:`AdaptiveOscillator`."""
 
     events: EventParameters = EventParameters()
-    harmonics: int = Field(3, ge=1, le=8)
-    phase_gain: float = Field(0.35, gt=0.0)
-    rate_gain: float = Field(0.05, gt=0.0)
-    amplitude_gain: float = Field(0.15, gt=0.0)
-    mean_gain: float = Field(2.0, gt=0.0)
-    initial_rate_hz: float = Field(0.8, gt=0.0)
-    rate_min_hz: float = Field(0.25, gt=0.0)
-    rate_max_hz: float = Field(2.0, gt=0.0)
-    correction_time_s: float = Field(0.15, gt=0.0)
-    strike_phase_gain: float = Field(0.6, gt=0.0, le=1.0)
-    strike_rate_gain: float = Field(0.5, ge=0.0, le=1.0)
+    harmonics: int = Field(default=3, ge=1, le=8)
+    phase_gain: float = Field(default=0.35, gt=0.0)
+    rate_gain: float = Field(default=0.05, gt=0.0)
+    amplitude_gain: float = Field(default=0.15, gt=0.0)
+    mean_gain: float = Field(default=2.0, gt=0.0)
+    initial_rate_hz: float = Field(default=0.8, gt=0.0)
+    rate_min_hz: float = Field(default=0.25, gt=0.0)
+    rate_max_hz: float = Field(default=2.0, gt=0.0)
+    correction_time_s: float = Field(default=0.15, gt=0.0)
+    strike_phase_gain: float = Field(default=0.6, gt=0.0, le=1.0)
+    strike_rate_gain: float = Field(default=0.5, ge=0.0, le=1.0)
 
 
 class OscillatorLeg:

@@ -18,28 +18,28 @@ class EventParameters(StrictModel):
     """Event detection, the same for every estimator."""
 
     use_foot_load: bool = True
-    load_threshold_fraction: float = Field(0.08, gt=0.0, lt=0.9)
-    load_release_fraction: float = Field(0.05, gt=0.0, lt=0.9)
-    load_minimum_n: float = Field(30.0, gt=0.0)
-    load_memory_s: float = Field(8.0, gt=0.5)
-    refractory_s: float = Field(0.35, gt=0.05, lt=2.0)
-    thigh_cutoff_hz: float = Field(3.0, gt=0.5, lt=20.0)
-    thigh_arm_fraction: float = Field(0.35, gt=0.05, lt=0.95)
-    thigh_arm_minimum_rad_s: float = Field(0.35, gt=0.0)
-    thigh_memory_s: float = Field(6.0, gt=0.5)
-    thigh_strike_lag_cycle: float = Field(0.085, ge=-0.2, le=0.3)
+    load_threshold_fraction: float = Field(default=0.08, gt=0.0, lt=0.9)
+    load_release_fraction: float = Field(default=0.05, gt=0.0, lt=0.9)
+    load_minimum_n: float = Field(default=30.0, gt=0.0)
+    load_memory_s: float = Field(default=8.0, gt=0.5)
+    refractory_s: float = Field(default=0.35, gt=0.05, lt=2.0)
+    thigh_cutoff_hz: float = Field(default=3.0, gt=0.5, lt=20.0)
+    thigh_arm_fraction: float = Field(default=0.35, gt=0.05, lt=0.95)
+    thigh_arm_minimum_rad_s: float = Field(default=0.35, gt=0.0)
+    thigh_memory_s: float = Field(default=6.0, gt=0.5)
+    thigh_strike_lag_cycle: float = Field(default=0.085, ge=-0.2, le=0.3)
 
 
 class ShellParameters(StrictModel):
     """What all estimators share: gait states, gaps, coupling of the legs, smoothness of the output."""
 
-    gap_hold_s: float = Field(0.1, gt=0.0)
-    gap_reset_s: float = Field(0.6, gt=0.0)
-    standing_range_rad: float = Field(0.07, gt=0.0)
-    standing_time_s: float = Field(1.0, gt=0.1)
-    stride_min_s: float = Field(0.4, gt=0.1)
-    stride_max_s: float = Field(4.0, gt=0.5)
-    correction_rate: float = Field(1.0, gt=0.0)
+    gap_hold_s: float = Field(default=0.1, gt=0.0)
+    gap_reset_s: float = Field(default=0.6, gt=0.0)
+    standing_range_rad: float = Field(default=0.07, gt=0.0)
+    standing_time_s: float = Field(default=1.0, gt=0.1)
+    stride_min_s: float = Field(default=0.4, gt=0.1)
+    stride_max_s: float = Field(default=4.0, gt=0.5)
+    correction_rate: float = Field(default=1.0, gt=0.0)
 
 
 ModelT = TypeVar("ModelT", bound=StrictModel)

@@ -48,11 +48,24 @@ setup(
     extras_require={"pin": ["pin"], "pdf": ["weasyprint"]},
     entry_points={
         "console_scripts": console_scripts,
-        # Found by name from YAML; any installed package may add its own (docs/plugins.md).
+        # Chosen by name in YAML; any installed package may add its own.
         "exostride.phase_estimators": [
             "adaptive_oscillator = exostride.gait.phase.adaptive_oscillator:AdaptiveOscillator",
         ],
-        "exostride.controllers": [],
-        "exostride.devices": [],
+        "exostride.controllers": [
+            "force_field = exostride.control.force_field:ForceFieldController",
+            "guidance = exostride.control.guidance:GuidanceController",
+            "impedance = exostride.control.impedance:ImpedanceController",
+            "path_control = exostride.control.path_control:PathController",
+            "position = exostride.control.guidance:PositionController",
+            "transparent = exostride.control.transparent:TransparentController",
+        ],
+        "exostride.environment_laws": [
+            "treadmill = exostride.control.treadmill:TreadmillLaw",
+        ],
+        "exostride.devices": [
+            "simulated = exostride.hardware.simulated:SimulatedDevice",
+            "replay = exostride.hardware.replay:ReplayDevice",
+        ],
     },
 )

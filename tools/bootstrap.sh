@@ -195,6 +195,7 @@ if ! stamped messages "$(wanted_messages)"; then
       --build-base "$CACHE/build-$key" --install-base "$prefix" --event-handlers console_direct+ \
       --cmake-args -DPython3_EXECUTABLE="$PY" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=MinSizeRel
     rm -rf "$CACHE/build-$key"
+    "$PY" tools/ros_env.py register --checkout "$ROOT" --prefix "$prefix"
   }
   run "building the message types (a minute or two)" build_messages
   ln -sfn "ros-$key" "$VENV/opt/ros.new"

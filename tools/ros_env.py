@@ -1,6 +1,7 @@
 """The parts of tools/bootstrap.sh that are easier to say in Python; uses the standard library only.
 
 ``fix-exports``  repairs the CMake files of the ROS 2 wheels.
+``register``     enters our packages in the ament index of a prefix.
 ``activate``     makes ROS 2 and our packages work in this environment without sourcing anything.
 """
 
@@ -116,27 +117,28 @@ def link(target: Path, name: Path) -> None:
     fresh.replace(name)
 
 
-def register(checkout: Path) -> None:
-    """Enter exostride and exostride_bringup in the ament index of the prefix, as links to the checkout."""
-    index = PREFIX / "share" / "ament_index" / "resource_index" / "packages"
+def register(checkout: Path, prefix: Path) -> int:
+    """Enter exostride and exostride_bringup in the ament index of a prefix, as links to the checkout."""
+    index = prefix / "share" / "ament_index" / "resource_index" / "packages"
     for package in ("exostride", "exostride_bringup"):
         replace(index / package, "")
-        link(checkout / "src" / package / "package.xml", PREFIX / "share" / package / "package.xml")
+        link(checkout / "src" / package / "package.xml", prefix / "share" / package / "package.xml")
     for folder in ("launch", "urdf", "config"):
-        link(checkout / folder, PREFIX / "share" / "exostride_bringup" / folder)
+        link(checkout / folder, prefix / "share" / "exostride_bringup" / folder)
     for node in NODES:
         script = (
             f"#!{VENV}/bin/python\nimport sys\n\n"
             f"from exostride.nodes.{node} import main\n\n"
             'if __name__ == "__main__":\n    sys.exit(main())\n'
         )
-        replace(PREFIX / "lib" / "exostride" / node, script, 0o755)
-    link(VENV / "bin" / "exostride", PREFIX / "lib" / "exostride" / "exostride")
+        replace(prefix / "lib" / "exostride" / node, script, 0o755)
+    link(VENV / "bin" / "exostride", prefix / "lib" / "exostride" / "exostride")
+    return 0
 
 
 def activate(checkout: Path, ros: str) -> int:
     """Write the ament index, the start-up hook and the shell script of this environment."""
-    register(checkout)
+    register(checkout, PREFIX)
     paths = search_paths(ros)
     replace(SITE / "_exostride_env.py", STARTUP.format(paths=paths))
     # Read in alphabetical order: ours must come before the hook of the wheels, which starts Python anew too.
@@ -148,16 +150,21 @@ def activate(checkout: Path, ros: str) -> int:
 
 
 def main() -> int:
-    """Run one of the two steps."""
+    """Run one of the steps."""
     parser = argparse.ArgumentParser(description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
     steps.add_parser("fix-exports")
+    step = steps.add_parser("register")
+    step.add_argument("--checkout", type=Path, required=True)
+    step.add_argument("--prefix", type=Path, required=True)
     step = steps.add_parser("activate")
     step.add_argument("--checkout", type=Path, required=True)
     step.add_argument("--ros", required=True, help="wheels, jazzy or kilted")
     arguments = parser.parse_args()
     if arguments.step == "fix-exports":
         return fix_exports()
+    if arguments.step == "register":
+        return register(arguments.checkout.resolve(), arguments.prefix)
     return activate(arguments.checkout.resolve(), arguments.ros)
 
 

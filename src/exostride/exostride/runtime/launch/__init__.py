@@ -5,7 +5,7 @@ returns the exit code. ``exostride launch`` (:mod:`exostride.runtime.launch.comm
 """
 
 from exostride.runtime.launch.description import Argument, LaunchPlan, ProcessSpec
-from exostride.runtime.launch.interpreter import load
+from exostride.runtime.launch.interpreter import declared_arguments, load
 from exostride.runtime.launch.supervisor import Timeouts, run
 
-__all__ = ["Argument", "LaunchPlan", "ProcessSpec", "Timeouts", "load", "run"]
+__all__ = ["Argument", "LaunchPlan", "ProcessSpec", "Timeouts", "declared_arguments", "load", "run"]

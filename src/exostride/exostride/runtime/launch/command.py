@@ -10,7 +10,7 @@ import typer
 from exostride.errors import InputError
 from exostride.paths import launch_dir
 from exostride.runtime.launch.description import Argument
-from exostride.runtime.launch.interpreter import load
+from exostride.runtime.launch.interpreter import declared_arguments, load
 from exostride.runtime.launch.supervisor import run
 
 
@@ -65,8 +65,7 @@ def launch(
 ) -> None:
     """Start the nodes of a launch file (ROS 2 YAML format) and end them together."""
     path = find(file)
-    plan = load(path, parse_arguments(arguments or []))
     if show_args:
-        typer.echo(f"Arguments of {path}:\n{_describe(plan.arguments)}")
+        typer.echo(f"Arguments of {path}:\n{_describe(declared_arguments(path))}")
         return
-    raise typer.Exit(run(plan))
+    raise typer.Exit(run(load(path, parse_arguments(arguments or []))))

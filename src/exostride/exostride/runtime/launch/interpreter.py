@@ -33,11 +33,11 @@ SCALARS: dict[str, type] = {"str": str, "bool": bool, "float": float, "int": int
 class _State:
     """The walk through the files: what is set, declared and collected so far."""
 
-    given: Mapping[str, str]
     variables: dict[str, str]
     declared: dict[str, Argument] = field(default_factory=dict)
     processes: list[ProcessSpec] = field(default_factory=list)
     open_files: list[Path] = field(default_factory=list)
+    arguments_only: bool = False
 
     @property
     def scope(self) -> Scope:
@@ -79,13 +79,26 @@ def load(file: Path | str, arguments: Mapping[str, str] | None = None) -> Launch
     """
     file = Path(file).resolve()
     given = dict(arguments or {})
-    state = _State(given, dict(given))
+    state = _State(dict(given))
     _include(state, file)
     unknown = sorted(set(given) - set(state.declared))
     if unknown:
         known = ", ".join(state.declared) or "none"
         raise InputError(f"{file}: unknown argument '{unknown[0]}'; it has: {known}")
     return LaunchPlan(file, tuple(state.declared.values()), tuple(state.processes))
+
+
+def declared_arguments(file: Path | str) -> tuple[Argument, ...]:
+    """Return the arguments of a launch file and of those it includes, without needing their values.
+
+    Raises
+    ------
+    InputError
+        Something in the file is wrong or not supported.
+    """
+    state = _State({}, arguments_only=True)
+    _include(state, Path(file).resolve())
+    return tuple(state.declared.values())
 
 
 def _include(state: _State, file: Path) -> None:
@@ -139,11 +152,11 @@ def _argument(state: _State, entity: Entity) -> None:
     description = entity.optional_text("description") or ""
     state.declared.setdefault(name, Argument(name, default, description, choices))
     if name not in state.variables:
-        if default is None:
+        if default is None and not state.arguments_only:
             raise entity.fail("name", f"argument '{name}' has no default and must be given:  {name}:=VALUE")
-        state.variables[name] = default
+        state.variables[name] = default or ""
     value = state.variables[name]
-    if choices and value not in choices:
+    if choices and value not in choices and not state.arguments_only:
         raise entity.fail("choice", f"'{value}' is no {name}; choose one of {', '.join(choices)}")
 
 
@@ -179,7 +192,7 @@ def _include_action(state: _State, entity: Entity) -> None:
 
 def _node(state: _State, entity: Entity) -> None:
     entity.only(NODE_KEYS)
-    if not _wanted(state, entity):
+    if state.arguments_only or not _wanted(state, entity):
         return
     try:
         program = package_executable(state.expand(entity, "pkg"), state.expand(entity, "exec"))
@@ -261,7 +274,7 @@ def _typed(entity: Entity, value: Any, kind: str | None) -> Any:
 
 def _executable(state: _State, entity: Entity) -> None:
     entity.only(("cmd", *PROCESS_KEYS))
-    if not _wanted(state, entity):
+    if state.arguments_only or not _wanted(state, entity):
         return
     command = state.words(entity, "cmd")
     if not command:

@@ -1,0 +1,32 @@
+# make demo    a session of a virtual patient through the real ROS 2 graph; needs nothing done before
+# make test    every test
+# make check   style, types, imports, documentation
+# make clean   remove everything that these made
+SHELL := /bin/bash
+PY := .venv/bin/python
+PATIENT ?= hemiparetic_left_mild
+STEPS ?= 40
+ARGS ?=
+PYTEST ?=
+
+.PHONY: demo test check clean bootstrap
+
+bootstrap:
+	@tools/bootstrap.sh
+
+demo: bootstrap
+	@.venv/bin/exostride launch session.launch.yaml patient:=$(PATIENT) steps:=$(STEPS) $(ARGS)
+
+test: bootstrap
+	@$(PY) -m pytest $(PYTEST)
+
+check: bootstrap
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest -q tests/unit/test_architecture.py tests/unit/test_docs.py
+
+clean:
+	rm -rf .venv .cache build install log .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov mutants
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src -name '*.egg-info' -type d -prune -exec rm -rf {} +

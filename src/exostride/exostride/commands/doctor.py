@@ -1,0 +1,5 @@
+"""``exostride doctor``: see :mod:`exostride.doctor`."""
+
+from exostride.doctor import doctor
+
+__all__ = ["doctor"]

@@ -1,0 +1,1 @@
+"""Devices: the simulated one, a replayed recording, Gazebo, and later a real exoskeleton."""

@@ -1,0 +1,75 @@
+"""The treadmill's own firmware: ramp, limits, watchdog and independent over-speed stop."""
+
+from __future__ import annotations
+
+from exostride.plant.config import BeltConfig
+from exostride.types import EnvironmentCommand, EnvironmentFault
+
+
+class BeltFirmware:
+    """Turns commanded speeds into the set speed of the belt's servo, at every physics step.
+
+    ``set_speed_m_s`` ramps towards ``target_m_s`` with the commanded acceleration, never faster than the
+    machine's own. Without a command for the watchdog time the belt ramps to zero. Above the over-speed
+    limit, or running backwards, an independent monitor stops it and keeps it stopped until :meth:`reset`.
+    """
+
+    def __init__(self, config: BeltConfig, dt_s: float) -> None:
+        self._config = config
+        self._dt = dt_s
+        self._watchdog_steps = max(1, round(config.watchdog_s / dt_s))
+        self.reset()
+
+    def reset(self) -> None:
+        """Stand still, healthy, waiting for the first command."""
+        self.target_m_s = 0.0
+        self.set_speed_m_s = 0.0
+        self.acceleration_m_s2 = 0.0
+        self.link_up = True
+        self.servo_error_m_s = 0.0
+        self._ramp = self._config.acceleration_max_m_s2
+        self._silent_steps = 0
+        self._tripped = False
+        self._latched = False
+
+    def command(self, command: EnvironmentCommand) -> None:
+        """Take a commanded speed and acceleration, clipped to the machine's own limits."""
+        if not self.link_up:
+            return
+        self._silent_steps = 0
+        if self._latched:
+            return
+        self._tripped = False
+        self.target_m_s = min(max(command.belt_speed_m_s, 0.0), self._config.speed_max_m_s)
+        self._ramp = min(max(command.belt_acceleration_m_s2, 0.01), self._config.acceleration_max_m_s2)
+
+    def step(self, speed_m_s: float) -> float:
+        """Return the servo's set speed [m/s] for the coming step, given the measured belt speed."""
+        self._silent_steps += 1
+        c = self._config
+        if self._silent_steps > self._watchdog_steps and not (self._tripped or self._latched):
+            self._tripped = True
+            self.target_m_s = 0.0
+            self._ramp = c.stop_deceleration_m_s2
+        if not self._latched and (speed_m_s > c.overspeed_m_s or speed_m_s < -0.1):
+            self._latched = True
+            self.target_m_s = 0.0
+            self._ramp = c.overspeed_deceleration_m_s2
+            # The monitor cuts the faulty speed loop and brakes from the speed that is there.
+            self.servo_error_m_s = 0.0
+            self.set_speed_m_s = speed_m_s
+        step = self._ramp * self._dt
+        change = min(max(self.target_m_s - self.set_speed_m_s, -step), step)
+        self.set_speed_m_s += change
+        self.acceleration_m_s2 = change / self._dt
+        return self.set_speed_m_s + self.servo_error_m_s
+
+    @property
+    def faults(self) -> EnvironmentFault:
+        """What the belt says about itself."""
+        faults = EnvironmentFault(0)
+        if self._tripped:
+            faults |= EnvironmentFault.BELT_WATCHDOG
+        if self._latched:
+            faults |= EnvironmentFault.BELT_DRIVE
+        return faults

@@ -1,0 +1,157 @@
+"""The true state of the patient's body: what the patient feels, and what only a simulation knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exostride.patient.interface import SAGITTAL, JointDrive, PatientAction, PatientSense
+from exostride.plant.parts import FOOT_POINTS
+from exostride.plant.tape import Tape
+from exostride.plant.world import World
+from exostride.types import SimTruth, Vector, joints, zeros
+
+N_POINTS = len(FOOT_POINTS)
+_HEEL_AND_TOE = np.array([0, 2])
+"""Where heel and forefoot begin among a foot's points."""
+_XYZW = np.array([4, 5, 6, 3])
+"""Places of x, y, z, w after the position in a free joint's coordinates (MuJoCo has w first)."""
+LEAST_LOAD_N = 1.0
+"""Below this vertical force a centre of pressure has no meaning and is given as the last one."""
+
+
+class BodyState:
+    """Reads the engine; forces are means over the newest rows of the tape."""
+
+    def __init__(self, world: World, data: Any, tape: Tape) -> None:
+        self._w, self._d, self._tape = world, data, tape
+        column = tape.column
+        first = world.sensor_slices[f"contact_{FOOT_POINTS[0]}_left"].start
+        self.points_column = column("sensor", slice(first, first + 3 * 2 * N_POINTS))
+        self._com = column("sensor", world.sensor_slices["com_position"])
+        self._com_velocity = column("sensor", world.sensor_slices["com_velocity"])
+        start = tape.columns["joint_force"].start
+        self._joint_force_sagittal = start + world.patient_v[SAGITTAL]
+        self._muscle = column("force", world.a_muscle)
+        self._muscle_sagittal = self._muscle.start + SAGITTAL
+        self._cuff = column("force", world.a_cuff)
+        self._drive = column("force", world.a_drive)
+        self._q6, self._v6 = world.patient_q[SAGITTAL], world.patient_v[SAGITTAL]
+        self._damping = np.asarray(world.model.dof_damping).reshape(world.model.nv, -1)[self._v6, 0]
+        self._patient_q = tape.columns["q"].start + world.patient_q
+        self._patient_v = tape.columns["v"].start + world.patient_v
+        self._cop = zeros(4)
+
+    # ------------------------------------------------------------------ pieces
+
+    def point_forces(self) -> NDArray[np.float64]:
+        """Return the ground's force on each contact point [N, world], shape (2, 5, 3), mean over the tick."""
+        force: NDArray[np.float64] = self._tape.mean[self.points_column].reshape(2, N_POINTS, 3)
+        return force
+
+    def centre_of_pressure(self) -> Vector:
+        """Return both centres of pressure [m, world xy], shape (4,), at the last step; held when unloaded."""
+        force = self._tape.rows[-1, self.points_column].reshape(2, N_POINTS, 3)[:, :, 2]
+        place = self._d.geom_xpos[self._w.g_points].reshape(2, N_POINTS, 3)
+        total = force.sum(axis=1)
+        cop = self._cop.copy()
+        for side in (0, 1):
+            if total[side] > LEAST_LOAD_N:
+                cop[2 * side : 2 * side + 2] = force[side] @ place[side, :, :2] / total[side]
+        self._cop = cop
+        return cop
+
+    def toe_clearance(self) -> Vector:
+        """Return the lowest point of each sole above the belt [m], shape (2,)."""
+        lowest: Vector = (
+            (self._d.geom_xpos[self._w.g_points, 2] - self._w.point_radius).reshape(2, -1).min(axis=1)
+        )
+        return lowest
+
+    def cuff_torque(self) -> Vector:
+        """Return the torque of the robot on the patient's joints [N m], shape (6,), mean over the tick.
+
+        It is the generalised force of all cuff wrenches on the patient's joint coordinates, ``J^T F``: what
+        all actuators together do there, less the patient's own.
+        """
+        if not self._w.has_robot:
+            return joints()
+        mean = self._tape.mean
+        torque: Vector = mean[self._joint_force_sagittal] - mean[self._muscle_sagittal]
+        return torque
+
+    # ------------------------------------------------------------------ the patient's senses
+
+    def sense(self, time_s: float, belt_speed_m_s: float) -> PatientSense:
+        """Return the patient's senses."""
+        w, d, mean, last = self._w, self._d, self._tape.mean, self._tape.rows[-1]
+        force = self.point_forces()
+        q, v = w.pelvis_q, w.pelvis_v
+        return PatientSense(
+            time_s=time_s,
+            angle_rad=d.qpos[w.patient_q],
+            velocity_rad_s=d.qvel[w.patient_v],
+            torque_nm=mean[self._muscle].copy(),
+            cuff_torque_nm=self.cuff_torque(),
+            ground_force_n=force.sum(axis=1).ravel(),
+            ground_cop_m=self.centre_of_pressure(),
+            foot_load_n=_heel_toe(force),
+            toe_clearance_m=self.toe_clearance(),
+            pelvis_position_m=d.qpos[q : q + 3].copy(),
+            pelvis_velocity_m_s=d.qvel[v : v + 3].copy(),
+            pelvis_orientation=d.qpos[_XYZW + q],
+            pelvis_rate_rad_s=d.qvel[v + 3 : v + 6].copy(),
+            com_position_m=last[self._com].copy(),
+            com_velocity_m_s=last[self._com_velocity].copy(),
+            belt_speed_m_s=belt_speed_m_s,
+            unloading_n=float(mean[-1]),
+        )
+
+    # ------------------------------------------------------------------ truth
+
+    def _torque_of(self, drive: JointDrive) -> Vector:
+        """Return the mean torque of a set over the tick (it is linear in the state), shape (8,)."""
+        q, v = self._tape.mean[self._patient_q], self._tape.mean[self._patient_v]
+        return (
+            drive.torque_nm
+            + drive.stiffness_nm_rad * (drive.reference_rad - q)
+            + drive.damping_nms_rad * (drive.reference_velocity_rad_s - v)
+        )
+
+    def truth(
+        self, seq: int, time_s: float, action: PatientAction, sense: PatientSense, fault_bits: int
+    ) -> SimTruth:
+        """Return the truth at one control tick; ``sense`` is of the same instant."""
+        w, d, mean = self._w, self._d, self._tape.mean
+        robot = w.has_robot
+        velocity = d.qvel[self._v6]
+        return SimTruth(
+            seq=seq,
+            time_s=time_s,
+            patient_angle_rad=d.qpos[self._q6],
+            patient_velocity_rad_s=velocity,
+            patient_torque_nm=mean[self._muscle_sagittal] - self._damping * velocity,
+            patient_active_torque_nm=self._torque_of(action.active)[SAGITTAL],
+            cuff_torque_nm=sense.cuff_torque_nm,
+            cuff_force_n=mean[self._cuff].reshape(6, 6)[:, :3].ravel() if robot else zeros(18),
+            drive_torque_nm=mean[self._drive].copy() if robot else joints(),
+            exo_angle_rad=d.qpos[w.exo_q].copy() if robot else joints(),
+            exo_velocity_rad_s=d.qvel[w.exo_v].copy() if robot else joints(),
+            ground_force_n=sense.ground_force_n,
+            ground_cop_m=sense.ground_cop_m,
+            pelvis_position_m=sense.pelvis_position_m,
+            pelvis_velocity_m_s=sense.pelvis_velocity_m_s,
+            com_position_m=sense.com_position_m,
+            com_velocity_m_s=sense.com_velocity_m_s,
+            toe_clearance_m=sense.toe_clearance_m,
+            phase=action.phase,
+            spasm_torque_nm=action.spasm_torque_nm,
+            fault_bits=fault_bits,
+        )
+
+
+def _heel_toe(force: NDArray[np.float64]) -> Vector:
+    """Return vertical loads heel left, toe left, heel right, toe right [N] of point forces (2, 5, 3)."""
+    return np.add.reduceat(force[:, :, 2], _HEEL_AND_TOE, axis=1).ravel()

@@ -1,0 +1,151 @@
+"""The six joint drives: impedance execution, limits, current loop, watchdog and winding temperature.
+
+This is firmware and power electronics of the machine. It sees the kernel's last word once a control
+tick and its own encoders at every physics step; it knows neither ROS nor the kernel.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from exostride.conventions import N_JOINTS
+from exostride.plant.config import DriveConfig
+from exostride.types import DeviceFault, DriveCommand, Vector, joints
+
+
+def _six(values: tuple[float, float, float]) -> Vector:
+    return np.array(values * 2, dtype=np.float64)
+
+
+class DriveBank:
+    r"""Six drives, stepped together at the physics rate.
+
+    Each executes
+
+    .. math:: \tau^* = \mathrm{clip}(\tau_0 + K (q_r - q) + D (\dot q_r - \dot q), \tau_{lo}, \tau_{hi})
+              + \tau_p - D_p \dot q,
+
+    clipped by its rating, which falls to zero towards the speed limit for torque that would speed the joint
+    up, then limited in slew and passed through a first-order current loop. Without a new command for the
+    watchdog time the drive damps the joint and reports it; the next command ends that.
+    """
+
+    def __init__(self, config: DriveConfig, effort_nm: Vector, dt_s: float) -> None:
+        self._config = config
+        self._dt = dt_s
+        self._rating = np.minimum(_six(config.rated_nm), effort_nm)
+        self._speed_limit = _six(config.speed_limit_rad_s)
+        self._speed_span = self._speed_limit * (1.0 - config.speed_derating_start)
+        self._watchdog_damping = _six(config.watchdog_damping_nms_rad)
+        self._gain = 1.0 - float(np.exp(-2.0 * np.pi * config.bandwidth_hz * dt_s))
+        self._slew = config.slew_nm_s * dt_s
+        self._kt = _six(config.torque_constant_nm_a)
+        self._watchdog_steps = max(1, round(config.watchdog_s / dt_s))
+        self.reset()
+
+    def reset(self) -> None:
+        """Switch on: cold, without command, without torque."""
+        self.torque_nm = joints()
+        self.temperature_c = np.full(N_JOINTS, self._config.ambient_c)
+        self.charge_j = self._config.battery_wh * 3600.0
+        self.link_up = True
+        self.supply_on = True
+        self._derating = np.ones(N_JOINTS)
+        self._silent_steps = self._watchdog_steps
+        self._tripped = False
+        self._overheated = False
+        self._set(DriveCommand())
+
+    @property
+    def rating_nm(self) -> Vector:
+        """Torque rating of each drive [N m], shape (6,)."""
+        return self._rating.copy()
+
+    @property
+    def battery_fraction(self) -> float:
+        """Charge left, 0 to 1."""
+        return max(0.0, self.charge_j / (self._config.battery_wh * 3600.0))
+
+    def command(self, command: DriveCommand) -> None:
+        """Take the kernel's command, if the link to the drives is up."""
+        if not self.link_up:
+            return
+        self._silent_steps = 0
+        self._tripped = False
+        self._set(command)
+
+    def _set(self, c: DriveCommand) -> None:
+        self._stiffness = c.stiffness_nm_rad
+        self._damping = c.damping_nms_rad
+        # At a step only the measured state changes, so the constant part is summed once.
+        self._constant = (
+            c.torque_nm
+            + c.stiffness_nm_rad * c.reference_rad
+            + c.damping_nms_rad * c.reference_velocity_rad_s
+        )
+        self._low, self._high = c.low_nm, c.high_nm
+        self._protective = c.protective_nm
+        self._protective_damping = c.protective_damping_nms_rad
+
+    def step(self, q: Vector, qd: Vector) -> Vector:
+        """Return the torque [N m], shape (6,), that the drives put out over the coming physics step."""
+        self._silent_steps += 1
+        if self._silent_steps > self._watchdog_steps and not self._tripped:
+            self._tripped = True
+            self._set(DriveCommand(protective_damping_nms_rad=self._watchdog_damping))
+        wish = self._constant - self._stiffness * q - self._damping * qd
+        np.minimum(np.maximum(wish, self._low, out=wish), self._high, out=wish)
+        wish += self._protective - self._protective_damping * qd
+        self._limit(wish, qd)
+        change = wish - self.torque_nm
+        change *= self._gain
+        np.minimum(np.maximum(change, -self._slew, out=change), self._slew, out=change)
+        self.torque_nm = self.torque_nm + change
+        return self.torque_nm
+
+    def _limit(self, wish: Vector, qd: Vector) -> None:
+        rating = self._rating
+        if not self.supply_on:
+            rating = np.zeros_like(rating)
+        elif self._overheated:
+            rating = rating * self._derating
+        np.minimum(np.maximum(wish, -rating, out=wish), rating, out=wish)
+        excess = np.abs(qd) - (self._speed_limit - self._speed_span)
+        if excess.max() > 0.0:
+            share = np.clip(1.0 - excess / self._speed_span, 0.0, 1.0)
+            driving = wish * qd > 0.0
+            wish[driving] *= share[driving]
+
+    def heat(self, mean_square_nm2: Vector, mean_power_w: float, period_s: float) -> None:
+        """Advance winding temperature and battery by one tick.
+
+        ``mean_square_nm2`` is the mean of the squared torque over the tick; the winding is one thermal mass:
+        ``C dT/dt = R (tau / kt)^2 - (T - T_ambient) / R_th``.
+        """
+        c = self._config
+        loss = c.resistance_ohm * mean_square_nm2 / self._kt**2
+        goal = c.ambient_c + loss * c.thermal_resistance_k_w
+        self.temperature_c = self.temperature_c + (goal - self.temperature_c) * (
+            1.0 - np.exp(-period_s / c.thermal_time_constant_s)
+        )
+        self.charge_j -= (max(mean_power_w, 0.0) + float(loss.sum()) + c.supply_idle_w) * period_s
+        self.supply_on = self.supply_on and self.charge_j > 0.0
+        hottest = float(self.temperature_c.max())
+        self._overheated = hottest > c.warning_c
+        self._derating = np.clip((c.limit_c - self.temperature_c) / (c.limit_c - c.warning_c), 0.0, 1.0)
+
+    @property
+    def faults(self) -> DeviceFault:
+        """What the drives say about themselves."""
+        faults = DeviceFault(0)
+        if self._tripped:
+            faults |= DeviceFault.DRIVE_WATCHDOG
+        if not self.link_up:
+            faults |= DeviceFault.BUS_OFF
+        if self._overheated:
+            faults |= DeviceFault.OVER_TEMPERATURE
+        if not self.supply_on:
+            faults |= DeviceFault.SUPPLY_LOST
+        if self.battery_fraction < 0.1:
+            faults |= DeviceFault.BATTERY_LOW
+        return faults

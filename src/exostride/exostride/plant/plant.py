@@ -1,0 +1,241 @@
+"""The plant: one MuJoCo world with drives, belt, harness and patient, advanced step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from exostride.conventions import N_JOINTS
+from exostride.model.anthropometry import BodyParameters
+from exostride.patient.interface import JointDrive, PatientAction, PatientModel, PatientSense
+from exostride.plant.belt import BeltFirmware
+from exostride.plant.body_state import BodyState
+from exostride.plant.config import PlantConfig
+from exostride.plant.disturbances import Disturbances
+from exostride.plant.drives import DriveBank
+from exostride.plant.harness import CableLaw, HarnessFirmware
+from exostride.plant.seam import FaultSeam
+from exostride.plant.tape import Tape
+from exostride.plant.world import RobotKind, SurfaceKind, World, build_world
+from exostride.types import DriveApplied, KernelOutput, SimTruth, Vector, joints
+
+TAPE_ROWS = 64
+_SETTLING = (3000.0, 80.0)
+"""Stiffness [N m/rad] and damping that hold the body while it settles on its soles before a start."""
+
+
+class Plant:
+    """Body, robot and machine in one world; everything here runs on physics time.
+
+    ``advance`` is the physics of ``steps`` steps, ``command`` what reaches drives, belt and harness. Both
+    are separate so that a plant goes on, and its firmware's watchdogs act, when nobody commands it.
+    """
+
+    def __init__(
+        self,
+        config: PlantConfig,
+        body: BodyParameters,
+        patient: PatientModel,
+        robot: RobotKind = "exoskeleton",
+        surface: SurfaceKind = "treadmill",
+        seam: FaultSeam | None = None,
+    ) -> None:
+        self.config = config
+        self.patient = patient
+        self.world: World = build_world(config, body, robot, surface)
+        self.data: Any = mujoco.MjData(self.world.model)
+        self.dt_s = config.physics.timestep_s
+        self.seam = seam
+        self.drives = DriveBank(config.drives, self._effort(), self.dt_s)
+        self.belt = BeltFirmware(config.belt, self.dt_s)
+        self.weight_n = self.world.body_mass_kg * abs(float(self.world.model.opt.gravity[2]))
+        self.harness = HarnessFirmware(config.harness, self.weight_n, self.dt_s)
+        self.disturbances = Disturbances(self.world)
+        self.tape = Tape(self.world, TAPE_ROWS)
+        self.body = BodyState(self.world, self.data, self.tape)
+        self.reset()
+
+    def _effort(self) -> Vector:
+        if not self.world.has_robot:
+            return joints()
+        v = self.world.exo_v
+        ids = self.world.model.dof_jntid[v]
+        return np.array(self.world.model.jnt_actfrcrange[ids, 1])
+
+    # ------------------------------------------------------------------ start
+
+    def reset(self) -> None:
+        """Stand the body on the belt at rest, cable braked and just taut."""
+        model, data = self.world.model, self.data
+        mujoco.mj_resetData(model, data)
+        height = self.world.geometry.standing_height
+        for address in {self.world.base_q, self.world.pelvis_q}:
+            data.qpos[address + 2] = height
+        self.steps = 0
+        self.tension_n = 0.0
+        self._sense: PatientSense | None = None
+        self.action = PatientAction()
+        self.drives.reset()
+        self.belt.reset()
+        self.disturbances.reset()
+        self.patient.reset()
+        self._settle()
+        self.harness.reset(float(data.ten_length[0]))
+        self._apply_cable(self.harness.law)
+        mujoco.mj_forward(model, data)
+        self.tape.make_room(1)
+        self.tape.record(data, 0.0)
+        self.tape.fill()
+
+    def _settle(self) -> None:
+        model, data, w = self.world.model, self.data, self.world
+        stiffness, damping = _SETTLING
+        data.ctrl[:] = 0.0
+        self._apply_cable(CableLaw())
+        model.actuator_biasprm[w.a_muscle, 1] = -stiffness
+        model.actuator_biasprm[w.a_muscle, 2] = -damping
+        for _ in range(round(0.6 / self.dt_s)):
+            mujoco.mj_step(model, data)
+            data.qvel[:] *= 0.98
+        data.qvel[:] = 0.0
+        data.time = 0.0
+        model.actuator_biasprm[w.a_muscle, 1:3] = 0.0
+
+    # ------------------------------------------------------------------ commands
+
+    @property
+    def time_s(self) -> float:
+        """Physics time [s]."""
+        return self.steps * self.dt_s
+
+    def command(self, output: KernelOutput) -> None:
+        """Hand the kernel's output to the firmware of drives, belt and harness."""
+        drive, environment = output.drive, output.environment
+        if self.seam is not None:
+            drive, environment = self.seam.commands(self.time_s, drive, environment)
+        if self.world.has_robot:
+            self.drives.command(drive)
+        self.belt.command(environment)
+        self.harness.command(environment, float(self.data.ten_length[0]), self.tension_n)
+
+    def sense(self) -> PatientSense:
+        """Return the true state of the patient's body now."""
+        if self._sense is None:
+            self._sense = self.body.sense(self.time_s, self.belt_speed_m_s)
+        return self._sense
+
+    def think(self) -> PatientSense:
+        """Let the patient read its body and set its joints until the next call."""
+        sense = self.sense()
+        action = self.patient.step(self.time_s, sense)
+        if self.seam is not None:
+            action = self.seam.patient(self.time_s, action)
+        self.action = action
+        self._apply_muscles(action.active, action.passive)
+        return sense
+
+    def _apply_muscles(self, active: JointDrive, passive: JointDrive) -> None:
+        w, model = self.world, self.world.model
+        stiffness = active.stiffness_nm_rad + passive.stiffness_nm_rad
+        damping = active.damping_nms_rad + passive.damping_nms_rad
+        self.data.ctrl[w.a_muscle] = constant_part(active) + constant_part(passive)
+        model.actuator_biasprm[w.a_muscle, 1] = -stiffness
+        model.actuator_biasprm[w.a_muscle, 2] = -damping
+
+    # ------------------------------------------------------------------ physics
+
+    @property
+    def belt_speed_m_s(self) -> float:
+        """Speed of the belt's surface, backwards under the walker [m/s]."""
+        return -float(self.data.qvel[self.world.belt_v]) if self.world.belt_v >= 0 else 0.0
+
+    def advance(self, steps: int) -> DriveApplied:
+        """Advance the physics by ``steps`` steps (at most a third of the tape's length)."""
+        self.tape.make_room(steps)
+        model, data, tape = self.world.model, self.data, self.tape
+        q, v, ctrl, drives = self.world.exo_q, self.world.exo_v, self.data.ctrl, self.world.a_drive
+        qpos, qvel, length = data.qpos, data.qvel, data.ten_length
+        has_robot, has_belt = self.world.has_robot, self.world.belt_v >= 0
+        seam, step = self.seam, mujoco.mj_step
+        for _ in range(steps):
+            if has_robot:
+                torque = self.drives.step(qpos[q], qvel[v])
+                ctrl[drives] = torque if seam is None else seam.drive_torque(self.time_s, torque)
+            if has_belt:
+                speed = self.belt.step(-qvel[self.world.belt_v])
+                ctrl[self.world.a_belt] = -self.config.belt.servo_ns_m * speed
+            tension = self.tension_n if seam is None else seam.load_cell(self.time_s, self.tension_n)
+            self._apply_cable(self.harness.step(float(length[0]), tension))
+            if self.disturbances.active:
+                self.disturbances.apply(self.time_s, data)
+            step(model, data)
+            self.steps += 1
+            self._measure_tension()
+            tape.record(data, self.tension_n)
+        self._recentre()
+        tape.close()
+        self._sense = None
+        return self._applied(steps)
+
+    def _apply_cable(self, law: CableLaw) -> None:
+        w, model, ctrl = self.world, self.world.model, self.data.ctrl
+        c = self.config.harness
+        k = law.pull_stiffness_n_m
+        ctrl[w.a_pull] = k * law.pull_length_m - law.pull_n
+        model.actuator_biasprm[w.a_pull, 1] = -k
+        k, d = (c.rope_stiffness_n_m, c.rope_damping_ns_m) if law.locked else (0.0, 0.0)
+        ctrl[w.a_hold] = k * law.hold_length_m
+        model.actuator_biasprm[w.a_hold, 1] = -k
+        model.actuator_biasprm[w.a_hold, 2] = -d
+        model.tendon_armature[0] = law.inertia_kg
+
+    def _measure_tension(self) -> None:
+        """Tension of the step made: actuators plus, for a counterweight, what accelerates it."""
+        w, data = self.world, self.data
+        tension = -float(data.actuator_force[w.a_pull]) - float(data.actuator_force[w.a_hold])
+        inertia = float(self.world.model.tendon_armature[0])
+        if inertia > 0.0:
+            speed = float(data.ten_J[: data.ten_J.shape[0]] @ data.qvel[w.pelvis_v : w.pelvis_v + 6])
+            tension += inertia * (speed - float(data.ten_velocity[0])) / self.dt_s
+        self.tension_n = tension
+
+    def _recentre(self) -> None:
+        """Bring the belt back by its length; its surface is alike everywhere, so no contact notices."""
+        w = self.world
+        if w.belt_q >= 0 and abs(self.data.qpos[w.belt_q]) > 0.5 * self.config.belt.half_length_m:
+            self.data.qpos[w.belt_q] = 0.0
+
+    def _applied(self, steps: int) -> DriveApplied:
+        if not self.world.has_robot:
+            return DriveApplied(joints(), joints())
+        column = self.tape.column("force", self.world.a_drive)
+        rows, mean = self.tape.rows[-steps:, column], self.tape.mean[column].copy()
+        peak = rows[np.abs(rows).argmax(axis=0), np.arange(N_JOINTS)]
+        speed = self.tape.rows[-steps:, self.tape.column("v", self.world.exo_v)]
+        power = float(np.maximum(rows * speed, 0.0).sum()) / steps
+        self.drives.heat((rows * rows).sum(axis=0) / steps, power, steps * self.dt_s)
+        return DriveApplied(mean, peak)
+
+    # ------------------------------------------------------------------ truth
+
+    def truth(self, seq: int, time_s: float) -> SimTruth:
+        """Return what only a simulation knows."""
+        bits = 0 if self.seam is None else self.seam.fault_bits(self.time_s)
+        return self.body.truth(seq, time_s, self.action, self.sense(), bits)
+
+
+def constant_part(drive: JointDrive) -> Vector:
+    """Return what of a set does not depend on the joint's state [N m], shape (8,)."""
+    return (
+        drive.torque_nm
+        + drive.stiffness_nm_rad * drive.reference_rad
+        + drive.damping_nms_rad * drive.reference_velocity_rad_s
+    )
+
+
+def guidance_wrench(plant: Plant) -> Vector:
+    """Return guidance force x, y [N] and torque about z [N m] on the pelvis, mean over the last tick."""
+    mean: Vector = plant.tape.mean[plant.tape.column("force", plant.world.a_guidance)]
+    return mean.copy()

@@ -30,7 +30,7 @@ class ProtocolFile(StrictModel):
     duration_s: float = Field(0.0, ge=0.0, le=7200.0)
     goal_steps: int = Field(0, ge=0, le=20_000)
     stand_s: float = Field(2.0, ge=0.0, le=600.0)
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
     changes: tuple[Change, ...] = ()
 
 

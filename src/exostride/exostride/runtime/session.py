@@ -65,7 +65,6 @@ class SessionComponent:
         self._plan = plan
         self._period = period_s
         self._meter = StrideMeter(period_s)
-        self._exo: ExoState | None = None
         self._belt_m_s = 0.0
         self._events: list[GaitEvent] = []
         self._pending: TherapySettings | None = None
@@ -154,22 +153,19 @@ class SessionComponent:
 
     # ------------------------------------------------------------------ ticks
 
-    def observe(
-        self,
-        exo: ExoState,
-        environment: EnvironmentState,
-        events: Sequence[GaitEvent],
-        command: AssistCommand | None,
-    ) -> None:
-        """Take note of one tick: its states, its events, and the command that answered it."""
-        self._exo = exo
+    def note(self, exo: ExoState, environment: EnvironmentState, events: Sequence[GaitEvent]) -> None:
+        """Take note of one tick: its states and its events."""
         self._belt_m_s = environment.belt_speed_m_s
-        self._meter.push(exo, environment, command)
+        self._meter.push(exo, environment)
         self._events.extend(events)
         if self._phase == SessionPhase.TRAINING:
             self._walking_s += self._period
             self._distance_m += self._belt_m_s * self._period
             self._steps += sum(event.kind == EventKind.HEEL_STRIKE for event in events)
+
+    def answer(self, command: AssistCommand | None) -> None:
+        """Take note of the command that answered the tick noted last; ``None`` if there was none."""
+        self._meter.answer(command)
 
     def step(self, seq: int, safety: SafetyState | None) -> SessionOutput:
         """Return the session's word at tick ``seq``, a multiple of :data:`STRIDE`.

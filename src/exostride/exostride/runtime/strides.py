@@ -27,11 +27,11 @@ from exostride.types import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Row:
     exo: ExoState
     environment: EnvironmentState
-    command: AssistCommand | None
+    command: AssistCommand | None = None
 
 
 class StrideMeter:
@@ -49,9 +49,14 @@ class StrideMeter:
         # A stride is closed some ticks after its heel strike, hence the second of margin.
         self._rows: deque[_Row] = deque(maxlen=round((STRIDE_MAX_S + 1.0) / period_s))
 
-    def push(self, exo: ExoState, environment: EnvironmentState, command: AssistCommand | None) -> None:
-        """Take the values of one tick; ticks must come in order."""
-        self._rows.append(_Row(exo, environment, command))
+    def push(self, exo: ExoState, environment: EnvironmentState) -> None:
+        """Take the states of one tick; ticks must come in order."""
+        self._rows.append(_Row(exo, environment))
+
+    def answer(self, command: AssistCommand | None) -> None:
+        """Take the command that answered the tick pushed last."""
+        if self._rows:
+            self._rows[-1].command = command
 
     def event(self, event: GaitEvent, seq: int) -> StepMetrics | None:
         """Take a gait event; return the figures of the stride it completes, stamped with tick ``seq``."""
@@ -116,7 +121,9 @@ def _cuffs(rows: list[_Row], joints: slice) -> NDArray[np.float64] | None:
 
 def _tracking_error(rows: list[_Row], joints: slice) -> Vector:
     errors = [
-        row.command.reference_rad[joints] - row.exo.angle_rad[joints] for row in rows if row.command is not None
+        row.command.reference_rad[joints] - row.exo.angle_rad[joints]
+        for row in rows
+        if row.command is not None
     ]
     if not errors:
         return np.full(3, np.nan)

@@ -1,0 +1,1 @@
+"""ROS 2 nodes around the pure components: they translate, wait and report, and decide nothing."""

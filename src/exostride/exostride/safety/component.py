@@ -1,0 +1,335 @@
+"""The safety component of the graph: detectors, state machine and permit, one tick at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exostride.safety.audit import AuditEntry
+from exostride.safety.detectors import Detectors
+from exostride.safety.faults import CATALOGUE, Finding, sentence, stronger
+from exostride.safety.kernel import permit_longest
+from exostride.safety.limits import SafetyLimits
+from exostride.safety.selftest import SelfTest
+from exostride.safety.supervisor import STOPPED, Facts, StateMachine, Status
+from exostride.types import (
+    Action,
+    AppliedTorque,
+    AssistCommand,
+    EnvironmentState,
+    ExoState,
+    GaitPhase,
+    HarnessAction,
+    RecorderState,
+    SafetyPermit,
+    SafetyState,
+    SessionState,
+    SupervisorState,
+)
+
+S = SupervisorState
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRequest:
+    """What a person asks for through a service: a state, a stop, or a reset.
+
+    ``state`` is IDLE, HOMING, STAND, TRAIN or STOPPING for an ordinary change, SOFT_STOP or E_STOP for a
+    stop; it is ignored when ``reset`` is set. ``operator_id`` goes into the audit log.
+    """
+
+    state: int = S.IDLE
+    reset: bool = False
+    operator_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer to an operator's request of the same tick."""
+
+    accepted: bool
+    message: str
+
+
+class SafetyComponent:
+    """Supervisor of one device. After :meth:`step`, ``replies`` answers the operator's requests in order.
+
+    Parameters
+    ----------
+    limits
+        Limits and thresholds in force.
+    period_s
+        Control period T [s].
+    paced
+        Whether ticks follow real time, which makes permits last longer in ticks.
+    """
+
+    def __init__(self, limits: SafetyLimits, period_s: float, *, paced: bool = False) -> None:
+        self._limits = limits
+        self._t = period_s
+        self._longest = permit_longest(limits, period_s, paced)
+        self._machine = StateMachine(limits, period_s)
+        self._detectors = Detectors(limits, period_s)
+        self._selftest = SelfTest(limits, period_s, self._longest)
+        self._active: dict[str, tuple[Finding, int]] = {}
+        self._clear = max(1, round(limits.detect.stops.clear_s / period_s))
+        self._scale = 1.0
+        self._belt = 0.0
+        self._session_seen: tuple[int, int] = (-1, -1)
+        self._patient_button = False
+        self._published: SafetyState | None = None
+        self.replies: tuple[Reply, ...] = ()
+
+    def step(
+        self,
+        seq: int,
+        exo: ExoState,
+        environment: EnvironmentState,
+        applied_prev: AppliedTorque | None,
+        phase_prev: GaitPhase | None,
+        command_prev: AssistCommand | None,
+        session: SessionState | None,
+        operator_requests: Sequence[OperatorRequest] = (),
+        *,
+        recorder: RecorderState | None = None,
+    ) -> tuple[SafetyPermit, SafetyState, tuple[AuditEntry, ...]]:
+        """Return the permit and state of tick ``seq`` and what is to be written to the audit log.
+
+        State and environment are those of this tick; applied torque, phase and command those of the
+        tick before, None where they did not come; ``session`` is the newest session state.
+        """
+        before = self._machine.status
+        snap, found = self._detectors.step(
+            seq,
+            exo,
+            environment,
+            (applied_prev, phase_prev, command_prev, session, recorder),
+            before,
+            self._selftest.void,
+            self._belt,
+        )
+        if before.state == S.HOMING:
+            self._selftest.step(snap, found)
+        facts = self._facts(exo, environment, before)
+        request = self._request(seq, session, exo)
+        request, replies = self._operators(operator_requests, request, facts, found)
+        worst = self._remember(seq, found)
+        status = self._machine.step(worst, request, facts)
+        if status.state == S.HOMING and before.state != S.HOMING:
+            self._selftest.restart()
+        self.replies = tuple(replies)
+        permit = self._permit(seq, environment, worst)
+        state = self._state(seq, status, worst)
+        return permit, state, self._audit(seq, before, state, operator_requests)
+
+    def hardware_lost(self, seq: int) -> tuple[SafetyState, tuple[AuditEntry, ...]]:
+        """Latch F10 when the device's states have stopped coming; called by the node's watchdog."""
+        before = self._machine.status
+        finding = Finding("F10", Action.E_STOP)
+        worst = self._remember(seq, [finding])
+        status = self._machine.step(worst, None, Facts(False, False, False))
+        state = self._state(seq, status, worst)
+        return state, self._audit(seq, before, state, ())
+
+    # ------------------------------------------------------------------ inputs
+
+    def _facts(self, exo: ExoState, environment: EnvironmentState, status: Status) -> Facts:
+        stops = self._limits.detect.stops
+        blocked = [f for f, _ in self._active.values() if CATALOGUE[f.fault].blocks_start]
+        speed = environment.belt_speed_m_s
+        return Facts(
+            belt_rest=-stops.belt_rest_m_s <= speed <= stops.belt_rest_m_s,
+            harness_lifted=environment.harness_action == HarnessAction.LIFT
+            and bool(environment.harness_confirmed),
+            estops_closed=bool(exo.estop_closed_a) and bool(exo.estop_closed_b),
+            homing_done=status.state == S.HOMING and self._selftest.done,
+            start_blocked="; ".join(sentence(f) for f in blocked),
+        )
+
+    def _request(self, seq: int, session: SessionState | None, exo: ExoState) -> SupervisorState | None:
+        """Return what session or the patient's button asks for in this tick."""
+        pressed = bool(exo.patient_stop)
+        if pressed and self._machine.status.state == S.TRAIN:
+            self._patient_button = True
+            return S.STOPPING
+        if session is None or session.effective_seq > seq or session.requested_state not in _REQUESTS:
+            return None
+        request = S(session.requested_state)
+        if self._patient_button:
+            # The patient's own stop outlasts the session's wish: only a fresh request restarts.
+            if request == S.TRAIN:
+                return None
+            self._patient_button = pressed
+        return request
+
+    def _operators(
+        self,
+        requests: Sequence[OperatorRequest],
+        request: SupervisorState | None,
+        facts: Facts,
+        found: list[Finding],
+    ) -> tuple[SupervisorState | None, list[Reply]]:
+        replies = []
+        for asked in requests:
+            if asked.reset:
+                problem = self._machine.reset(facts)
+                replies.append(Reply(not problem, problem or "reset; motion needs a new start"))
+                if not problem:
+                    self._active.clear()
+                    self._scale, self._belt = 1.0, 0.0
+            elif asked.state in (S.SOFT_STOP, S.E_STOP):
+                level = Action.E_STOP if asked.state == S.E_STOP else Action.SOFT_STOP
+                found.append(Finding("F38", level, f"operator {asked.operator_id}".strip()))
+                replies.append(Reply(True, "stopping"))
+            elif asked.state in _REQUESTS:
+                request = S(asked.state)
+                replies.append(self._judge(request, facts))
+            else:
+                replies.append(Reply(False, f"state {asked.state} can't be asked for"))
+        return request, replies
+
+    def _judge(self, request: SupervisorState, facts: Facts) -> Reply:
+        from exostride.safety.supervisor import target_of
+
+        status = self._machine.status
+        if status.state in STOPPED:
+            return Reply(False, f"stopped by {status.cause}: {status.message}; reset first")
+        if request == status.state:
+            return Reply(True, "already there")
+        target = target_of(status.state, request)
+        if target is None:
+            return Reply(False, f"no way from {status.state.name} to {request.name}")
+        if target in (S.HOMING, S.TRAIN) and facts.start_blocked:
+            return Reply(False, f"can't start: {facts.start_blocked}")
+        return Reply(True, target.name)
+
+    # ------------------------------------------------------------------ faults
+
+    def _remember(self, seq: int, found: list[Finding]) -> Finding | None:
+        """Keep this tick's findings, drop those whose hysteresis has run out, return the worst."""
+        for finding in found:
+            known = self._active.get(finding.fault)
+            if known is None or finding.action >= known[0].action or seq - known[1] > 0:
+                self._active[finding.fault] = (finding, seq)
+        if not self._active:
+            return None
+        stopped = self._machine.status.state in STOPPED
+        worst: Finding | None = None
+        for fault, (finding, last) in list(self._active.items()):
+            if seq - last >= self._clear and not (stopped and finding.action >= Action.SOFT_STOP):
+                del self._active[fault]
+                continue
+            fresh = finding if last == seq else finding._replace(action=min(finding.action, Action.REDUCE))
+            if worst is None or stronger(fresh, worst):
+                worst = fresh
+        return worst
+
+    # ------------------------------------------------------------------ outputs
+
+    def _permit(self, seq: int, environment: EnvironmentState, worst: Finding | None) -> SafetyPermit:
+        orders = self._machine.orders()
+        stops = self._limits.detect.stops
+        reduce = worst is not None and worst.action == Action.REDUCE
+        slow = reduce and worst is not None and CATALOGUE[worst.fault].slows_belt
+        goal = stops.reduce_scale if reduce and not slow else 1.0
+        rate = stops.scale_rate_1_s * self._t
+        if orders.fade:
+            goal, rate = 0.0, self._t / stops.ramp_out_s
+        self._scale += min(max(goal - self._scale, -rate), rate)
+        self._ramp_belt(orders.belt, slow, environment)
+        return SafetyPermit(
+            seq=seq,
+            time_s=seq * self._t,
+            mode=int(orders.mode),
+            scale=min(max(self._scale, 0.0), 1.0),
+            expiry_seq=seq - 1
+            if self._selftest.void and self._machine.status.state == S.HOMING
+            else seq + self._longest - 1,
+            belt_limit_m_s=self._belt,
+            harness_action=int(orders.harness),
+        )
+
+    def _ramp_belt(self, may_move: bool, slow: bool, environment: EnvironmentState) -> None:
+        """Raise the belt's limit gently in TRAIN; lower it in STOPPING, and at once in any stop."""
+        belt = self._limits.belt
+        if may_move and not slow:
+            self._belt = min(belt.speed_m_s, self._belt + belt.acceleration_m_s2 * self._t)
+        elif may_move:
+            self._belt = max(0.0, min(self._belt, 0.8 * max(environment.belt_speed_m_s, 0.1)))
+        elif self._machine.status.state == S.STOPPING:
+            ceiling = max(environment.belt_speed_m_s, 0.0)
+            self._belt = max(0.0, min(self._belt, ceiling) - belt.stop_m_s2 * self._t)
+        else:
+            self._belt = 0.0
+
+    def _state(self, seq: int, status: Status, worst: Finding | None) -> SafetyState:
+        action = worst.action if worst is not None else Action.NONE
+        if status.state in STOPPED:
+            action = Action.E_STOP if status.state == S.E_STOP else max(action, Action.SOFT_STOP)
+        message = status.message
+        if status.state not in STOPPED and worst is not None:
+            message = f"{message}; {sentence(worst)}"
+        return SafetyState(
+            seq=seq,
+            time_s=seq * self._t,
+            state=int(status.state),
+            action=int(action),
+            latched=status.state in STOPPED,
+            cause=status.cause,
+            active_faults=tuple(sorted(self._active)),
+            message=message,
+        )
+
+    def _audit(
+        self, seq: int, before: Status, state: SafetyState, requests: Sequence[OperatorRequest]
+    ) -> tuple[AuditEntry, ...]:
+        """Return an entry for each request, each transition, and each change of faults or action."""
+        entries = []
+        for asked, reply in zip(requests, self.replies, strict=False):
+            what = (
+                "reset"
+                if asked.reset
+                else S(asked.state).name
+                if asked.state in list(S)
+                else str(asked.state)
+            )
+            entries.append(
+                self._entry(
+                    seq,
+                    "request",
+                    {
+                        "what": what,
+                        "operator": asked.operator_id,
+                        "accepted": reply.accepted,
+                        "reply": reply.message,
+                    },
+                )
+            )
+        last = self._published
+        if state.state != before.state:
+            codes = [CATALOGUE[state.cause].code] if state.cause in CATALOGUE else []
+            detail = {
+                "from": before.state.name,
+                "to": S(state.state).name,
+                "cause": state.cause,
+                "codes": codes,
+            }
+            entries.append(self._entry(seq, "transition", {**detail, "message": state.message}))
+        if last is None or (last.active_faults, last.action) != (state.active_faults, state.action):
+            faults = {
+                fault: {"code": CATALOGUE[fault].code, "level": finding.action.name, "where": finding.where}
+                for fault, (finding, _) in sorted(self._active.items())
+            }
+            if faults or last is not None:
+                entries.append(
+                    self._entry(seq, "faults", {"active": faults, "action": Action(state.action).name})
+                )
+        self._published = state
+        return tuple(entries)
+
+    def _entry(self, seq: int, kind: str, detail: dict[str, Any]) -> AuditEntry:
+        return AuditEntry(seq=seq, time_s=seq * self._t, kind=kind, detail=detail)
+
+
+_REQUESTS = (S.IDLE, S.HOMING, S.STAND, S.TRAIN, S.STOPPING)

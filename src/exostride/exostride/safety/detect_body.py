@@ -1,0 +1,176 @@
+"""F22 to F24: spasm, loss of balance, foot drag and trip, told apart by what the body does."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import sqrt
+
+from exostride.conventions import GRAVITY_M_S2, N_JOINTS, SIDES
+from exostride.safety.detect_sensors import joint_names
+from exostride.safety.faults import Finding
+from exostride.safety.limits import SafetyLimits
+from exostride.safety.snapshot import Snapshot
+from exostride.types import Action, Signal, SupervisorState
+
+
+class SpasmDetector:
+    """F22: cuff torque that leaves its own recent course faster than walking ever does.
+
+    The course is a first-order average of the cuff torque; a heel strike moves all joints of a leg
+    for a tick or two, a spasm one joint for longer, so it must last ``spasm_ticks``.
+    """
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        self._limits = limits.detect.body
+        self._gain = period_s / (limits.detect.body.spasm_s + period_s)
+        self._course: list[float] | None = None
+        self._ticks = [0] * N_JOINTS
+
+    def step(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Append the joints in spasm."""
+        cuff = snap.cuff
+        if cuff is None:
+            self._course = None
+            return
+        if self._course is None:
+            self._course = cuff.copy()
+        course = self._course
+        for i in range(N_JOINTS):
+            away = cuff[i] - course[i]
+            course[i] += self._gain * away
+            self._ticks[i] = self._ticks[i] + 1 if abs(away) > self._limits.spasm_nm else 0
+            if self._ticks[i] >= self._limits.spasm_ticks and snap.driven:
+                found.append(Finding("F22", Action.SOFT_STOP, joint_names(1 << i)))
+
+
+class BalanceDetector:
+    r"""F23: a fall that has begun, from pelvis height, speed and tilt, and the extrapolated centre of mass.
+
+    The extrapolated centre of mass of Hof, Gazendam & Sinke, J Biomech 38:1 (2005), is
+
+    .. math:: x_{com} = x + \dot x / \omega_0, \qquad \omega_0 = \sqrt{g / \ell},
+
+    here with the pelvis for the centre of mass, relative to the standing place on the belt. The
+    walking height is a slow average, so that a crouched gait is not a fall.
+    """
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        self._limits = limits.detect.body
+        self._gain = period_s / (limits.detect.body.height_s + period_s)
+        self._height: float | None = None
+        self._ticks = 0
+        self.margin_m = 0.0
+        """Distance of the extrapolated centre of mass from the edge of its safe region [m]."""
+
+    def step(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Append a fall in its beginning."""
+        exo = snap.exo
+        upright = snap.state in (SupervisorState.STAND, SupervisorState.TRAIN, SupervisorState.STOPPING)
+        if not exo.available & Signal.PELVIS or not upright:
+            self._height = None
+            self._ticks = 0
+            return
+        x, y, z = exo.pelvis_position_m.tolist()
+        vx, vy, vz = exo.pelvis_velocity_m_s.tolist()
+        if self._height is None:
+            self._height = z
+        words = self._signs(exo.pelvis_orientation.tolist(), exo.pelvis_gyro_rad_s.tolist(), z, vz)
+        pendulum = sqrt(max(z, 0.3) / GRAVITY_M_S2)
+        lean = max(abs(x + vx * pendulum), abs(y + vy * pendulum))
+        self.margin_m = self._limits.xcom_m - lean
+        if self.margin_m < 0.0:
+            words = words or "centre of mass beyond the feet"
+        self._ticks = self._ticks + 1 if words else 0
+        if not words:
+            self._height += self._gain * (z - self._height)
+        if self._ticks >= self._limits.fall_ticks:
+            found.append(Finding("F23", Action.E_STOP, words))
+
+    def _signs(self, orientation: list[float], gyro: list[float], z: float, vz: float) -> str:
+        """Return which sign of a fall is present, in words."""
+        limits = self._limits
+        qx, qy, _, _ = orientation
+        tilt = 2.0 * sqrt(qx * qx + qy * qy)
+        rate = sqrt(gyro[0] ** 2 + gyro[1] ** 2)
+        drop = (self._height or z) - z
+        if drop > limits.fall_drop_m:
+            return "pelvis too low"
+        if -vz > limits.fall_speed_m_s:
+            return "pelvis dropping"
+        if tilt > limits.fall_tilt_rad:
+            return "trunk tilted"
+        if tilt > 0.5 * limits.fall_tilt_rad and rate > limits.fall_tilt_rate_rad_s:
+            return "trunk tipping over"
+        return ""
+
+
+class FootDetector:
+    """F24a and F24b: a toe that carries load while its shank swings forward.
+
+    Drag: load and forward rate together for ``drag_s``: the foot scrapes along; counted per swing.
+    Trip: a higher load, the shank decelerating hard, and the trunk pitching forward at once.
+    """
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        self._limits = limits.detect.body
+        self._t = period_s
+        self._drag_ticks = max(1, round(limits.detect.body.drag_s / period_s))
+        self._dragged = [0, 0]
+        self._swinging = [False, False]
+        self._tripping = [0, 0]
+        self._rate = [0.0, 0.0]
+        self._swings: tuple[deque[bool], deque[bool]] = (deque(), deque())
+        self.levels = [Action.NONE, Action.NONE]
+
+    def step(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Append drag and trip of either foot."""
+        exo = snap.exo
+        if snap.load is None or not exo.available & Signal.SEGMENT or not snap.driven:
+            self._swinging = [False, False]
+            return
+        rates = exo.segment_rate_rad_s.tolist()
+        pitch = float(exo.pelvis_gyro_rad_s[1]) if exo.available & Signal.PELVIS else 0.0
+        for side, name in enumerate(SIDES):
+            toe, heel = snap.load[2 * side + 1], snap.load[2 * side]
+            rate = rates[3 * side + 1]
+            self._drag(side, name, toe, heel, rate, found)
+            self._trip(side, name, toe, rate, pitch, found)
+            self._rate[side] = rate
+
+    def _drag(self, side: int, name: str, toe: float, heel: float, rate: float, found: list[Finding]) -> None:
+        limits = self._limits
+        if rate > limits.drag_rate_rad_s and heel < limits.drag_n:
+            if not self._swinging[side]:
+                self._swinging[side] = True
+                self._dragged[side] = 0
+            if toe > limits.drag_n:
+                self._dragged[side] += 1
+                if self._dragged[side] >= self._drag_ticks:
+                    found.append(Finding("F24a", max(Action.WARN, self.levels[side]), f"{name} foot"))
+        elif self._swinging[side] and rate < 0.0:
+            self._swinging[side] = False
+            self._count(side, self._dragged[side] >= self._drag_ticks)
+
+    def _count(self, side: int, dragged: bool) -> None:
+        """Count a finished swing: n of m make the level of the next drag REDUCE, then SOFT_STOP."""
+        limits = self._limits
+        swings = self._swings[side]
+        swings.append(dragged)
+        longest = max(limits.drag_of_steps, limits.drag_stop_steps)
+        while len(swings) > longest:
+            swings.popleft()
+        recent = list(swings)[-limits.drag_of_steps :]
+        level = Action.REDUCE if sum(recent) >= limits.drag_steps else Action.WARN
+        if sum(swings) >= limits.drag_stop_steps:
+            level = Action.SOFT_STOP
+        self.levels[side] = level
+
+    def _trip(
+        self, side: int, name: str, toe: float, rate: float, pitch: float, found: list[Finding]
+    ) -> None:
+        limits = self._limits
+        slowed = (self._rate[side] - rate) / self._t > limits.trip_decel_rad_s2
+        blocked = self._swinging[side] and toe > limits.trip_n and (slowed or self._tripping[side] > 0)
+        self._tripping[side] = self._tripping[side] + 1 if blocked else 0
+        if self._tripping[side] >= limits.trip_ticks and pitch > limits.trip_pitch_rad_s:
+            found.append(Finding("F24b", Action.SOFT_STOP, f"{name} foot"))

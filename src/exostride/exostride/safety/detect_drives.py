@@ -1,0 +1,115 @@
+"""F17 to F19, F27: drives that do not follow, run away, turn the wrong way, or are hot."""
+
+from __future__ import annotations
+
+from exostride.conventions import N_JOINTS
+from exostride.safety.detect_sensors import joint_names
+from exostride.safety.faults import Finding
+from exostride.safety.guard import LOST
+from exostride.safety.limits import SafetyLimits
+from exostride.safety.snapshot import Snapshot
+from exostride.types import Action, DeviceFault, Reason
+
+
+class TrackingDetector:
+    """F17: the request stays far beyond what is applied, or the joint far from its reference."""
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        self._limits = limits.detect.drives
+        self._reduce = max(1, round(limits.detect.drives.tracking_reduce_s / period_s))
+        self._stop = max(1, round(limits.detect.drives.tracking_stop_s / period_s))
+        self._ticks = [0] * N_JOINTS
+
+    def step(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Append joints that have not followed for too long."""
+        applied, command = snap.applied, snap.command
+        if applied is None or not snap.driven:
+            self._ticks = [0] * N_JOINTS
+            return
+        asked, given = applied.requested_nm.tolist(), applied.applied_mean_nm.tolist()
+        stiff = command.stiffness_nm_rad.tolist() if command is not None else [0.0] * N_JOINTS
+        aim = command.reference_rad.tolist() if command is not None else snap.angle
+        for i in range(N_JOINTS):
+            away = abs(asked[i] - given[i]) > self._limits.tracking_nm
+            away = away or (stiff[i] > 0.0 and abs(aim[i] - snap.angle[i]) > self._limits.tracking_rad)
+            self._ticks[i] = self._ticks[i] + 1 if away else 0
+            if self._ticks[i] >= self._reduce:
+                level = Action.SOFT_STOP if self._ticks[i] >= self._stop else Action.REDUCE
+                found.append(Finding("F17", level, joint_names(1 << i)))
+
+
+class RunawayDetector:
+    """F18, F19: measured torque against what the drives were told, and speed beyond the envelope."""
+
+    def __init__(self, limits: SafetyLimits) -> None:
+        self._limits = limits.detect.drives
+        self._speed = [joint.velocity_rad_s * limits.detect.drives.overspeed for joint in limits.joints]
+        self._rating = [joint.protective_nm + joint.torque_nm for joint in limits.joints]
+        self._away = [0] * N_JOINTS
+        self._reversed = [0] * N_JOINTS
+        self._fast = [0] * N_JOINTS
+
+    def step(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Append joints whose drive can't be trusted."""
+        applied = snap.applied
+        if applied is not None and applied.reason & Reason.RESIDUAL:
+            mask = sum(1 << i for i, bits in enumerate(applied.reasons.tolist()) if bits & Reason.RESIDUAL)
+            found.append(Finding("F18", Action.E_STOP, joint_names(mask)))
+        for i in range(N_JOINTS):
+            if snap.quality[i] != LOST and abs(snap.speed[i]) > self._speed[i]:
+                self._fast[i] += 1
+                if self._fast[i] >= self._limits.runaway_ticks:
+                    found.append(Finding("F18", Action.E_STOP, f"{joint_names(1 << i)} too fast"))
+            else:
+                self._fast[i] = 0
+        if applied is not None and snap.torque is not None:
+            mean, peak = applied.applied_mean_nm.tolist(), applied.applied_peak_nm.tolist()
+            for i in range(N_JOINTS):
+                self._compare(i, snap.torque[i], mean[i], peak[i], found)
+
+    def _compare(self, i: int, torque: float, mean: float, peak: float, found: list[Finding]) -> None:
+        """Judge one joint: torque outside what was applied, or of the opposite sign."""
+        limits = self._limits
+        low, high = min(mean, peak, 0.0) - limits.runaway_nm, max(mean, peak, 0.0) + limits.runaway_nm
+        opposite = mean * torque < 0.0 and min(abs(mean), abs(torque)) > limits.sign_nm
+        self._reversed[i] = self._reversed[i] + 1 if opposite else 0
+        self._away[i] = 0 if low <= torque <= high else self._away[i] + 1
+        if self._reversed[i] >= limits.sign_ticks:
+            found.append(Finding("F19", Action.E_STOP, joint_names(1 << i)))
+        elif self._away[i] >= limits.runaway_ticks:
+            found.append(Finding("F18", Action.E_STOP, f"{joint_names(1 << i)} torque"))
+
+
+class DeviceDetector:
+    """F27, and F18 by the drive's own word: temperature, battery, bus, supply."""
+
+    def __init__(self, limits: SafetyLimits) -> None:
+        self._limits = limits.detect.drives
+        self._bus = 0
+
+    def step(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Append what the device says about itself."""
+        exo, limits = snap.exo, self._limits
+        hottest = float(exo.motor_temperature_c.max())
+        if hottest > limits.hot_c:
+            level = Action.SOFT_STOP if hottest > limits.too_hot_c else Action.REDUCE
+            found.append(Finding("F27", level, f"motor at {hottest:.0f} degrees"))
+        if exo.battery_fraction < limits.battery_low:
+            level = Action.SOFT_STOP if exo.battery_fraction < limits.battery_empty else Action.REDUCE
+            found.append(Finding("F27", level, f"battery at {exo.battery_fraction:.0%}"))
+        faults = exo.device_faults
+        if not faults:
+            self._bus = 0
+            return
+        if faults & (DeviceFault.BUS_OFF | DeviceFault.SUPPLY_LOST):
+            self._bus += 1
+            level = Action.SOFT_STOP if self._bus >= 2 else Action.WARN
+            found.append(Finding("F27", level, "bus or supply lost"))
+        if faults & DeviceFault.DRIVE_FAULT:
+            found.append(Finding("F27", Action.SOFT_STOP, "drive fault"))
+        if faults & DeviceFault.DRIVE_WATCHDOG:
+            found.append(Finding("F10", Action.SOFT_STOP, "drive watchdog tripped"))
+        if faults & DeviceFault.OVER_TEMPERATURE:
+            found.append(Finding("F27", Action.REDUCE, "over-temperature"))
+        if faults & DeviceFault.BATTERY_LOW:
+            found.append(Finding("F27", Action.REDUCE, "battery low"))

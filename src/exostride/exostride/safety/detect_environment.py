@@ -1,0 +1,91 @@
+"""F20, F21, F25, F26, F38: buttons, belt and harness."""
+
+from __future__ import annotations
+
+from exostride.safety.faults import Finding
+from exostride.safety.limits import SafetyLimits
+from exostride.safety.snapshot import Snapshot
+from exostride.types import Action, EnvironmentFault, HarnessAction
+
+_BELT = EnvironmentFault.BELT_WATCHDOG | EnvironmentFault.BELT_DRIVE
+_HARNESS = {
+    EnvironmentFault.HARNESS_WATCHDOG: "watchdog tripped",
+    EnvironmentFault.HARNESS_LOAD_CELL: "load cell",
+    EnvironmentFault.HARNESS_LIFT: "lift",
+    EnvironmentFault.HARNESS_CABLE: "cable",
+}
+
+
+class ButtonDetector:
+    """F20, F21, F38. A bouncing e-stop counts from its first edge; release alone never resumes."""
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        self._disagree = max(1, round(limits.detect.stops.estop_disagree_s / period_s))
+        self._apart = 0
+
+    def step(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Append the buttons pressed in this tick."""
+        exo = snap.exo
+        a, b = bool(exo.estop_closed_a), bool(exo.estop_closed_b)
+        if not (a and b):
+            found.append(Finding("F20", Action.E_STOP))
+        self._apart = self._apart + 1 if a != b else 0
+        if self._apart >= self._disagree:
+            found.append(Finding("F21", Action.E_STOP))
+        if exo.therapist_stop:
+            found.append(Finding("F38", Action.SOFT_STOP, "the therapist"))
+
+
+class BeltDetector:
+    """F25: the belt faster than permitted, backwards, or at odds with its own target."""
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        self._belt = limits.belt
+        self._ticks = limits.detect.environment.belt_ticks
+        self._ramp = limits.belt.stop_m_s2 * period_s
+        self._count = 0
+        self._allowed = 0.0
+
+    def step(self, snap: Snapshot, belt_limit_m_s: float, found: list[Finding]) -> None:
+        """Append a belt that has run away for too long; ``belt_limit_m_s`` is the permit's."""
+        state = snap.environment
+        self._allowed = max(belt_limit_m_s, self._allowed - 0.5 * self._ramp)
+        speed = state.belt_speed_m_s
+        fast = speed > self._allowed + self._belt.over_m_s
+        away = (
+            speed > state.belt_target_m_s + self._belt.over_m_s
+            and state.belt_acceleration_m_s2 > self._belt.over_m_s
+        )
+        self._count = self._count + 1 if fast or away or speed < -self._belt.reverse_m_s else 0
+        if self._count >= self._ticks:
+            found.append(Finding("F25", Action.SOFT_STOP, f"{speed:.2f} m/s"))
+        elif state.faults & _BELT:
+            found.append(Finding("F25", Action.SOFT_STOP, "its drive reports a fault"))
+
+
+class HarnessDetector:
+    """F26: the harness reports a fault, or its force collapses against its own recent course."""
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        self._limits = limits.detect.environment
+        self._gain = period_s / (limits.detect.environment.harness_s + period_s)
+        self._mean = 0.0
+        self._count = 0
+
+    def step(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Append what the harness fails at."""
+        state = snap.environment
+        if state.faults:
+            for bit, words in _HARNESS.items():
+                if state.faults & bit:
+                    found.append(Finding("F26", Action.SOFT_STOP, words))
+        force = state.unloading_n
+        lost = (
+            state.harness_action == HarnessAction.UNLOAD and force < self._limits.harness_share * self._mean
+        )
+        lost = lost and self._mean > self._limits.harness_n
+        self._count = self._count + 1 if lost else 0
+        if self._count >= self._limits.harness_ticks:
+            found.append(Finding("F26", Action.SOFT_STOP, "force lost"))
+        elif not lost:
+            self._mean += self._gain * (force - self._mean)

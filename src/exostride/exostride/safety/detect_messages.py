@@ -1,0 +1,154 @@
+"""F03, F08, F09, F11 to F14, F16, F28, F36, F37: what the graph delivers, or does not."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import isfinite
+
+from exostride.safety.faults import Finding
+from exostride.safety.intake import joint_order, number, whole
+from exostride.safety.limits import SafetyLimits
+from exostride.safety.snapshot import Snapshot
+from exostride.types import Action, AppliedTorque, GaitPhase, GaitState, Reason, RecorderState
+
+
+class LinkDetector:
+    """Commands and permits as the kernel received them (AppliedTorque of the tick before)."""
+
+    def __init__(self, limits: SafetyLimits) -> None:
+        self._limits = limits.detect.messages
+        self._silent = [0, 0, 0]
+        self._refused: deque[int] = deque()
+
+    def step(self, snap: Snapshot, void_permit: bool, found: list[Finding]) -> None:
+        """Append what the kernel had to refuse or to do without.
+
+        ``void_permit``: the supervisor itself has withheld its permit (self-test).
+        """
+        applied = snap.applied
+        if applied is None:
+            return
+        self._order(snap, applied, found)
+        received = (applied.command_received, applied.environment_received, applied.permit_received)
+        self._silent = [0 if got else n + 1 for got, n in zip(received, self._silent, strict=True)]
+        if applied.reason & Reason.NOT_FINITE and applied.reason & Reason.FALLBACK:
+            found.append(Finding("F03", Action.SOFT_STOP, "a message to the kernel"))
+        if applied.permit_age_ticks >= self._limits.permit_ticks and snap.ticks_in_state > 1:
+            fault = "F16" if min(self._silent) >= self._limits.late_ticks else "F13"
+            found.append(Finding(fault, Action.SOFT_STOP))
+        elif applied.reason & Reason.PERMIT_MISSING and snap.ticks_in_state > 1 and not void_permit:
+            found.append(Finding("F13", Action.SOFT_STOP))
+        if snap.driven:
+            self._silence(found)
+
+    def _order(self, snap: Snapshot, applied: AppliedTorque, found: list[Finding]) -> None:
+        if applied.reason & Reason.COMMAND_SEQUENCE:
+            self._refused.append(snap.seq)
+            found.append(Finding("F09", Action.WARN, "commands"))
+        window = self._limits.wrong_window_ticks
+        while self._refused and snap.seq - self._refused[0] >= window:
+            self._refused.popleft()
+        if len(self._refused) >= self._limits.wrong_ticks:
+            found.append(Finding("F09", Action.SOFT_STOP, "commands"))
+
+    def _silence(self, found: list[Finding]) -> None:
+        command, environment, permit = self._silent
+        most = self._limits.late_ticks
+        level = Action.SOFT_STOP if max(command, environment) >= most else Action.WARN
+        if command and environment and permit:
+            found.append(Finding("F36", level, ""))
+        elif command or environment:
+            where = "joint commands" if command >= environment else "belt commands"
+            fault = "F08" if len(self._refused) >= min(command + environment, most) else "F11"
+            found.append(Finding(fault, level, where))
+
+
+class PhaseDetector:
+    """F12: gait phase missing, not finite, or jumping without a heel strike."""
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        self._limits = limits.detect.messages
+        self._t = period_s
+        self._silent = 0
+        self._bad = 0
+        self._last: tuple[float, float] | None = None
+
+    def step(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Append what is wrong with the phase of the tick before."""
+        phase = snap.phase
+        if not snap.driven:
+            self._silent = self._bad = 0
+            self._last = None
+            return
+        if phase is None:
+            self._last = None
+            self._silent += 1
+            if self._silent >= self._limits.late_ticks:
+                found.append(Finding("F12", Action.SOFT_STOP, "no message"))
+            return
+        self._silent = 0
+        total = phase.phase.sum() + phase.rate_hz.sum()
+        total += phase.stance_probability.sum() + phase.confidence.sum() + phase.time_s
+        if phase.phase.shape != (2,) or not isfinite(total):
+            self._last = None
+            found.append(Finding("F12", Action.SOFT_STOP, "not a number"))
+            return
+        self._jumps(phase, found)
+
+    def _jumps(self, phase: GaitPhase, found: list[Finding]) -> None:
+        """Count jumps of a confident phase that no heel strike explains; two in a row of states stop."""
+        now = (float(phase.phase[0]), float(phase.phase[1]))
+        last, self._last = self._last, now
+        if last is None or phase.state != GaitState.WALKING or phase.confidence.min() < 0.5:
+            return
+        most = self._limits.phase_jump
+        for side, name in enumerate(("left", "right")):
+            step = (now[side] - last[side] - phase.rate_hz[side] * self._t + 0.5) % 1.0 - 0.5
+            heel = now[side] < most or now[side] > 1.0 - most
+            if abs(step) > most and not heel:
+                self._bad += 1
+                level = Action.SOFT_STOP if self._bad > 1 else Action.WARN
+                found.append(Finding("F12", level, f"phase of the {name} leg jumped"))
+
+
+class AgeDetector:
+    """F14, F28, F37: recorder and session by the age of their last message."""
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        self._limits = limits.detect.messages
+        self._session = round(limits.detect.messages.session_s / period_s)
+        self._recorder = round(limits.detect.messages.recorder_s / period_s)
+        self._dropped = 0
+
+    def step(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Append what has fallen silent."""
+        session = snap.session
+        if session is not None and snap.driven and snap.seq - session.seq > self._session:
+            found.append(Finding("F37", Action.SOFT_STOP))
+        recorder = snap.recorder
+        if recorder is None:
+            return
+        if snap.seq - recorder.seq > self._recorder:
+            found.append(Finding("F14", Action.WARN))
+        self._disk(recorder, found)
+
+    def _disk(self, recorder: RecorderState, found: list[Finding]) -> None:
+        if recorder.recording and recorder.disk_free_bytes < self._limits.disk_bytes:
+            found.append(Finding("F28", Action.WARN, "little space left"))
+        if recorder.dropped > self._dropped:
+            found.append(Finding("F28", Action.WARN, "messages were dropped"))
+        self._dropped = max(self._dropped, recorder.dropped)
+
+
+def damaged_messages(snap: Snapshot, found: list[Finding]) -> None:
+    """Append F03 for every other message of this tick that is not finite or has the wrong shape."""
+    if snap.command is not None and joint_order(snap.command) is None:
+        found.append(Finding("F03", Action.SOFT_STOP, "AssistCommand"))
+    session = snap.session
+    if session is not None and not (whole(session.seq) and number(session.requested_state, 0, 7)):
+        found.append(Finding("F03", Action.SOFT_STOP, "SessionState"))
+    applied = snap.applied
+    if applied is not None and not isfinite(
+        float(applied.applied_mean_nm.sum() + applied.applied_peak_nm.sum() + applied.requested_nm.sum())
+    ):
+        found.append(Finding("F03", Action.SOFT_STOP, "AppliedTorque"))

@@ -1,0 +1,116 @@
+"""Plausible joint samples: missing ones bridged for one tick, spikes refused, wraps undone.
+
+The prediction is the last accepted angle plus velocity times the period. A sample further from it
+than an acceleration at the joint's limit allows, plus the spike threshold, is refused; a sample
+that fits after adding whole turns is unwrapped; one that persists is a jump.
+"""
+
+from __future__ import annotations
+
+from math import tau
+
+from exostride.conventions import N_JOINTS
+from exostride.safety.intake import exo_problem
+from exostride.safety.limits import SafetyLimits
+from exostride.types import ExoState, Signal
+
+GOOD, HELD, LOST = 0, 1, 2
+"""Quality of a joint's sample: measured; predicted for this tick; not to be used."""
+
+_PERSISTENT = 3
+"""Refused samples in a row that make a jump of a spike."""
+
+
+class SampleGuard:
+    """Turns one :class:`ExoState` a tick into angles and velocities that can be relied on.
+
+    After :meth:`step`: ``angle``, ``speed`` (lists of 6), ``quality`` (6 of GOOD, HELD, LOST), bit
+    masks ``missing``, ``spike``, ``wrap``, ``jump`` over the joints, and ``problem``: the field that made
+    the whole sample unusable, empty if none.
+    """
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        self._t = period_s
+        self._span = [limits.timing.spike_rad + j.accel_rad_s2 * period_s**2 for j in limits.joints]
+        self._kick = [2.0 * j.accel_rad_s2 * period_s + 1.0 for j in limits.joints]
+        self._bridge = limits.detect.sensors.missing_ticks
+        self.angle = [0.0] * N_JOINTS
+        self.speed = [0.0] * N_JOINTS
+        self.quality = [LOST] * N_JOINTS
+        self._turns = [0.0] * N_JOINTS
+        self._gap = [0] * N_JOINTS
+        self._refused = [0] * N_JOINTS
+        self._seen = [False] * N_JOINTS
+        self.missing = self.spike = self.wrap = self.jump = 0
+        self.problem = ""
+
+    def step(self, seq: int, exo: ExoState) -> None:
+        """Take in the state of tick ``seq``; one of another tick counts as missing. See the class."""
+        self.missing = self.spike = self.wrap = self.jump = 0
+        self.problem = self._read(exo)
+        if self.problem:
+            self.quality = [LOST] * N_JOINTS
+            return
+        angles, speeds = exo.angle_rad.tolist(), exo.velocity_rad_s.tolist()
+        valid = exo.joint_valid if exo.available & Signal.JOINT_ANGLE and exo.seq == seq else 0
+        for i in range(N_JOINTS):
+            if valid >> i & 1:
+                self._measured(i, angles[i], speeds[i])
+            else:
+                self._absent(i)
+
+    @staticmethod
+    def _read(exo: ExoState) -> str:
+        try:
+            return exo_problem(exo)
+        except (AttributeError, TypeError, ValueError, OverflowError):
+            return "shape"
+
+    def _absent(self, i: int) -> None:
+        self.missing |= 1 << i
+        self._gap[i] += 1
+        if self._seen[i] and self._gap[i] < self._bridge:
+            self.angle[i] += self.speed[i] * self._t
+            self.quality[i] = HELD
+        else:
+            self.quality[i] = LOST
+
+    def _measured(self, i: int, angle: float, speed: float) -> None:
+        angle += self._turns[i]
+        if not self._seen[i] or self._gap[i] >= self._bridge:
+            self._accept(i, angle, speed)
+            return
+        span = self._span[i]
+        predicted = self.angle[i] + self.speed[i] * self._t
+        away = angle - predicted
+        if not -span <= away <= span:
+            turns = round(away / tau) * tau
+            if turns and abs(away - turns) <= span:
+                self._turns[i] -= turns
+                self.wrap |= 1 << i
+                self._accept(i, angle - turns, speed)
+                return
+            self._refuse(i, angle, speed, predicted)
+            return
+        kick = self._kick[i]
+        if not -kick <= speed - self.speed[i] <= kick:
+            self._refuse(i, angle, speed, predicted)
+            return
+        self._accept(i, angle, speed)
+
+    def _accept(self, i: int, angle: float, speed: float) -> None:
+        self.angle[i], self.speed[i] = angle, speed
+        self._gap[i] = self._refused[i] = 0
+        self._seen[i] = True
+        self.quality[i] = GOOD
+
+    def _refuse(self, i: int, angle: float, speed: float, predicted: float) -> None:
+        self.spike |= 1 << i
+        self._refused[i] += 1
+        if self._refused[i] >= _PERSISTENT:
+            self.jump |= 1 << i
+            self._accept(i, angle, speed)
+            self.quality[i] = LOST
+            return
+        self.angle[i] = predicted
+        self.quality[i] = HELD

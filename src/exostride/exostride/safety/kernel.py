@@ -1,0 +1,376 @@
+"""The safety kernel: the last word on every joint, the belt and the harness, once a tick.
+
+Each tick it checks what came in, chooses the mode (the permit's, or a fallback of its own), takes
+the active part from the mode's source, bounds it by a window per joint, adds the protective part,
+and clamps. It needs no supervisor to fall back and returns safe, finite outputs for any input.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from exostride.conventions import N_JOINTS
+from exostride.safety.belt import EnvironmentKernel
+from exostride.safety.guard import GOOD, LOST, SampleGuard
+from exostride.safety.intake import JointOrder, Sequence, joint_order, permit_ok, whole
+from exostride.safety.limits import SafetyLimits
+from exostride.safety.shaping import JointShaper
+from exostride.safety.sources import ActiveSource
+from exostride.safety.tank import EnergyTank
+from exostride.safety.walls import JointWall
+from exostride.types import (
+    AssistCommand,
+    DriveCommand,
+    EnvironmentCommand,
+    EnvironmentState,
+    ExoState,
+    HarnessAction,
+    KernelOutput,
+    Mode,
+    Reason,
+    SafetyPermit,
+    Signal,
+)
+
+_SUPPORTING = (Mode.HOLD_STANCE, Mode.HOMING, Mode.STAND, Mode.TRAIN)
+_REQUEST_MAX = 1e6
+
+
+class SafetyKernel:
+    """The kernel for ticks of ``period_s`` seconds under ``limits``.
+
+    Parameters
+    ----------
+    limits
+        Limits in force for this patient and device.
+    period_s
+        Control period T [s].
+    paced
+        Whether ticks follow real time: permits then last ``max(2 T, permit_paced_s)`` instead of
+        ``permit_ticks``.
+    """
+
+    def __init__(self, limits: SafetyLimits, period_s: float, *, paced: bool = False) -> None:
+        timing = limits.timing
+        self._t = period_s
+        self._limits = limits
+        self._guard = SampleGuard(limits, period_s)
+        self._shapers = [JointShaper(joint, limits, period_s) for joint in limits.joints]
+        self._walls = [JointWall(joint) for joint in limits.joints]
+        self._source = ActiveSource(limits, period_s)
+        self._belt = EnvironmentKernel(limits, period_s)
+        self.tank = EnergyTank(limits.tank)
+        self._commands, self._environments, self._permits = Sequence(), Sequence(), Sequence()
+        self._longest = permit_longest(limits, period_s, paced)
+        self._hold_ticks = round(timing.hold_stance_s / period_s)
+        self._age_limit = timing.command_max_age_ticks
+        self._rating = [joint.protective_nm for joint in limits.joints]
+        self._damp = [joint.damp_nms_rad for joint in limits.joints]
+        self._runaway_nm = limits.detect.drives.runaway_nm
+        self._runaway_ticks = limits.detect.drives.runaway_ticks
+        self._order: JointOrder | None = None
+        self._permit: SafetyPermit | None = None
+        self._mode = int(Mode.DAMP)
+        self._holding = 0
+        self._locked = False
+        self._now = [0.0] * N_JOINTS
+        self._last_speed = [0.0] * N_JOINTS
+        self._low = [0.0] * N_JOINTS
+        self._high = [0.0] * N_JOINTS
+        self._protective = [0.0] * N_JOINTS
+        self._damping = [0.0] * N_JOINTS
+        self._breach = [0] * N_JOINTS
+        self._bits = [0] * N_JOINTS
+        self._request = [0.0] * N_JOINTS
+        self._safe_off = 0
+        self._reason = 0
+        self._unreadable = 0
+
+    def step(
+        self,
+        seq: int,
+        exo: ExoState,
+        environment: EnvironmentState,
+        command: AssistCommand | None,
+        environment_command: EnvironmentCommand | None,
+        permit: SafetyPermit | None,
+    ) -> KernelOutput:
+        """Return the safe outputs of tick ``seq``; never raises, whatever the arguments are.
+
+        A message that did not come in time is None. Whatever can't be used is refused, counted and
+        named in the reason bits.
+        """
+        try:
+            return self._step(seq, exo, environment, command, environment_command, permit)
+        except Exception:  # the last resort must be a safe output, not a traceback
+            self._locked = True
+            self._mode = int(Mode.DAMP)
+            self._now = [0.0] * N_JOINTS
+            self._low, self._high = [0.0] * N_JOINTS, [0.0] * N_JOINTS
+            return self._panic(seq if whole(seq) else 0)
+
+    # ------------------------------------------------------------------ one tick
+
+    def _step(
+        self,
+        seq: int,
+        exo: ExoState,
+        environment: EnvironmentState,
+        command: AssistCommand | None,
+        environment_command: EnvironmentCommand | None,
+        permit: SafetyPermit | None,
+    ) -> KernelOutput:
+        self._reason = 0
+        self._guard.step(seq, exo)
+        readable = not self._guard.problem
+        self._account(exo if readable else None)
+        environment_seen = self._see(environment)
+        damp = not readable or environment_seen is None
+        damp |= self._take(seq, command, environment_command, permit)
+        if readable and not (exo.estop_closed_a and exo.estop_closed_b):
+            damp = True
+        mode = self._choose(seq, damp)
+        if readable:
+            self._source.see_feet(exo)
+        scale = self._permit.scale if self._permit is not None else 1.0
+        if mode == Mode.TRAIN and scale < 1.0:
+            self._reason |= Reason.PERMIT_SCALE
+        self._source.fill(mode, scale, self._guard.angle, self._now, self._order)
+        self._shape(exo if readable else None)
+        self._protect(mode)
+        self._mode = mode
+        out = self._belt.step(seq, environment_seen, mode, self._permit, seq - self._environments.last)
+        self._reason |= self._belt.bits
+        return self._output(seq, out)
+
+    def _account(self, exo: ExoState | None) -> None:
+        """Find the torque of this moment, book the last tick's work, and compare with the sensor."""
+        guard, source = self._guard, self._source
+        injected = absorbed = 0.0
+        measured = exo.joint_torque_nm.tolist() if exo and exo.available & Signal.JOINT_TORQUE else None
+        for i in range(N_JOINTS):
+            speed = guard.speed[i]
+            torque = source.torque[i] + source.stiffness[i] * (source.reference[i] - guard.angle[i])
+            torque += source.damping[i] * (source.speed[i] - speed)
+            low, high = self._low[i], self._high[i]
+            torque = low if torque < low else (high if torque > high else torque)
+            work = 0.25 * (torque + self._now[i]) * (speed + self._last_speed[i]) * self._t
+            if work > 0.0:
+                injected += work
+            else:
+                absorbed -= work
+            self._now[i] = torque
+            if measured is not None:
+                self._compare(i, measured[i], speed)
+        self._last_speed = guard.speed.copy()
+        budget = self.tank.refill_w * self._t if self._mode == Mode.TRAIN else 0.0
+        self.tank.account(injected, absorbed, budget)
+
+    def _compare(self, i: int, measured: float, speed: float) -> None:
+        """Take the power from a joint whose measured torque leaves the envelope of what was allowed."""
+        other = self._protective[i] - self._damping[i] * speed
+        room = self._runaway_nm + (abs(self._damping[i] * speed))
+        if self._low[i] + other - room <= measured <= self._high[i] + other + room:
+            self._breach[i] = 0
+            return
+        self._breach[i] += 1
+        if self._breach[i] >= self._runaway_ticks:
+            self._safe_off |= 1 << i
+
+    def _see(self, environment: EnvironmentState) -> EnvironmentState | None:
+        try:
+            readable = self._belt.readable(environment)
+        except (AttributeError, TypeError, ValueError):
+            readable = False
+        if readable:
+            return environment
+        self._reason |= Reason.NOT_FINITE
+        return None
+
+    def _take(
+        self,
+        seq: int,
+        command: AssistCommand | None,
+        environment_command: EnvironmentCommand | None,
+        permit: SafetyPermit | None,
+    ) -> bool:
+        """Take the messages in; return whether one of them is damaged."""
+        damaged = False
+        if command is not None:
+            if not self._commands.accept(command, seq, self._age_limit):
+                self._reason |= Reason.COMMAND_SEQUENCE
+            else:
+                order = joint_order(command)
+                damaged |= order is None
+                self._order = order
+        if environment_command is not None:
+            if not self._environments.accept(environment_command, seq, self._limits.belt.max_age_ticks):
+                self._reason |= Reason.COMMAND_SEQUENCE
+            else:
+                damaged |= not self._belt.take(environment_command)
+        if permit is not None:
+            if not self._permits.accept(permit, seq, self._longest):
+                self._reason |= Reason.COMMAND_SEQUENCE
+            elif permit_ok(permit, self._longest):
+                # A void permit (already expired) says only that the supervisor lives: the last runs out.
+                self._permit = permit if permit.expiry_seq >= permit.seq else self._permit
+            else:
+                self._permit = None
+                damaged = True
+        if damaged:
+            self._unreadable += 1
+            self._reason |= Reason.NOT_FINITE
+        return damaged
+
+    def _choose(self, seq: int, damp: bool) -> int:
+        """Return the mode of this tick: the permit's, or the kernel's own fallback."""
+        permit = self._permit
+        valid = permit is not None and permit.seq <= seq <= permit.expiry_seq
+        if permit is not None and not valid:
+            self._permit = permit = None
+        if valid and permit is not None and permit.mode in (Mode.ZERO, Mode.DAMP, Mode.HOMING, Mode.STAND):
+            self._locked = False
+            if permit.mode == Mode.ZERO:
+                self._safe_off = 0
+        if damp:
+            return self._fall_back(Mode.DAMP)
+        if permit is None:
+            self._reason |= Reason.PERMIT_MISSING
+            return self._fall_back(Mode.HOLD_STANCE if self._mode in _SUPPORTING else Mode.DAMP)
+        if permit.mode == Mode.TRAIN:
+            if self._order is None or seq - self._commands.last > self._age_limit:
+                self._reason |= Reason.COMMAND_STALE
+                return self._fall_back(Mode.HOLD_STANCE if self._mode in _SUPPORTING else Mode.DAMP)
+            if self._locked:
+                self._reason |= Reason.PERMIT_MODE
+                return self._fall_back(Mode.HOLD_STANCE if self._mode in _SUPPORTING else Mode.DAMP)
+        elif permit.mode == Mode.HOLD_STANCE:
+            return self._held()
+        self._holding = 0
+        return int(permit.mode)
+
+    def _fall_back(self, mode: int) -> int:
+        """Enter a fallback; TRAIN then needs an acknowledging permit of STAND or below first."""
+        self._reason |= Reason.FALLBACK
+        self._locked = True
+        return self._held() if mode == Mode.HOLD_STANCE else int(mode)
+
+    def _held(self) -> int:
+        """Return HOLD_STANCE for as long as it may last without interruption, then DAMP."""
+        self._holding += 1
+        return int(Mode.HOLD_STANCE if self._holding <= self._hold_ticks else Mode.DAMP)
+
+    def _shape(self, exo: ExoState | None) -> None:
+        """Set the window of each joint from this tick's order and state."""
+        guard, source, order = self._guard, self._source, self._order
+        cuffs = exo.cuff_torque_nm.tolist() if exo and exo.available & Signal.CUFF else None
+        cuff_valid = exo.segment_valid if exo else 0
+        offer = self.tank.offer_w()
+        for i, shaper in enumerate(self._shapers):
+            angle, speed = guard.angle[i], guard.speed[i]
+            request = source.torque[i] + source.stiffness[i] * (source.reference[i] - angle)
+            request += source.damping[i] * (source.speed[i] - speed)
+            quality = guard.quality[i]
+            cap = source.cap[i]
+            bits = source.bits[i]
+            if quality != GOOD:
+                bits |= Reason.SAMPLE_MISSING if guard.missing >> i & 1 else Reason.SAMPLE_REJECTED
+            if quality == LOST or self._safe_off >> i & 1 or cap == 0.0:
+                self._low[i] = self._high[i] = 0.0
+                bits |= Reason.RESIDUAL if self._safe_off >> i & 1 else 0
+            else:
+                cuff = cuffs[i] if cuffs is not None and cuff_valid >> i & 1 else 0.0
+                shaper.window(angle, speed, request, self._now[i], cap, cuff, offer)
+                self._low[i], self._high[i] = shaper.low, shaper.high
+                bits |= shaper.bits
+            self._bits[i] = int(bits)
+            if order is not None:
+                request = order.torque[i] + order.stiffness[i] * (order.reference[i] - angle)
+                request += order.damping[i] * (order.speed[i] - speed)
+            self._request[i] = min(max(request, -_REQUEST_MAX), _REQUEST_MAX)
+
+    def _protect(self, mode: int) -> None:
+        """Set the protective part: walls except in ZERO, damping where there is no support."""
+        guard, source = self._guard, self._source
+        for i, wall in enumerate(self._walls):
+            torque = 0.0
+            if mode != Mode.ZERO and guard.quality[i] != LOST:
+                wall.step(guard.angle[i], guard.speed[i])
+                torque = wall.torque
+                self._bits[i] |= wall.bits
+            self._protective[i] = torque
+            free = mode == Mode.DAMP or (mode == Mode.HOLD_STANCE and source.cap[i] == 0.0)
+            lost = guard.quality[i] == LOST and mode != Mode.ZERO
+            self._damping[i] = self._damp[i] if free or lost else 0.0
+
+    # ------------------------------------------------------------------ outputs
+
+    def _output(self, seq: int, environment: EnvironmentCommand) -> KernelOutput:
+        source = self._source
+        union = self._reason
+        for bits in self._bits:
+            union |= bits
+        if self._guard.problem:
+            union |= Reason.NOT_FINITE
+        gate = [0.0 if low == high == 0.0 else 1.0 for low, high in zip(self._low, self._high, strict=True)]
+        drive = DriveCommand(
+            torque_nm=np.array([a * b for a, b in zip(source.torque, gate, strict=True)]),
+            stiffness_nm_rad=np.array([a * b for a, b in zip(source.stiffness, gate, strict=True)]),
+            damping_nms_rad=np.array([a * b for a, b in zip(source.damping, gate, strict=True)]),
+            reference_rad=np.array(source.reference),
+            reference_velocity_rad_s=np.array(source.speed),
+            low_nm=np.array(self._low),
+            high_nm=np.array(self._high),
+            protective_nm=np.array(self._protective),
+            protective_damping_nms_rad=np.array(self._damping),
+            safe_off=self._safe_off,
+        )
+        return KernelOutput(
+            drive=drive,
+            environment=environment,
+            requested_nm=np.array(self._request),
+            reasons=np.array(self._bits, dtype=np.uint32),
+            reason=int(union),
+            mode=self._mode,
+            tank_j=self.tank.energy_j,
+            command_age_ticks=seq - self._commands.last if self._commands.last >= 0 else seq + 1,
+            environment_age_ticks=seq - self._environments.last if self._environments.last >= 0 else seq + 1,
+            permit_age_ticks=seq - self._permits.last if self._permits.last >= 0 else seq + 1,
+            rejected_messages=self._rejected(),
+        )
+
+    def _rejected(self) -> int:
+        return (
+            self._commands.rejected + self._environments.rejected + self._permits.rejected + self._unreadable
+        )
+
+    def _panic(self, seq: int) -> KernelOutput:
+        """Return damping, the belt to rest and the harness held, from constants only."""
+        reasons = int(Reason.FALLBACK | Reason.NOT_FINITE)
+        return KernelOutput(
+            drive=DriveCommand(protective_damping_nms_rad=np.array(self._damp), safe_off=self._safe_off),
+            environment=EnvironmentCommand(
+                seq=seq,
+                time_s=seq * self._t,
+                belt_acceleration_m_s2=self._limits.belt.stop_m_s2,
+                unloading_percent=0.0,
+                harness_action=HarnessAction.HOLD,
+                belt_stop=self._belt.stopped,
+            ),
+            requested_nm=np.zeros(N_JOINTS),
+            reasons=np.full(N_JOINTS, reasons, dtype=np.uint32),
+            reason=reasons,
+            mode=int(Mode.DAMP),
+            tank_j=self.tank.energy_j,
+            command_age_ticks=max(0, seq - self._commands.last),
+            environment_age_ticks=max(0, seq - self._environments.last),
+            permit_age_ticks=max(0, seq - self._permits.last),
+            rejected_messages=self._rejected(),
+        )
+
+
+def permit_longest(limits: SafetyLimits, period_s: float, paced: bool) -> int:
+    """Return for how many ticks, its own included, a permit may hold."""
+    if not paced:
+        return limits.timing.permit_ticks
+    return max(2, round(limits.timing.permit_paced_s / period_s))

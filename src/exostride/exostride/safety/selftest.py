@@ -1,0 +1,114 @@
+"""The supervisor's side of HOMING: signs and gains, ranges, e-stop channels, the watchdog's trip."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from exostride.conventions import JOINTS, N_JOINTS
+from exostride.safety.faults import Finding
+from exostride.safety.homing import HomingSchedule
+from exostride.safety.limits import SafetyLimits
+from exostride.safety.snapshot import Snapshot
+from exostride.types import Action, Mode
+
+_FALLBACKS = (Mode.HOLD_STANCE, Mode.DAMP)
+
+
+class Stage(IntEnum):
+    """Stages of the self-test."""
+
+    PULSES = 0
+    SILENCE = 1
+    RETURN = 2
+    DONE = 3
+
+
+class SelfTest:
+    """Watches the kernel's test pulses, then stays silent until the kernel falls back, then returns.
+
+    ``void`` says that this tick's permit must be a void one; ``done`` that everything passed. A failure is
+    appended as F19 (signs, gains, ranges) or F13 (the watchdog did not trip).
+    """
+
+    def __init__(self, limits: SafetyLimits, period_s: float, permit_ticks: int) -> None:
+        self._limits = limits
+        self._schedule = HomingSchedule(limits, period_s)
+        self._quiet = permit_ticks + 3
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin again from the first pulse."""
+        self.stage = Stage.PULSES
+        self._ticks = 0
+        self._work = [0.0] * N_JOINTS
+        self._response = [0.0] * N_JOINTS
+        self._mean = [[0.0, 0.0, 0.0] for _ in range(N_JOINTS)]
+        self._tripped = False
+
+    @property
+    def void(self) -> bool:
+        """Whether the permit is withheld in this tick."""
+        return self.stage == Stage.SILENCE
+
+    @property
+    def done(self) -> bool:
+        """Whether the self-test has passed."""
+        return self.stage == Stage.DONE
+
+    def step(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Advance one tick of HOMING."""
+        self._ticks += 1
+        if self.stage == Stage.PULSES:
+            self._observe(snap)
+            if self._ticks > self._schedule.end + self._schedule.settle and self._judge(snap, found):
+                self._go(Stage.SILENCE)
+        elif self.stage == Stage.SILENCE:
+            applied = snap.applied
+            self._tripped |= applied is not None and applied.mode in _FALLBACKS
+            if self._ticks >= self._quiet:
+                if self._tripped:
+                    self._go(Stage.RETURN)
+                else:
+                    found.append(
+                        Finding("F13", Action.E_STOP, "(the watchdog did not trip in the self-test)")
+                    )
+        elif self.stage == Stage.RETURN and snap.applied is not None and snap.applied.mode == Mode.HOMING:
+            self._go(Stage.DONE)
+
+    def _go(self, stage: Stage) -> None:
+        self.stage = stage
+        self._ticks = 0
+
+    def _observe(self, snap: Snapshot) -> None:
+        """Accumulate covariance of applied and measured torque of the joint under test."""
+        joint = self._schedule.joint(self._ticks - 1)
+        if joint < 0 or snap.applied is None or snap.torque is None:
+            return
+        given = float(snap.applied.applied_mean_nm[joint])
+        sums = self._mean[joint]
+        sums[0] += 1.0
+        sums[1] += given
+        sums[2] += snap.torque[joint]
+        self._work[joint] += given * given
+        self._response[joint] += given * snap.torque[joint]
+
+    def _judge(self, snap: Snapshot, found: list[Finding]) -> bool:
+        """Compare gains with their band and angles with their range; return whether all is well."""
+        limits = self._limits.detect.drives
+        good = True
+        for i, name in enumerate(JOINTS):
+            joint = self._limits.joints[i]
+            words = name.replace("_", " ")
+            if not joint.angle_min_rad - 0.1 <= snap.angle[i] <= joint.angle_max_rad + 0.1:
+                found.append(Finding("F19", Action.E_STOP, f"{words} outside its range"))
+                good = False
+            n, given, seen = self._mean[i]
+            if n < 2.0 or snap.torque is None:
+                continue
+            variance = self._work[i] / n - (given / n) ** 2
+            covariance = self._response[i] / n - given * seen / n**2
+            enough = variance > (0.3 * joint.homing_nm) ** 2
+            if enough and not limits.gain_low <= covariance / variance <= limits.gain_high:
+                found.append(Finding("F19", Action.E_STOP, f"{words}, gain {covariance / variance:.2f}"))
+                good = False
+        return good

@@ -1,0 +1,164 @@
+"""The torque window of one joint: how much the active part may do until the next tick.
+
+The drive executes its spring and damper at its own rate, faster than the kernel looks, so the kernel
+bounds the drive by a window instead of one torque. Each stage narrows the window and leaves a
+reason bit if the request lies outside; the order is fixed and the protective limits win over slew.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from exostride.safety.limits import JointLimits, SafetyLimits
+from exostride.types import Reason
+
+TORQUE = int(Reason.TORQUE_LIMIT)
+VELOCITY = int(Reason.VELOCITY_LIMIT)
+POWER = int(Reason.POWER_LIMIT)
+SLEW = int(Reason.SLEW_LIMIT)
+WINDOW = int(Reason.WINDOW_LIMIT)
+TANK = int(Reason.ENERGY_TANK)
+WALL = int(Reason.SOFT_WALL)
+OPPOSED = int(Reason.OPPOSED)
+CUFF = int(Reason.CUFF_LIMIT)
+
+_FADE = 0.2
+"""Share of the velocity limit over which torque along the motion fades to nothing."""
+
+
+class JointShaper:
+    """Window of one joint. After :meth:`window`: ``low``, ``high`` [N m] and ``bits`` (Reason)."""
+
+    __slots__ = (
+        "_comfort",
+        "_cuff",
+        "_fade",
+        "_fade_start",
+        "_floor",
+        "_high_wall",
+        "_low_wall",
+        "_power",
+        "_recent",
+        "_release",
+        "_slew",
+        "_torque",
+        "_velocity",
+        "_wall_high",
+        "_wall_low",
+        "_window",
+        "bits",
+        "edge_high",
+        "edge_low",
+        "high",
+        "low",
+    )
+
+    def __init__(self, joint: JointLimits, limits: SafetyLimits, period_s: float) -> None:
+        self._torque = joint.torque_nm
+        self._velocity = joint.velocity_rad_s
+        self._fade = _FADE * joint.velocity_rad_s
+        self._fade_start = joint.velocity_rad_s - self._fade
+        self._power = joint.power_w
+        self._slew = joint.slew_nm_s * period_s
+        self._release = max(limits.timing.release_nm_s * period_s, self._slew)
+        self._window = joint.window_nm
+        self._recent: deque[float] = deque([0.0], maxlen=max(2, round(limits.timing.window_s / period_s)))
+        self._floor = limits.tank.speed_floor_rad_s
+        self._comfort, self._cuff = joint.comfort_nm, joint.cuff_nm
+        self.edge_low, self.edge_high = joint.angle_min_rad, joint.angle_max_rad
+        self._low_wall, self._high_wall = joint.wall_low_rad, joint.wall_high_rad
+        self._wall_low = joint.angle_min_rad + joint.wall_low_rad
+        self._wall_high = joint.angle_max_rad - joint.wall_high_rad
+        self.low = self.high = 0.0
+        self.bits = 0
+
+    def window(
+        self, angle: float, speed: float, request: float, now: float, cap: float, cuff: float, offer_w: float
+    ) -> None:
+        """Set the window for the coming tick.
+
+        Parameters
+        ----------
+        angle, speed
+            Measured [rad, rad/s].
+        request
+            Torque that the order would give at this state [N m].
+        now
+            Active torque that the drive gives at this moment [N m].
+        cap
+            Torque limit of the mode [N m]; at most the joint's own.
+        cuff
+            Measured torque of the exoskeleton on the patient [N m].
+        offer_w
+            Power the energy tank offers [W].
+        """
+        high = cap if cap < self._torque else self._torque
+        low = -high
+        bits = 0
+        if request > high or request < low:
+            bits = TORQUE
+        if speed > 0.0:
+            high, bits = self._along(high, speed, request, offer_w, bits)
+        elif speed < 0.0:
+            flipped, bits = self._along(-low, -speed, -request, offer_w, bits)
+            low = -flipped
+        if angle > self._wall_high:
+            room = (self.edge_high - angle) / self._high_wall
+            high, bits = _lower(high, self._torque * room, request, WALL, bits)
+        elif angle < self._wall_low:
+            room = (angle - self.edge_low) / self._low_wall
+            flipped, bits = _lower(-low, self._torque * room, -request, WALL, bits)
+            low = -flipped
+        if cuff > self._comfort:
+            high, bits = self._yield(high, cuff, request, bits)
+        elif cuff < -self._comfort:
+            flipped, bits = self._yield(-low, -cuff, -request, bits)
+            low = -flipped
+        self._slope(low, high, request, now, bits)
+
+    def _along(
+        self, most: float, speed: float, request: float, offer_w: float, bits: int
+    ) -> tuple[float, int]:
+        """Return the largest torque along a motion of ``speed`` > 0: velocity, power and tank."""
+        if speed > self._fade_start:
+            most, bits = _lower(
+                most, self._torque * (self._velocity - speed) / self._fade, request, VELOCITY, bits
+            )
+        if speed > self._floor:
+            most, bits = _lower(most, self._power / speed, request, POWER, bits)
+            return _lower(most, offer_w / speed, request, TANK, bits)
+        return _lower(most, offer_w / self._floor, request, TANK, bits)
+
+    def _yield(self, most: float, cuff: float, request: float, bits: int) -> tuple[float, int]:
+        """Return the torque left when the patient resists it with ``cuff`` > comfort."""
+        share = (self._cuff - cuff) / (self._cuff - self._comfort)
+        return _lower(most, self._torque * share, request, OPPOSED if share > 0.0 else CUFF, bits)
+
+    def _slope(self, low: float, high: float, request: float, now: float, bits: int) -> None:
+        """Narrow by slew and by the window of recent torques, never against the way to zero."""
+        recent = self._recent
+        recent.append(now)
+        bottom, top = now - self._slew, now + self._slew
+        if request > top or request < bottom:
+            bits |= SLEW
+        floor_, ceiling = max(recent) - self._window, min(recent) + self._window
+        if floor_ > bottom or ceiling < top:
+            if request > ceiling or request < floor_:
+                bits |= WINDOW
+            bottom = min(max(bottom, floor_), now)
+            top = max(min(top, ceiling), now)
+        if now > 0.0:
+            bottom = min(bottom, max(now - self._release, 0.0))
+        elif now < 0.0:
+            top = max(top, min(now + self._release, 0.0))
+        self.low = low if bottom < low else (high if bottom > high else bottom)
+        self.high = high if top > high else (low if top < low else top)
+        self.bits = bits
+
+
+def _lower(most: float, bound: float, request: float, bit: int, bits: int) -> tuple[float, int]:
+    """Return ``most`` lowered to ``bound`` (never below 0), and the bit if the request is above it."""
+    bound = max(bound, 0.0)
+    if request > bound:
+        bits |= bit
+    return (bound if bound < most else most), bits

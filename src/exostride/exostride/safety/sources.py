@@ -1,0 +1,132 @@
+"""Where the active part comes from in each mode: the controller, or the kernel's own laws."""
+
+from __future__ import annotations
+
+from exostride.conventions import N_JOINTS, SIDES
+from exostride.safety.homing import HomingSchedule
+from exostride.safety.intake import JointOrder
+from exostride.safety.limits import SafetyLimits
+from exostride.types import ExoState, Mode, Reason, Signal
+
+_FADE_SHARE = 0.25
+"""Part of the longest HOLD_STANCE over which the torque carried at its start is handed to the spring."""
+
+
+class ActiveSource:
+    """Fills torque, stiffness, damping, reference and reference velocity of the six joints for a mode.
+
+    After :meth:`fill`: the lists ``torque``, ``stiffness``, ``damping``, ``reference``, ``speed``,
+    ``cap`` and ``bits``, the whole already multiplied by the permit's scale.
+    """
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        self._limits = limits
+        self._joints = limits.joints
+        self._schedule = HomingSchedule(limits, period_s)
+        self._fade_ticks = max(1.0, _FADE_SHARE * limits.timing.hold_stance_s / period_s)
+        self._stand_step = limits.timing.stand_speed_rad_s * period_s
+        self._anchor = [0.0] * N_JOINTS
+        self._carried = [0.0] * N_JOINTS
+        self._stance = [True] * len(SIDES)
+        self._held = [True] * len(SIDES)
+        self._mode = -1
+        self.ticks = 0
+        """Ticks spent in the present mode, 0 in its first."""
+        self.torque = [0.0] * N_JOINTS
+        self.stiffness = [0.0] * N_JOINTS
+        self.damping = [0.0] * N_JOINTS
+        self.reference = [0.0] * N_JOINTS
+        self.speed = [0.0] * N_JOINTS
+        self.cap = [0.0] * N_JOINTS
+        self.bits = [0] * N_JOINTS
+
+    def see_feet(self, exo: ExoState) -> None:
+        """Note which legs are loaded; without foot sensors both count as loaded."""
+        loads = exo.foot_load_n.tolist() if exo.available & Signal.FOOT_LOAD else None
+        if loads is None and exo.available & Signal.FOOT_WRENCH:
+            force = exo.foot_force_n.tolist()
+            loads = [force[2], 0.0, force[5], 0.0]
+        for side in range(len(SIDES)):
+            if loads is None:
+                self._stance[side] = True
+            elif exo.foot_valid >> side & 1:
+                self._stance[side] = loads[2 * side] + loads[2 * side + 1] > self._limits.timing.stance_load_n
+
+    def fill(
+        self, mode: int, scale: float, angle: list[float], carried: list[float], order: JointOrder | None
+    ) -> None:
+        """Fill the lists for this tick; ``carried`` is the active torque of the moment [N m]."""
+        if mode == self._mode:
+            self.ticks += 1
+        else:
+            if {mode, self._mode} != {Mode.STAND, Mode.HOMING}:
+                self._anchor = angle.copy()
+            self._carried = carried.copy()
+            self._held = self._stance.copy()
+            self._mode, self.ticks = mode, 0
+        self.bits = [0] * N_JOINTS
+        if mode == Mode.TRAIN and order is not None:
+            self._train(order, scale)
+            return
+        self.torque = [0.0] * N_JOINTS
+        self.speed = [0.0] * N_JOINTS
+        self.reference = self._anchor.copy()
+        if mode == Mode.HOLD_STANCE:
+            self._hold(scale)
+        elif mode in (Mode.STAND, Mode.HOMING):
+            self._stand(mode, scale)
+        else:
+            self.stiffness = [0.0] * N_JOINTS
+            self.damping = [0.0] * N_JOINTS
+            self.cap = [0.0] * N_JOINTS
+
+    def _train(self, order: JointOrder, scale: float) -> None:
+        """Pass the controller's order, its gains and references within limits."""
+        for i, joint in enumerate(self._joints):
+            bits = 0
+            stiffness, damping = order.stiffness[i], order.damping[i]
+            reference, speed = order.reference[i], order.speed[i]
+            if stiffness > joint.stiffness_nm_rad or damping > joint.damping_nms_rad:
+                stiffness = min(stiffness, joint.stiffness_nm_rad)
+                damping = min(damping, joint.damping_nms_rad)
+                bits = Reason.TORQUE_LIMIT
+            if not joint.angle_min_rad <= reference <= joint.angle_max_rad:
+                reference = min(max(reference, joint.angle_min_rad), joint.angle_max_rad)
+                bits |= Reason.SOFT_WALL
+            if not -joint.velocity_rad_s <= speed <= joint.velocity_rad_s:
+                speed = min(max(speed, -joint.velocity_rad_s), joint.velocity_rad_s)
+                bits |= Reason.VELOCITY_LIMIT
+            self.torque[i] = scale * order.torque[i]
+            self.stiffness[i] = scale * stiffness
+            self.damping[i] = scale * damping
+            self.reference[i], self.speed[i] = reference, speed
+            self.cap[i] = joint.torque_nm
+            self.bits[i] = int(bits)
+
+    def _hold(self, scale: float) -> None:
+        """Stance legs: spring about the entry posture, taking over the torque carried; swing: nothing."""
+        left = scale * max(0.0, 1.0 - self.ticks / self._fade_ticks)
+        for i, joint in enumerate(self._joints):
+            if self._held[i // 3]:
+                cap = joint.hold_nm
+                self.torque[i] = min(max(left * self._carried[i], -cap), cap)
+                self.stiffness[i] = scale * joint.hold_stiffness_nm_rad
+                self.damping[i] = scale * joint.hold_damping_nms_rad
+                self.cap[i] = cap
+            else:
+                self.stiffness[i] = self.damping[i] = self.cap[i] = 0.0
+
+    def _stand(self, mode: int, scale: float) -> None:
+        """Lock the posture; an unloaded leg is led to upright slowly; HOMING adds its test torque."""
+        for i, joint in enumerate(self._joints):
+            if mode == Mode.STAND and not self._stance[i // 3]:
+                away = joint.stand_rad - self._anchor[i]
+                self._anchor[i] += min(max(away, -self._stand_step), self._stand_step)
+            self.stiffness[i] = scale * joint.hold_stiffness_nm_rad
+            self.damping[i] = scale * joint.hold_damping_nms_rad
+            self.cap[i] = joint.hold_nm
+        self.reference = self._anchor.copy()
+        if mode == Mode.HOMING:
+            tested, torque = self._schedule.torque(self.ticks)
+            if tested >= 0:
+                self.torque[tested] = scale * torque

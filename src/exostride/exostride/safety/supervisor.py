@@ -1,0 +1,266 @@
+"""The supervisor's state machine: pure, without input or output, time given in ticks.
+
+``IDLE -> HOMING -> STAND -> TRAIN -> STOPPING -> STAND -> IDLE`` is the ordinary path; any state may
+go to SOFT_STOP or E_STOP, which only escalate and end in FAULT. FAULT is left by a reset alone,
+which leads to IDLE and never starts motion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from exostride.safety.faults import CATALOGUE, Finding, Support, sentence
+from exostride.safety.limits import SafetyLimits
+from exostride.types import Action, HarnessAction, Mode, SupervisorState
+
+S = SupervisorState
+
+STOPPED = (S.SOFT_STOP, S.E_STOP, S.FAULT)
+"""States that are latched."""
+
+
+class Step(IntEnum):
+    """Steps of a SOFT_STOP: belt to rest, harness takes the load and confirms, support fades."""
+
+    BELT = 0
+    HARNESS = 1
+    FADE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the machine needs to know about the world in one tick."""
+
+    belt_rest: bool
+    """The belt stands."""
+    harness_lifted: bool
+    """The harness has confirmed that it carries the load."""
+    estops_closed: bool
+    """Both e-stop channels are closed."""
+    homing_done: bool = False
+    """The self-test has passed."""
+    start_blocked: str = ""
+    """Why training may not start, in words; empty if it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a state asks of the kernel."""
+
+    mode: Mode
+    harness: HarnessAction
+    belt: bool
+    """Whether the belt may move."""
+    fade: bool = False
+    """Whether effort fades to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where the machine stands."""
+
+    state: SupervisorState = S.IDLE
+    ticks: int = 0
+    """Ticks since the state, or the step of a SOFT_STOP, was entered."""
+    step: Step = Step.BELT
+    support: Support = Support.DAMP
+    cause: str = ""
+    message: str = "idle"
+    keep_support: bool = False
+    """In FAULT: the harness could not take over, so the legs stay locked."""
+    harness_failed: bool = False
+    lifted: bool = False
+    clear_ticks: int = 0
+    """Ticks without any stopping condition, for the reset."""
+    rest_ticks: int = 0
+    armed: bool = True
+    """Whether a session's request may start motion; after a reset it must first ask for IDLE."""
+
+
+_PATH: dict[SupervisorState, tuple[SupervisorState, ...]] = {
+    S.IDLE: (S.HOMING,),
+    S.HOMING: (S.IDLE,),
+    S.STAND: (S.TRAIN, S.IDLE),
+    S.TRAIN: (S.STOPPING,),
+    S.STOPPING: (),
+}
+
+_WORDS = {
+    S.IDLE: "idle",
+    S.HOMING: "self-test at low torque",
+    S.STAND: "standing, legs locked",
+    S.TRAIN: "training",
+    S.STOPPING: "belt comes to rest",
+}
+
+
+def target_of(state: SupervisorState, request: SupervisorState) -> SupervisorState | None:
+    """Return the ordinary state to enter when ``request`` is asked for in ``state``, None to stay."""
+    if state == S.TRAIN and request in (S.STAND, S.STOPPING, S.IDLE):
+        return S.STOPPING
+    return request if request in _PATH.get(state, ()) else None
+
+
+class StateMachine:
+    """See module. ``status`` is replaced as a whole in each :meth:`step`."""
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        stops = limits.detect.stops
+        self.status = Status()
+        self._rest = max(1, round(stops.rest_s / period_s))
+        self._stopping = max(1, round(stops.stopping_timeout_s / period_s))
+        self._belt = max(1, round(stops.belt_timeout_s / period_s))
+        self._harness = max(1, round(stops.harness_timeout_s / period_s))
+        self._fade = max(1, round(stops.ramp_out_s / period_s))
+        self._clear = max(1, round(stops.reset_clear_s / period_s))
+
+    def step(self, worst: Finding | None, request: SupervisorState | None, facts: Facts) -> Status:
+        """Advance one tick under the worst finding and an ordinary request."""
+        now = self.status
+        stopping = worst is not None and worst.action >= Action.SOFT_STOP
+        now = replace(now, ticks=now.ticks + 1, clear_ticks=0 if stopping else now.clear_ticks + 1)
+        now = replace(now, rest_ticks=now.rest_ticks + 1 if facts.belt_rest else 0)
+        if worst is not None and stopping:
+            now = self._stop(now, worst)
+        if request == S.IDLE:
+            now = replace(now, armed=True)
+        now = self._stopped(now, facts) if now.state in STOPPED else self._ordinary(now, request, facts)
+        self.status = now
+        return now
+
+    def reset(self, facts: Facts) -> str:
+        """Leave FAULT for IDLE if nothing stands in the way; return what does, empty if done."""
+        now = self.status
+        if now.state not in STOPPED:
+            return "nothing to reset"
+        if now.state != S.FAULT:
+            return "the stop is still in progress"
+        if not facts.estops_closed:
+            return "an emergency stop is still pressed"
+        if now.clear_ticks < self._clear:
+            return f"the cause ({now.cause}) is still present or was a moment ago"
+        if not facts.belt_rest:
+            return "the belt still moves"
+        self.status = Status(message="reset; waiting for a new start", armed=False)
+        return ""
+
+    # ------------------------------------------------------------------ stops
+
+    def _stop(self, now: Status, worst: Finding) -> Status:
+        """Enter or escalate a stop."""
+        spec = CATALOGUE[worst.fault]
+        harness_failed = now.harness_failed or worst.fault == "F26"
+        if worst.action == Action.E_STOP:
+            if now.state == S.E_STOP:
+                return now
+            state = S.FAULT if now.state == S.FAULT else S.E_STOP
+            cause, words = (
+                (now.cause, now.message) if now.state == S.FAULT else (worst.fault, sentence(worst))
+            )
+            return replace(
+                now,
+                state=state,
+                ticks=0,
+                support=Support.DAMP,
+                keep_support=False,
+                harness_failed=harness_failed,
+                cause=cause,
+                message=words,
+            )
+        if now.state in STOPPED:
+            support = min(now.support, spec.support)
+            return replace(now, support=support, harness_failed=harness_failed)
+        at_rest = now.state in (S.IDLE, S.HOMING)
+        return replace(
+            now,
+            state=S.FAULT if at_rest else S.SOFT_STOP,
+            ticks=0,
+            step=Step.BELT,
+            support=spec.support,
+            harness_failed=harness_failed,
+            cause=worst.fault,
+            message=sentence(worst),
+        )
+
+    def _stopped(self, now: Status, facts: Facts) -> Status:
+        """Go on with a stop; every step has a timeout and a next step."""
+        rested = facts.belt_rest or now.ticks >= self._belt
+        if now.state == S.E_STOP:
+            return replace(now, state=S.FAULT, ticks=0) if rested else now
+        if now.state == S.FAULT:
+            return now
+        if now.step == Step.BELT:
+            if rested:
+                now = replace(now, step=Step.HARNESS, ticks=0)
+        elif now.step == Step.HARNESS:
+            now = self._hand_over(now, facts)
+        elif now.ticks >= self._fade:
+            now = replace(now, state=S.FAULT, ticks=0)
+        if now.step != Step.BELT and now.harness_failed:
+            return replace(now, state=S.FAULT, ticks=0, keep_support=True)
+        return now
+
+    def _hand_over(self, now: Status, facts: Facts) -> Status:
+        """Wait for the harness to confirm the load; without it the legs stay locked."""
+        if facts.harness_lifted:
+            return replace(now, step=Step.FADE, ticks=0, lifted=True)
+        if now.ticks < self._harness:
+            return now
+        words = f"{now.message}; the harness did not confirm, so the legs stay locked"
+        return replace(now, state=S.FAULT, ticks=0, keep_support=True, message=words)
+
+    # ------------------------------------------------------------------ ordinary path
+
+    def _ordinary(self, now: Status, request: SupervisorState | None, facts: Facts) -> Status:
+        if now.state == S.STOPPING and now.ticks >= self._stopping:
+            return self._stop(now, Finding("F25", Action.SOFT_STOP, "it does not come to rest"))
+        rested = now.state == S.STOPPING and now.rest_ticks >= self._rest
+        if rested or (now.state == S.HOMING and facts.homing_done):
+            return self._enter(now, S.STAND)
+        target = None if request is None else target_of(now.state, request)
+        if target is None:
+            return now
+        if target in (S.HOMING, S.TRAIN):
+            if not now.armed:
+                return replace(now, message="reset done; ask for IDLE first, then start again")
+            if facts.start_blocked:
+                return replace(now, message=f"can't start: {facts.start_blocked}")
+        return self._enter(now, target)
+
+    @staticmethod
+    def _enter(now: Status, state: SupervisorState) -> Status:
+        return replace(now, state=state, ticks=0, rest_ticks=0, cause="", message=_WORDS[state])
+
+    # ------------------------------------------------------------------ orders
+
+    def orders(self) -> Orders:
+        """Return what the present state asks of the kernel."""
+        now = self.status
+        if now.state in _ORDINARY:
+            return _ORDINARY[now.state]
+        harness = HarnessAction.LIFT if now.lifted and not now.harness_failed else HarnessAction.HOLD
+        if now.state == S.SOFT_STOP:
+            return self._soft(now, harness)
+        if now.state == S.FAULT and now.keep_support and now.support > Support.DAMP:
+            return Orders(Mode.STAND, harness, False)
+        return Orders(Mode.DAMP, harness, False)
+
+    @staticmethod
+    def _soft(now: Status, harness: HarnessAction) -> Orders:
+        if now.step == Step.BELT:
+            mode = {Support.KEEP: Mode.TRAIN, Support.HOLD: Mode.HOLD_STANCE}.get(now.support, Mode.DAMP)
+            return Orders(mode, HarnessAction.HOLD, False)
+        mode = Mode.DAMP if now.support == Support.DAMP else Mode.STAND
+        if now.step == Step.HARNESS and not now.harness_failed:
+            return Orders(mode, HarnessAction.LIFT, False)
+        return Orders(mode, harness, False, fade=True)
+
+
+_ORDINARY = {
+    S.IDLE: Orders(Mode.ZERO, HarnessAction.HOLD, False),
+    S.HOMING: Orders(Mode.HOMING, HarnessAction.HOLD, False),
+    S.STAND: Orders(Mode.STAND, HarnessAction.UNLOAD, False),
+    S.TRAIN: Orders(Mode.TRAIN, HarnessAction.UNLOAD, True),
+    S.STOPPING: Orders(Mode.TRAIN, HarnessAction.UNLOAD, False),
+}

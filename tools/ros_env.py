@@ -8,13 +8,13 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import re
 import sys
 import sysconfig
 from pathlib import Path
 
-NODES = ("hardware", "gait_phase", "controller", "safety", "recorder", "session")
 VENV = Path(sys.prefix)
 SITE = Path(sysconfig.get_path("purelib"))
 PREFIX = VENV / "opt" / "ros"
@@ -117,6 +117,18 @@ def link(target: Path, name: Path) -> None:
     fresh.replace(name)
 
 
+def nodes(checkout: Path) -> tuple[str, ...]:
+    """Return the names of our executables, which setup.py lists for colcon."""
+    tree = ast.parse((checkout / "src" / "exostride" / "setup.py").read_text())
+    (names,) = (
+        statement.value
+        for statement in tree.body
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "NODES"
+    )
+    found: tuple[str, ...] = ast.literal_eval(names)
+    return found
+
+
 def register(checkout: Path, prefix: Path) -> int:
     """Enter exostride and exostride_bringup in the ament index of a prefix, as links to the checkout."""
     index = prefix / "share" / "ament_index" / "resource_index" / "packages"
@@ -125,7 +137,7 @@ def register(checkout: Path, prefix: Path) -> int:
         link(checkout / "src" / package / "package.xml", prefix / "share" / package / "package.xml")
     for folder in ("launch", "urdf", "config"):
         link(checkout / folder, prefix / "share" / "exostride_bringup" / folder)
-    for node in NODES:
+    for node in nodes(checkout):
         script = (
             f"#!{VENV}/bin/python\nimport sys\n\n"
             f"from exostride.nodes.{node} import main\n\n"

@@ -1,6 +1,8 @@
 """Starting and, above all, ending of processes; each launch is a real one in a process of its own."""
 
+import contextlib
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -212,3 +214,26 @@ def test_a_program_that_cannot_start_ends_the_others(launch, tmp_path):
     assert code == 1
     assert "can't start absent" in output
     assert not any(map(alive, running.pids()))
+
+
+def test_a_process_that_draws_has_the_terminal_to_itself(launch, package, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "logs"))
+    (package / "lib" / "dummy" / "last").write_text("#!/bin/bash\nsleep 0.5\necho made walk.mcap\n")
+    (package / "lib" / "dummy" / "last").chmod(0o755)
+    text = node("talk", name="drawer", emulate_tty="true") + node("talk", name="other")
+    file = tmp_path / "drawing.launch.yaml"
+    file.write_text(f"launch:\n{text}{node('last', on_exit='shutdown')}")
+    leader, follower = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", LAUNCH, str(file)], stdout=follower, stderr=follower)
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal's way of saying that nobody writes any more
+        while data := os.read(leader, 4096):
+            shown += data
+    os.close(leader)
+    assert process.wait(PATIENCE_S) == 0
+    lines = shown.decode().splitlines()
+    assert "two words" in lines  # the drawer's, as it wrote it
+    assert not any("[other]" in line for line in lines)
+    assert "made walk.mcap" in lines[-1]
+    assert "two words" in next((tmp_path / "logs").glob("*/other.log")).read_text()

@@ -14,7 +14,8 @@ from exostride.runtime.launch.description import LaunchPlan
 
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
 LAUNCHER = "launch"
-KEPT_LINES = 12  # shown again, from the files, when something failed
+KEPT_LINES = 12  # shown at the end, when something failed
+LAST_WORDS = 4  # shown at the end otherwise, of the process that ended the others
 
 
 class Output:
@@ -30,6 +31,7 @@ class Output:
         self.colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)} if coloured else {}
         self.partial: dict[str, bytes] = {}
         self.last: deque[tuple[str, str]] = deque(maxlen=KEPT_LINES)
+        self.last_of = {name: deque[str](maxlen=LAST_WORDS) for name in names}
         self.folder = _log_folder() if self.has_terminal else None
         self.files: dict[str, TextIO] = {}
 
@@ -68,6 +70,12 @@ class Output:
             self._write(name, text)
         self._write(LAUNCHER, f"the whole output is in {self.folder}")
 
+    def finished(self, name: str) -> None:
+        """Show the last words of the process that ended the others well: they may name what it has made."""
+        if self.folder is not None:
+            for text in self.last_of[name]:
+                self._write(name, text)
+
     def _line(self, name: str, text: str) -> None:
         if self.folder is None:
             self._write(name, text)
@@ -76,6 +84,7 @@ class Output:
             self.files[name] = (self.folder / f"{name}.log").open("a", encoding="utf-8", buffering=1)
         self.files[name].write(text + "\n")
         self.last.append((name, text))
+        self.last_of[name].append(text)
 
     def _write(self, name: str, text: str) -> None:
         head = f"[{name}]".ljust(self.width + 2)

@@ -108,6 +108,7 @@ class _Supervisor:
         self.running: list[_Running] = []
         self.selector = selectors.DefaultSelector()
         self.code: int = ExitCode.OK
+        self.ended_by: str | None = None
         self.signals = 0
         self.end_at: float | None = None  # when the way down begins
         self.ending_since: float | None = None
@@ -135,6 +136,8 @@ class _Supervisor:
                 pass
         if self.code != ExitCode.OK:
             self.output.failed()
+        elif self.ended_by is not None:
+            self.output.finished(self.ended_by)
         return self.code
 
     def _start(self, spec: ProcessSpec) -> None:
@@ -225,6 +228,7 @@ class _Supervisor:
             self.code = self.code or (code if code > 0 else ExitCode.FAILED)
         if process.spec.ends_all:
             # After a failure the others get to notice the loss and bring the patient to rest.
+            self.ended_by = self.ended_by or process.spec.name
             self._end(now=code == 0)
 
     # ------------------------------------------------------------------ the way down

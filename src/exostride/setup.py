@@ -4,7 +4,7 @@ import sys
 
 from setuptools import find_packages, setup
 
-NODES = ("hardware", "gait_phase", "controller", "safety", "recorder", "session")
+NODES = ("hardware", "gait_phase", "controller", "safety", "recorder", "session", "view")
 
 console_scripts = ["exostride = exostride.cli:main"]
 if {"install", "develop"} & set(sys.argv):

@@ -15,11 +15,11 @@ from exostride.conventions import CUFFS, JOINT_AXES, JOINTS, SEGMENTS, SIDES
 from exostride.errors import ConfigError, InputError
 from exostride.model import generate
 from exostride.model.anthropometry import BodyParameters, body_parameters, ratio_table
-from exostride.model.description import MODEL_NAMES, root_link, urdf, with_free_root
+from exostride.model.description import MODEL_NAMES, XACRO_NAME, root_link, urdf, with_free_root
 from exostride.model.engines import load_mujoco_spec, load_pinocchio
 from exostride.model.geometry import body_geometry, link_masses
 from exostride.model.joints import PATIENT_JOINTS, joint_table
-from exostride.model.resources import XACRO_NAME, description_directory
+from exostride.paths import urdf_dir
 
 ADULT = BodyParameters()
 
@@ -123,7 +123,7 @@ def test_limits_themselves_are_allowed():
 def test_the_xacro_alone_refuses_bad_values_too(argument, word):
     name, value = argument.split(":=")
     with pytest.raises(xacro.XacroException, match=word):
-        xacro.process_file(str(description_directory() / XACRO_NAME), mappings={name: value})
+        xacro.process_file(str(urdf_dir() / XACRO_NAME), mappings={name: value})
 
 
 # -- masses and inertias ---------------------------------------------------------------------------
@@ -301,13 +301,13 @@ def test_the_robots_stops_lie_inside_the_patients():
 
 @pytest.mark.parametrize(("name", "model"), generate.FILES.items())
 def test_committed_urdf_is_what_the_xacro_gives(name, model):
-    committed = (description_directory() / name).read_text(encoding="utf-8")
+    committed = (urdf_dir() / name).read_text(encoding="utf-8")
     assert committed == generate.file_text(model), "run python -m exostride.model.generate"
 
 
 def test_the_command_line_xacro_gives_the_committed_robot():
     """A ROS user's `xacro exostride.urdf.xacro`, without arguments and from another folder."""
-    folder = description_directory()
+    folder = urdf_dir()
     script = "import sys, xacro; sys.argv[0] = 'xacro'; xacro.main()"
     run = [sys.executable, "-c", script, str(folder / XACRO_NAME)]
     text = subprocess.run(run, capture_output=True, text=True, check=True, cwd="/").stdout
@@ -331,7 +331,7 @@ def test_check_reports_an_outdated_file(tmp_path):
 @pytest.mark.parametrize("model", MODEL_NAMES)
 def test_no_machine_path_no_find_no_mesh(model):
     text = urdf(model)
-    for word in ("$(", "package://", "file:", str(description_directory()), "<!--"):
+    for word in ("$(", "package://", "file:", str(urdf_dir()), "<!--"):
         assert word not in text
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import ValidationError, ValidationInfo, field_validator
 
 from exostride.config import StrictModel, explain, read_yaml
-from exostride.model.resources import description_directory
+from exostride.paths import urdf_dir
 
 Sex = Literal["male", "female"]
 Ratios = Literal["de_leva", "dempster"]
@@ -31,7 +31,7 @@ _MEASURED = {
 @cache
 def ratio_table() -> dict[str, Any]:
     """Return ``urdf/anthropometry.yaml``: ratios of length [1/stature], mass [1/body mass] and inertia."""
-    return read_yaml(description_directory() / "anthropometry.yaml")
+    return read_yaml(urdf_dir() / "anthropometry.yaml")
 
 
 class BodyParameters(StrictModel):

@@ -13,7 +13,9 @@ from exostride.conventions import WORLD
 from exostride.errors import InputError
 from exostride.model.anthropometry import BodyParameters
 from exostride.model.joints import free_joint_name
-from exostride.model.resources import XACRO_NAME, description_directory
+from exostride.paths import urdf_dir
+
+XACRO_NAME = "exostride.urdf.xacro"
 
 ModelName = Literal["exoskeleton", "patient", "coupled"]
 MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)
@@ -34,7 +36,7 @@ def urdf(model: ModelName, body: BodyParameters = DEFAULT_BODY) -> str:
     InputError
         The description is missing or damaged.
     """
-    path = description_directory() / XACRO_NAME
+    path = urdf_dir() / XACRO_NAME
     try:
         document = xacro.process_file(str(path), mappings={"model": model, **body.xacro_arguments()})
     except xacro.XacroException as error:

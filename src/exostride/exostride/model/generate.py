@@ -11,7 +11,7 @@ from pathlib import Path
 
 from exostride.errors import ExitCode
 from exostride.model.description import ModelName, urdf
-from exostride.model.resources import description_directory
+from exostride.paths import urdf_dir
 
 FILES: dict[str, ModelName] = {
     "exostride.urdf": "exoskeleton",
@@ -36,7 +36,7 @@ def outdated(folder: Path) -> list[Path]:
 
 def main(arguments: list[str]) -> int:
     """Write the files, or with ``--check`` only report the outdated ones; return the exit code."""
-    folder = description_directory()
+    folder = urdf_dir()
     unknown = [a for a in arguments if a != "--check"]
     if unknown:
         print(f"unknown argument {unknown[0]!r}; the only one is --check", file=sys.stderr)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from exostride.config import read_yaml
 from exostride.conventions import SIDES
-from exostride.model.resources import description_directory
+from exostride.paths import urdf_dir
 
 PATIENT_JOINT_KINDS = ("hip_abduction", "hip", "knee", "ankle", "toe")
 """Joints of one patient leg, from the pelvis down."""
@@ -38,7 +38,7 @@ class JointProperties:
 @cache
 def joint_table() -> Mapping[str, JointProperties]:
     """Return the properties of every hinge of robot and patient, by joint name."""
-    data = read_yaml(description_directory() / "joints.yaml")
+    data = read_yaml(urdf_dir() / "joints.yaml")
     table = {}
     for prefix, model in (("", "exoskeleton"), ("patient_", "patient")):
         for kind, row in data[model].items():

@@ -31,9 +31,15 @@ class BeltFirmware:
         self._silent_steps = 0
         self._tripped = False
         self._latched = False
+        self._contactor = False
+        self._braking = False
 
     def command(self, command: EnvironmentCommand) -> None:
-        """Take a commanded speed and acceleration, clipped to the machine's own limits."""
+        """Take a commanded speed and acceleration, clipped to the machine's own limits.
+
+        The stop contactor (``belt_stop``) has its own wires and works with the link down.
+        """
+        self._contactor = command.belt_stop
         if not self.link_up:
             return
         self._silent_steps = 0
@@ -51,18 +57,28 @@ class BeltFirmware:
             self._tripped = True
             self.target_m_s = 0.0
             self._ramp = c.stop_deceleration_m_s2
-        if not self._latched and (speed_m_s > c.overspeed_m_s or speed_m_s < -0.1):
+        if not self._latched and (speed_m_s > c.overspeed_m_s or speed_m_s < -c.reverse_m_s):
             self._latched = True
-            self.target_m_s = 0.0
-            self._ramp = c.overspeed_deceleration_m_s2
-            # The monitor cuts the faulty speed loop and brakes from the speed that is there.
-            self.servo_error_m_s = 0.0
-            self.set_speed_m_s = speed_m_s
+        if self._contactor or self._latched:
+            return self._brake(speed_m_s)
+        self._braking = False
         step = self._ramp * self._dt
         change = min(max(self.target_m_s - self.set_speed_m_s, -step), step)
         self.set_speed_m_s += change
         self.acceleration_m_s2 = change / self._dt
         return self.set_speed_m_s + self.servo_error_m_s
+
+    def _brake(self, speed_m_s: float) -> float:
+        """Cut the speed loop, faulty or not, and brake from the speed that is there."""
+        if not self._braking:
+            self._braking = True
+            self.set_speed_m_s = speed_m_s
+        self.target_m_s = 0.0
+        step = self._config.overspeed_deceleration_m_s2 * self._dt
+        change = min(max(-self.set_speed_m_s, -step), step)
+        self.set_speed_m_s += change
+        self.acceleration_m_s2 = change / self._dt
+        return self.set_speed_m_s
 
     @property
     def faults(self) -> EnvironmentFault:

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import Field
 
 from exostride.config import StrictModel, load
-from exostride.model.resources import description_directory
+from exostride.paths import config_dir
 
 Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
@@ -80,7 +80,8 @@ class DriveConfig(StrictModel):
     """The six joint drives and their own firmware.
 
     The rating is the smaller of ``rated_nm`` and the URDF's effort limit. ``resistance_ohm`` and
-    ``torque_constant_nm_a`` are seen at the joint (through the gear).
+    ``torque_constant_nm_a`` are seen at the joint (through the gear); without power the windings are
+    shorted over ``brake_resistance_ohm``.
     """
 
     rated_nm: PerJoint
@@ -91,6 +92,7 @@ class DriveConfig(StrictModel):
     watchdog_s: Positive
     watchdog_damping_nms_rad: PerJoint
     resistance_ohm: Positive
+    brake_resistance_ohm: NonNegative
     torque_constant_nm_a: PerJoint
     thermal_resistance_k_w: Positive
     thermal_time_constant_s: Positive
@@ -111,6 +113,7 @@ class BeltConfig(StrictModel):
     acceleration_max_m_s2: Positive
     stop_deceleration_m_s2: Positive
     overspeed_m_s: Positive
+    reverse_m_s: Positive
     overspeed_deceleration_m_s2: Positive
     watchdog_s: Positive
     half_length_m: Positive = 20.0
@@ -191,8 +194,8 @@ class PlantConfig(StrictModel):
 
 
 def default_path() -> Path:
-    """Return ``config/plant/default.yaml`` beside the robot description."""
-    return description_directory().parent / "config" / "plant" / "default.yaml"
+    """Return ``config/plant/default.yaml``."""
+    return config_dir() / "plant" / "default.yaml"
 
 
 @cache

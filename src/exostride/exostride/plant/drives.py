@@ -7,10 +7,14 @@ tick and its own encoders at every physics step; it knows neither ROS nor the ke
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from exostride.conventions import N_JOINTS
 from exostride.plant.config import DriveConfig
 from exostride.types import DeviceFault, DriveCommand, Vector, joints
+
+_ALL_OFF = (1 << N_JOINTS) - 1
+_BITS = np.arange(N_JOINTS)
 
 
 def _six(values: tuple[float, float, float]) -> Vector:
@@ -40,6 +44,7 @@ class DriveBank:
         self._gain = 1.0 - float(np.exp(-2.0 * np.pi * config.bandwidth_hz * dt_s))
         self._slew = config.slew_nm_s * dt_s
         self._kt = _six(config.torque_constant_nm_a)
+        self._short_brake = self._kt**2 / (config.resistance_ohm + config.brake_resistance_ohm)
         self._watchdog_steps = max(1, round(config.watchdog_s / dt_s))
         self.reset()
 
@@ -51,6 +56,7 @@ class DriveBank:
         self.link_up = True
         self.supply_on = True
         self._derating = np.ones(N_JOINTS)
+        self.unpowered: NDArray[np.bool_] | None = None
         self._silent_steps = self._watchdog_steps
         self._tripped = False
         self._overheated = False
@@ -67,12 +73,26 @@ class DriveBank:
         return max(0.0, self.charge_j / (self._config.battery_wh * 3600.0))
 
     def command(self, command: DriveCommand) -> None:
-        """Take the kernel's command, if the link to the drives is up."""
+        """Take the kernel's command, if the link to the drives is up; safe torque off has its own wires."""
+        self._power(command.safe_off)
         if not self.link_up:
             return
         self._silent_steps = 0
         self._tripped = False
         self._set(command)
+
+    def _power(self, safe_off: int) -> None:
+        off = _ALL_OFF if not self.supply_on else safe_off
+        self.unpowered = (off >> _BITS) & 1 == 1 if off else None
+
+    def without_power(self, torque_nm: Vector, qd: Vector) -> Vector:
+        """Return the torque with joints under safe torque off braked by their shorted windings only.
+
+        ``tau = -kt^2 / (R + R_brake) q'``, whatever the drive's electronics do.
+        """
+        if self.unpowered is None:
+            return torque_nm
+        return np.where(self.unpowered, -self._short_brake * qd, torque_nm)
 
     def _set(self, c: DriveCommand) -> None:
         self._stiffness = c.stiffness_nm_rad
@@ -104,11 +124,7 @@ class DriveBank:
         return self.torque_nm
 
     def _limit(self, wish: Vector, qd: Vector) -> None:
-        rating = self._rating
-        if not self.supply_on:
-            rating = np.zeros_like(rating)
-        elif self._overheated:
-            rating = rating * self._derating
+        rating = self._rating * self._derating if self._overheated else self._rating
         np.minimum(np.maximum(wish, -rating, out=wish), rating, out=wish)
         excess = np.abs(qd) - (self._speed_limit - self._speed_span)
         if excess.max() > 0.0:
@@ -117,9 +133,9 @@ class DriveBank:
             wish[driving] *= share[driving]
 
     def heat(self, mean_square_nm2: Vector, mean_power_w: float, period_s: float) -> None:
-        """Advance winding temperature and battery by one tick.
+        """Advance winding temperature and battery by ``period_s``.
 
-        ``mean_square_nm2`` is the mean of the squared torque over the tick; the winding is one thermal mass:
+        ``mean_square_nm2`` is the mean of the squared torque over that time; the winding is one thermal mass:
         ``C dT/dt = R (tau / kt)^2 - (T - T_ambient) / R_th``.
         """
         c = self._config
@@ -129,7 +145,9 @@ class DriveBank:
             1.0 - np.exp(-period_s / c.thermal_time_constant_s)
         )
         self.charge_j -= (max(mean_power_w, 0.0) + float(loss.sum()) + c.supply_idle_w) * period_s
-        self.supply_on = self.supply_on and self.charge_j > 0.0
+        if self.charge_j <= 0.0:
+            self.supply_on = False
+            self._power(_ALL_OFF)
         hottest = float(self.temperature_c.max())
         self._overheated = hottest > c.warning_c
         self._derating = np.clip((c.limit_c - self.temperature_c) / (c.limit_c - c.warning_c), 0.0, 1.0)

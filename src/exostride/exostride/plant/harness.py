@@ -31,7 +31,8 @@ class HarnessFirmware:
 
     UNLOAD keeps the set tension: as a regulated force, as a counterweight (its inertia is felt), or as a
     spring tuned to give it at the length at which it was set. HOLD brakes the winch; rope and harness
-    remain as a stiff one-sided spring. LIFT winds the braked rope in until ``lift_fraction`` of body weight hangs in it.
+    remain as a stiff one-sided spring. LIFT winds the braked rope in until ``lift_fraction`` of body weight
+    hangs in it.
     Each action is confirmed when it is complete and the load is carried. Without a command for the watchdog
     time the winch brakes.
     """

@@ -22,6 +22,8 @@ from exostride.plant.world import RobotKind, SurfaceKind, World, build_world
 from exostride.types import DriveApplied, KernelOutput, SimTruth, Vector, joints
 
 TAPE_ROWS = 64
+HEAT_STEPS = 50
+"""Windings take minutes to warm: their temperature moves once in so many physics steps."""
 _SETTLING = (3000.0, 80.0)
 """Stiffness [N m/rad] and damping that hold the body while it settles on its soles before a start."""
 
@@ -53,7 +55,7 @@ class Plant:
         self.weight_n = self.world.body_mass_kg * abs(float(self.world.model.opt.gravity[2]))
         self.harness = HarnessFirmware(config.harness, self.weight_n, self.dt_s)
         self.disturbances = Disturbances(self.world)
-        self.tape = Tape(self.world, TAPE_ROWS)
+        self.tape = Tape(self.world, self.data, TAPE_ROWS)
         self.body = BodyState(self.world, self.data, self.tape)
         self.reset()
 
@@ -76,6 +78,7 @@ class Plant:
         self.steps = 0
         self.tension_n = 0.0
         self._sense: PatientSense | None = None
+        self._warm, self._work_w, self._warm_steps = joints(), 0.0, 0
         self.action = PatientAction()
         self.drives.reset()
         self.belt.reset()
@@ -86,7 +89,7 @@ class Plant:
         self._apply_cable(self.harness.law)
         mujoco.mj_forward(model, data)
         self.tape.make_room(1)
-        self.tape.record(data, 0.0)
+        self.tape.record(0.0)
         self.tape.fill()
 
     def _settle(self) -> None:
@@ -162,7 +165,11 @@ class Plant:
         for _ in range(steps):
             if has_robot:
                 torque = self.drives.step(qpos[q], qvel[v])
-                ctrl[drives] = torque if seam is None else seam.drive_torque(self.time_s, torque)
+                if seam is not None:
+                    torque = seam.drive_torque(self.time_s, torque)
+                if self.drives.unpowered is not None:
+                    torque = self.drives.without_power(torque, qvel[v])
+                ctrl[drives] = torque
             if has_belt:
                 speed = self.belt.step(-qvel[self.world.belt_v])
                 ctrl[self.world.a_belt] = -self.config.belt.servo_ns_m * speed
@@ -173,7 +180,7 @@ class Plant:
             step(model, data)
             self.steps += 1
             self._measure_tension()
-            tape.record(data, self.tension_n)
+            tape.record(self.tension_n)
         self._recentre()
         tape.close()
         self._sense = None
@@ -215,7 +222,13 @@ class Plant:
         peak = rows[np.abs(rows).argmax(axis=0), np.arange(N_JOINTS)]
         speed = self.tape.rows[-steps:, self.tape.column("v", self.world.exo_v)]
         power = float(np.maximum(rows * speed, 0.0).sum()) / steps
-        self.drives.heat((rows * rows).sum(axis=0) / steps, power, steps * self.dt_s)
+        self._warm += (rows * rows).sum(axis=0)
+        self._work_w += power * steps
+        self._warm_steps += steps
+        if self._warm_steps >= HEAT_STEPS:
+            n = self._warm_steps
+            self.drives.heat(self._warm / n, self._work_w / n, n * self.dt_s)
+            self._warm, self._work_w, self._warm_steps = joints(), 0.0, 0
         return DriveApplied(mean, peak)
 
     # ------------------------------------------------------------------ truth

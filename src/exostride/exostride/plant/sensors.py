@@ -41,7 +41,10 @@ SIZES = {
 }
 """Groups of channels and how many each has; the order is that of the flat vector."""
 ROBOT_GROUPS = tuple(SIZES)[:10]
-_NEXT, _AFTER = np.array([1, 2, 0]), np.array([2, 0, 1])
+
+
+_BELOW = np.triu(np.ones((3, 3)))
+"""Sums thigh, shank and foot over what hangs below hip, knee and ankle."""
 
 
 def places() -> dict[str, slice]:
@@ -51,8 +54,15 @@ def places() -> dict[str, slice]:
 
 
 def cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return row-wise cross products of two (N, 3) arrays, faster than numpy's own for few rows."""
-    return a[:, _NEXT] * b[:, _AFTER] - a[:, _AFTER] * b[:, _NEXT]
+    """Return row-wise cross products of vectors in the first three columns of two (N, 5) arrays.
+
+    Columns four and five are overwritten with one and two, so that both cyclic orders are plain views; on
+    few rows this is several times faster than :func:`numpy.cross`.
+    """
+    a[:, 3:], b[:, 3:] = a[:, :2], b[:, :2]
+    out: NDArray[np.float64] = a[:, 1:4] * b[:, 2:5]
+    out -= a[:, 2:5] * b[:, 1:4]
+    return out
 
 
 class SensorPipeline:
@@ -113,6 +123,9 @@ class SensorPipeline:
         self._cuff_sites = np.array([model.site(name).id for name in CUFFS])
         joint_ids = model.dof_jntid[w.exo_v]
         self._joints = np.array(joint_ids)
+        self._wrench = np.empty((6, 3, 2))
+        self._place = np.empty((2 * N_JOINTS, 5))
+        self._force = np.empty((2 * N_JOINTS, 5))
 
     def _points_on_soles(self, soles: list[int]) -> NDArray[np.float64]:
         """Return the contact points in each sole's frame, shape (2, 5, 2), the toe joint straight."""
@@ -231,13 +244,17 @@ class SensorPipeline:
         wrenches of all cuffs below a joint, moved to the joint and projected on its axis,
         ``a . sum(m_c + (p_c - p_j) x f_c)``.
         """
-        d = self._d
-        rotation = d.site_xmat[self._cuff_sites].reshape(6, 3, 3)
-        f = np.matmul(rotation, force.reshape(6, 3, 1))[:, :, 0]
-        m = np.matmul(rotation, moment.reshape(6, 3, 1))[:, :, 0]
-        m += cross(d.site_xpos[self._cuff_sites], f)
-        wrench = np.concatenate([f, m], axis=1).reshape(2, 3, 6)
-        below = np.cumsum(wrench[:, ::-1], axis=1)[:, ::-1].reshape(N_JOINTS, 6)
-        about = below[:, 3:] - cross(d.xanchor[self._joints], np.ascontiguousarray(below[:, :3]))
-        torque: Vector = (about * d.xaxis[self._joints]).sum(axis=1)
+        d, buffer = self._d, self._wrench
+        buffer[:, :, 0] = force.reshape(6, 3)
+        buffer[:, :, 1] = moment.reshape(6, 3)
+        turned = np.matmul(d.site_xmat[self._cuff_sites].reshape(6, 3, 3), buffer)
+        place, f = self._place, self._force
+        place[:6, :3], place[6:, :3] = d.site_xpos[self._cuff_sites], d.xanchor[self._joints]
+        f[:6, :3] = turned[:, :, 0]
+        f[6:, :3] = np.matmul(_BELOW, f[:6, :3].reshape(2, 3, 3)).reshape(6, 3)
+        lever = cross(place, f)
+        moments = np.matmul(_BELOW, (turned[:, :, 1] + lever[:6]).reshape(2, 3, 3)).reshape(6, 3)
+        moments -= lever[6:]
+        moments *= d.xaxis[self._joints]
+        torque: Vector = moments.sum(axis=1)
         return torque

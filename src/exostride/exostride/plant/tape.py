@@ -18,7 +18,7 @@ class Tape:
     ``mean`` is their mean.
     """
 
-    def __init__(self, world: World, rows: int) -> None:
+    def __init__(self, world: World, data: Any, rows: int) -> None:
         model = world.model
         ns, nq, nv, nu = model.nsensordata, model.nq, model.nv, model.nu
         nx = world.exo_v.stop - world.exo_v.start
@@ -27,7 +27,19 @@ class Tape:
         self.columns = {
             name: slice(int(a), int(b)) for name, a, b in zip(names, edges[:-1], edges[1:], strict=True)
         }
-        self._exo_v = world.exo_v
+        # The engine's arrays stay where they are, so views of them are taken once.
+        self._sources = [
+            (self.columns[name], source)
+            for name, source in (
+                ("sensor", data.sensordata),
+                ("q", data.qpos),
+                ("v", data.qvel),
+                ("force", data.actuator_force),
+                ("joint_force", data.qfrc_actuator),
+                ("exo_acceleration", data.qacc[world.exo_v]),
+                ("exo_constraint", data.qfrc_constraint[world.exo_v]),
+            )
+        ]
         self.rows: NDArray[np.float64] = np.zeros((rows, int(edges[-1])))
         self.newest = 1
         self.mean: NDArray[np.float64] = self.rows[-1].copy()
@@ -39,16 +51,11 @@ class Tape:
         self.newest = steps
         self._next = self.rows.shape[0] - steps
 
-    def record(self, data: Any, tension_n: float) -> None:
+    def record(self, tension_n: float) -> None:
         """Write the step that the engine just made."""
-        row, c = self.rows[self._next], self.columns
-        row[c["sensor"]] = data.sensordata
-        row[c["q"]] = data.qpos
-        row[c["v"]] = data.qvel
-        row[c["force"]] = data.actuator_force
-        row[c["joint_force"]] = data.qfrc_actuator
-        row[c["exo_acceleration"]] = data.qacc[self._exo_v]
-        row[c["exo_constraint"]] = data.qfrc_constraint[self._exo_v]
+        row = self.rows[self._next]
+        for place, source in self._sources:
+            row[place] = source
         row[-1] = tension_n
         self._next += 1
 

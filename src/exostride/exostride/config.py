@@ -63,7 +63,7 @@ def explain(error: ValidationError, where: str) -> ConfigError:
         elif item["type"] == "missing":
             problems.append(f"{key}: missing")
         else:
-            problems.append(f"{key} = {item['input']!r}: {item['msg']}")
+            problems.append(f"{key} = {item['input']!r}: {item['msg'].removeprefix('Value error, ')}")
     return ConfigError(f"{where}: " + "; ".join(problems))
 
 

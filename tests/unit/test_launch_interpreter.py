@@ -147,8 +147,8 @@ def test_a_scoped_group_keeps_its_variables_to_itself(read):
 
 def test_an_include_gets_arguments_and_hands_on_those_given(read, tmp_path):
     (tmp_path / "inner.launch.yaml").write_text(
-        'launch:\n- arg: {name: a, default: "1"}\n- arg: {name: b, default: "2"}\n- arg: {name: c, default: "3"}\n'
-        "- executable: {cmd: echo $(var a) $(var b) $(var c)}\n"
+        "launch:\n- arg: {name: a, default: '1'}\n- arg: {name: b, default: '2'}\n"
+        "- arg: {name: c, default: '3'}\n- executable: {cmd: echo $(var a) $(var b) $(var c)}\n"
     )
     text = '- include: {file: $(dirname)/inner.launch.yaml, arg: [{name: b, value: "20"}]}'
     assert read(text, c="30").processes[0].argv == ("echo", "1", "20", "30")

@@ -13,6 +13,8 @@ from typing import Protocol
 
 from exostride.interfaces import AssistController, Device, EnvironmentLaw, PhaseEstimator
 from exostride.runtime.timeline import Timeline
+from exostride.safety.audit import AuditEntry
+from exostride.safety.component import OperatorRequest, Reply, SafetyComponent
 from exostride.types import (
     AppliedTorque,
     AssistCommand,
@@ -23,7 +25,10 @@ from exostride.types import (
     GaitEvent,
     GaitPhase,
     KernelOutput,
+    RecorderState,
     SafetyPermit,
+    SafetyState,
+    SessionState,
     TherapySettings,
 )
 
@@ -45,11 +50,15 @@ class Kernel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TickInputs:
-    """What the graph answered to one state; ``None`` where nothing came in time."""
+    """What the graph answered to one state; ``None`` where nothing came in time.
+
+    ``refused`` counts messages of other ticks that were dropped since the start.
+    """
 
     command: AssistCommand | None = None
     environment: EnvironmentCommand | None = None
     permit: SafetyPermit | None = None
+    refused: int = 0
 
 
 class HardwareComponent:
@@ -97,7 +106,7 @@ class HardwareComponent:
             command_age_ticks=int(out.command_age_ticks),
             environment_age_ticks=int(out.environment_age_ticks),
             permit_age_ticks=int(out.permit_age_ticks),
-            rejected_messages=int(out.rejected_messages),
+            rejected_messages=int(out.rejected_messages) + inputs.refused,
         )
 
     def finished(self) -> bool:
@@ -197,3 +206,78 @@ class ControlComponent:
         t = exo.seq * self._period
         command = controller.step(t, exo, phase, settings)
         return command, law.step(t, exo, environment, phase, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the supervisor says in one tick.
+
+    ``state`` is there when it is to be told: when anything but the time has changed, and once a second.
+    ``replies`` answer the operator's requests in order.
+    """
+
+    permit: SafetyPermit
+    state: SafetyState | None
+    audit: tuple[AuditEntry, ...]
+    replies: tuple[Reply, ...]
+
+
+class SafetyStage:
+    """The supervisor, and what of its state is worth telling.
+
+    Parameters
+    ----------
+    component
+        The supervisor.
+    period_s
+        Control period [s].
+    """
+
+    def __init__(self, component: SafetyComponent, period_s: float) -> None:
+        self._component = component
+        self._every = round(1.0 / period_s)
+        self._told: SafetyState | None = None
+        self._requests: Timeline[SessionState] = Timeline()
+
+    def request(self, state: SessionState) -> None:
+        """Take the session's word in, to hold from its ``effective_seq`` on."""
+        self._requests.add(state.effective_seq, state)
+
+    def step(
+        self,
+        exo: ExoState,
+        environment: EnvironmentState,
+        applied: AppliedTorque | None,
+        phase: GaitPhase | None,
+        command: AssistCommand | None,
+        operator: Sequence[OperatorRequest] = (),
+        recorder: RecorderState | None = None,
+    ) -> Word:
+        """Return the supervisor's word at the tick of ``exo``; the other answers are of the tick before."""
+        seq = exo.seq
+        permit, state, audit = self._component.step(
+            seq,
+            exo,
+            environment,
+            applied,
+            phase,
+            command,
+            self._requests.at(seq),
+            operator,
+            recorder=recorder,
+        )
+        tell = seq % self._every == 0 or self._told is None or _differ(state, self._told)
+        if tell:
+            self._told = state
+        return Word(permit, state if tell else None, audit, self._component.replies)
+
+
+def _differ(a: SafetyState, b: SafetyState) -> bool:
+    return (a.state, a.action, a.latched, a.cause, a.active_faults, a.message) != (
+        b.state,
+        b.action,
+        b.latched,
+        b.cause,
+        b.active_faults,
+        b.message,
+    )

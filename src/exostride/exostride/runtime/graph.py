@@ -11,17 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Final, Protocol
+from typing import Final
 
-from exostride.runtime.component import ControlComponent, HardwareComponent, PhaseComponent, TickInputs
+from exostride.runtime.component import (
+    ControlComponent,
+    HardwareComponent,
+    PhaseComponent,
+    SafetyStage,
+    TickInputs,
+)
 from exostride.runtime.session import STRIDE, SessionComponent
-from exostride.runtime.timeline import Timeline
 from exostride.types import (
     AppliedTorque,
     AssistCommand,
     DeviceReading,
     EnvironmentCommand,
-    EnvironmentState,
     ExoState,
     GaitEvent,
     GaitPhase,
@@ -34,22 +38,6 @@ from exostride.types import (
 
 STAGES: Final = ("read", "phase", "control", "safety", "session", "kernel_and_device")
 """Parts of a tick whose time is counted, in order."""
-
-
-class Safety(Protocol):
-    """The supervisor as a component; see :mod:`exostride.safety`."""
-
-    def step(
-        self,
-        seq: int,
-        exo: ExoState,
-        environment: EnvironmentState,
-        applied: AppliedTorque | None,
-        phase: GaitPhase | None,
-        command: AssistCommand | None,
-        session: SessionState | None,
-    ) -> tuple[SafetyPermit, SafetyState | None]:
-        """Return the permit of this tick, and the supervisor's state when it is to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +88,7 @@ class Graph:
         hardware: HardwareComponent,
         phase: PhaseComponent,
         control: ControlComponent,
-        safety: Safety,
+        safety: SafetyStage,
         session: SessionComponent,
         outages: Sequence[Outage] = (),
     ) -> None:
@@ -110,7 +98,6 @@ class Graph:
         self._safety = safety
         self.session = session
         self._outages = tuple(outages)
-        self._requests: Timeline[SessionState] = Timeline()
         self._applied: AppliedTorque | None = None
         self._last_phase: GaitPhase | None = None
         self._last_command: AssistCommand | None = None
@@ -173,18 +160,12 @@ class Graph:
     def _step_safety(self, seq: int, reading: DeviceReading) -> tuple[SafetyPermit | None, bool]:
         if self._silent("safety", seq):
             return None, False
-        permit, told = self._safety.step(
-            seq,
-            reading.exo,
-            reading.environment,
-            self._applied,
-            self._last_phase,
-            self._last_command,
-            self._requests.at(seq),
+        word = self._safety.step(
+            reading.exo, reading.environment, self._applied, self._last_phase, self._last_command
         )
-        if told is not None:
-            self._safety_state = told
-        return permit, told is not None
+        if word.state is not None:
+            self._safety_state = word.state
+        return word.permit, word.state is not None
 
     def _step_session(
         self,
@@ -202,7 +183,7 @@ class Graph:
         if seq % STRIDE == 0:
             out = self.session.step(seq, safety)
             self._session_state = out.state
-            self._requests.add(out.state.effective_seq, out.state)
+            self._safety.request(out.state)
             if out.settings is not None:
                 self._control.put_settings(out.settings)
         self.session.answer(command)

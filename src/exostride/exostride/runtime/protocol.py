@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import Field
 
 from exostride.config import StrictModel, load
@@ -50,6 +51,8 @@ class SessionPlan:
         Steps to walk; 0 for no goal.
     stand_s
         Time to stand before the belt starts [s].
+    limit_s
+        Control time [s] at which the session is brought to its end, whatever it has reached; 0 for none.
     automatic
         Whether the session starts by itself and ends after its goal; otherwise it follows requests.
     """
@@ -59,6 +62,7 @@ class SessionPlan:
     duration_s: float = 0.0
     goal_steps: int = 0
     stand_s: float = 2.0
+    limit_s: float = 0.0
     automatic: bool = True
 
 
@@ -75,6 +79,7 @@ def make_plan(
     settings: TherapySettings | None = None,
     duration_s: float | None = None,
     goal_steps: int | None = None,
+    limit_s: float = 0.0,
     automatic: bool = True,
 ) -> SessionPlan:
     """Return the plan of a protocol file, with what the caller wants otherwise.
@@ -89,7 +94,7 @@ def make_plan(
         A whole set instead of the protocol's.
     duration_s, goal_steps
         Instead of the protocol's when given and not zero.
-    automatic
+    limit_s, automatic
         See :class:`SessionPlan`.
 
     Raises
@@ -116,5 +121,24 @@ def make_plan(
         duration_s=duration_s or file.duration_s,
         goal_steps=goal,
         stand_s=file.stand_s,
+        limit_s=limit_s,
         automatic=automatic,
     )
+
+
+def parse_overrides(text: str) -> dict[str, Any]:
+    """Return the settings in ``NAME=VALUE NAME=VALUE``; values separated by commas become a list.
+
+    Raises
+    ------
+    ConfigError
+        An item has no ``=``.
+    """
+    result: dict[str, Any] = {}
+    for item in text.split():
+        name, sign, value = item.partition("=")
+        if not sign or not name:
+            raise ConfigError(f"settings: {item}: expected NAME=VALUE, for example belt_speed_m_s=0.4")
+        parts = [yaml.safe_load(part) for part in value.split(",")]
+        result[name] = parts if len(parts) > 1 else parts[0]
+    return result

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from exostride.errors import ExitCode
 from exostride.runtime.protocol import SessionPlan
 from exostride.runtime.strides import StrideMeter
 from exostride.types import (
@@ -96,6 +97,16 @@ class SessionComponent:
         return self._done
 
     @property
+    def automatic(self) -> bool:
+        """Whether nothing is left to do after this session."""
+        return self._plan.automatic
+
+    @property
+    def phase(self) -> SessionPhase:
+        """Where the session stands."""
+        return self._phase
+
+    @property
     def reached(self) -> bool:
         """Whether the goal was met."""
         return self._reached
@@ -138,7 +149,7 @@ class SessionComponent:
         """Begin a session by its plan; return why not, or an empty text."""
         if self._running and not self._done:
             return "a session is running already"
-        self._plan = replace(plan, automatic=True)
+        self._plan = replace(plan, automatic=self._plan.automatic)
         self._changes = list(plan.changes)
         self._running, self._done, self._reached = True, False, False
         self._steps, self._walking_s, self._distance_m = 0, 0.0, 0.0
@@ -245,6 +256,10 @@ class SessionComponent:
         if self._stop is not None:
             self._requested = self._stop
             return
+        under_way = self._phase not in (SessionPhase.STOPPING, SessionPhase.FINISHED)
+        if self._plan.limit_s and t >= self._plan.limit_s and under_way:
+            self._requested = SupervisorState.STAND
+            self._enter(SessionPhase.STOPPING, f"session time of {self._plan.limit_s:g} s is over")
         {
             SessionPhase.SETUP: self._setup,
             SessionPhase.HOMING: self._homing,
@@ -311,3 +326,10 @@ class SessionComponent:
         else:
             self._requested = SupervisorState.STAND
             self._late(t, STOP_TIMEOUT_S, "STAND")
+
+
+def verdict(session: SessionState, safety: SafetyState | None) -> ExitCode:
+    """Return the exit code for the end of a session."""
+    if safety is not None and safety.state in _STOPS:
+        return ExitCode.SAFETY_STOP
+    return ExitCode.FAILED if session.phase == SessionPhase.ABORTED else ExitCode.OK

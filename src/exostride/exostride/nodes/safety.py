@@ -1,0 +1,220 @@
+"""Node ``safety``: the supervisor. It always runs; nobody configures or stops it.
+
+It looks one tick back: the permit of tick k rests on state k and on phase, command and applied
+torque of tick k − 1. Whether the command of tick k − 1 came is decided by ``exo/applied``; if it says
+so, the node waits for its own copy, but never longer than its watchdog allows. In lock-step it also
+waits, on every tenth tick, for the session's word of ten ticks ago, so that requests hold from the
+same tick in every run.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from exostride_msgs.srv import RequestState, ResetSafety
+from rclpy.task import Future
+
+from exostride.errors import ExitCode
+from exostride.nodes.base import IDLE_POLL_S, PlainNode
+from exostride.nodes.process import run
+from exostride.runtime.assembly import make_safety
+from exostride.runtime.joiner import SequenceJoiner
+from exostride.runtime.session import STRIDE
+from exostride.safety.audit import AuditLog
+from exostride.safety.component import OperatorRequest, Reply
+from exostride.types import (
+    AppliedTorque,
+    AssistCommand,
+    EnvironmentState,
+    ExoState,
+    GaitPhase,
+    RecorderState,
+    SafetyPermit,
+    SafetyState,
+    SessionPhase,
+    SessionState,
+    SupervisorState,
+)
+
+_WAIT_S: Final = 0.2
+"""Longest wait for an input that is known to exist, in lock-step [s]; less than the hardware's."""
+_PACED_SHARE: Final = 0.3
+"""The same when paced, as a share of the control period."""
+_SESSION_LOST_TICKS: Final = 5 * STRIDE
+_INPUTS: Final = ("exo", "environment", "applied", "phase", "command")
+
+
+class SafetyNode(PlainNode):
+    """See module."""
+
+    def __init__(self) -> None:
+        super().__init__("safety")
+        patient = self.parameter("patient", "", "patient profile whose limits hold")
+        stack = self.stack(patient)
+        self._period = stack.period_s
+        self._component = make_safety(stack)
+        self._wait = _WAIT_S if self.lockstep else _PACED_SHARE * stack.period_s
+        self._joiner = SequenceJoiner(_INPUTS)
+        self._asked: list[tuple[OperatorRequest, Future]] = []
+        audit = self.parameter("audit", "", "file of the audit log; empty for none")
+        self._audit = AuditLog(Path(audit)) if audit else None
+        self._session: SessionState | None = None
+        self._recorder: RecorderState | None = None
+        self._seq = 0
+        self._since: float | None = None
+        self._state = SafetyState(seq=0, time_s=0.0)
+        self._told = False
+        self._permit = self.sender(SafetyPermit, subscribers=1)
+        self._tell = self.sender(SafetyState, subscribers=1)
+        self.create_service(RequestState, "safety/request", self._request)
+        self.create_service(ResetSafety, "safety/reset", self._reset)
+        self.receive(SessionState, self._session_state)
+        self.receive(RecorderState, self._recorder_state, publishers=0)
+        self.receive(AppliedTorque, lambda value: self._take("applied", value))
+        self.receive(GaitPhase, lambda value: self._take("phase", value))
+        self.receive(AssistCommand, lambda value: self._take("command", value))
+        self.receive(EnvironmentState, lambda value: self._take("environment", value))
+        self.receive(ExoState, lambda value: self._take("exo", value))
+
+    # ------------------------------------------------------------------ inputs
+
+    def _session_state(self, state: SessionState) -> None:
+        self._session = state
+        self._component.request(state)
+        self._advance()
+
+    def _recorder_state(self, state: RecorderState) -> None:
+        self._recorder = state
+
+    def _take(
+        self, name: str, value: ExoState | EnvironmentState | AppliedTorque | GaitPhase | AssistCommand
+    ) -> None:
+        self._joiner.put(name, value.seq, value)
+        if name == "exo":
+            self.heard_state()
+            while self._seq < value.seq:
+                # The master clock has moved on: that tick's permit is too late, but the supervisor must see it.
+                self._step(publish=False)
+            self._since = time.monotonic()
+        self._advance()
+
+    def _complete(self) -> bool:
+        """Return whether everything that exists for this tick has come."""
+        seq = self._seq
+        if not self._joiner.has(seq, ("exo", "environment")):
+            return False
+        if seq == 0:
+            return True
+        applied: AppliedTorque | None = self._joiner.get("applied", seq - 1)
+        if applied is None:
+            return False
+        if applied.command_received and not self._joiner.has(seq - 1, ("phase", "command")):
+            return False
+        return not self._awaits_session(seq)
+
+    def _awaits_session(self, seq: int) -> bool:
+        """Return whether the session's word is due and may still come."""
+        if not self.lockstep or seq % STRIDE or seq < STRIDE:
+            return False
+        behind = seq - STRIDE - (self._session.seq if self._session is not None else -STRIDE)
+        return 0 < behind <= _SESSION_LOST_TICKS
+
+    def _advance(self) -> None:
+        if self._complete():
+            self._step()
+
+    # ------------------------------------------------------------------ one tick
+
+    def _step(self, publish: bool = True) -> None:
+        seq, get = self._seq, self._joiner.get
+        exo, environment = get("exo", seq), get("environment", seq)
+        self._seq += 1
+        self._since = None
+        if exo is not None and environment is not None:
+            self._decide(exo, environment, publish)
+        self._joiner.advance(seq)
+
+    def _decide(self, exo: ExoState, environment: EnvironmentState, publish: bool) -> None:
+        before = exo.seq - 1
+        asked, self._asked = self._asked, []
+        word = self._component.step(
+            exo,
+            environment,
+            *(self._joiner.get(name, before) for name in ("applied", "phase", "command")),
+            operator=[request for request, _ in asked],
+            recorder=self._recorder,
+        )
+        if word.state is not None:
+            self._state = word.state
+            self._tell.publish(word.state)
+        if publish:
+            self._permit.publish(word.permit)
+        for (_, answer), reply in zip(asked, word.replies, strict=True):
+            answer.set_result(reply)
+        if self._audit is not None and word.audit:
+            self._audit.append(word.audit)
+
+    def poll(self, now_s: float) -> float:
+        """Step without what has not come in time; end when the session is over."""
+        if not self._told and not self.missing():
+            # A latched first word: everything that the supervisor needs is connected.
+            self._tell.publish(self._state)
+            self._told = True
+            self.begin_control()
+        if self._since is not None:
+            left = self._since + self._wait - now_s
+            if left > 0.0:
+                return min(left, IDLE_POLL_S)
+            self._step()
+        self._watch_end(now_s)
+        return IDLE_POLL_S
+
+    def _watch_end(self, now_s: float) -> None:
+        over = self._session is not None and self._session.phase in (
+            SessionPhase.FINISHED,
+            SessionPhase.ABORTED,
+        )
+        if over and self._last_state_s is not None and now_s - self._last_state_s > 0.5:
+            stopped = self._state.state >= SupervisorState.SOFT_STOP
+            self.stop(ExitCode.SAFETY_STOP if stopped else ExitCode.OK)
+        else:
+            self.watch_clock(now_s)
+
+    # ------------------------------------------------------------------ operator
+
+    async def _answer(self, request: OperatorRequest) -> Reply:
+        """Put a request before the supervisor at its next tick and return the answer."""
+        if self._last_state_s is None:
+            return Reply(False, "the graph is not running: there is no exo/state yet")
+        answer = Future(executor=self.executor)
+        self._asked.append((request, answer))
+        reply: Reply = await answer
+        return reply
+
+    async def _request(
+        self, request: RequestState.Request, response: RequestState.Response
+    ) -> RequestState.Response:
+        asked = OperatorRequest(state=request.state, operator_id=request.operator_id)
+        reply = await self._answer(asked)
+        response.accepted, response.message = reply.accepted, reply.message
+        return response
+
+    async def _reset(
+        self, request: ResetSafety.Request, response: ResetSafety.Response
+    ) -> ResetSafety.Response:
+        reply = await self._answer(OperatorRequest(reset=True, operator_id=request.operator_id))
+        response.accepted, response.message = reply.accepted, reply.message
+        return response
+
+    def close(self) -> None:
+        """Close the audit log."""
+        if self._audit is not None:
+            self._audit.close()
+
+
+def main() -> None:
+    """Run the node."""
+    sys.exit(run(SafetyNode))

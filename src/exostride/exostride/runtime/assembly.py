@@ -1,0 +1,163 @@
+"""Builds the components from names and parameters: once, for the nodes and for the virtual clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exostride import registry
+from exostride.config import load
+from exostride.control.compensation import RobotCompensation
+from exostride.control.context import ControlContext
+from exostride.errors import ConfigError, InputError
+from exostride.gait.reference import load_reference
+from exostride.interfaces import AssistController, Device, EnvironmentLaw
+from exostride.model.anthropometry import BodyParameters
+from exostride.model.geometry import body_geometry
+from exostride.paths import config_dir
+from exostride.patient.profile import PatientProfile
+from exostride.runtime.component import ControlComponent, HardwareComponent, PhaseComponent, SafetyStage
+from exostride.safety.component import SafetyComponent
+from exostride.safety.kernel import SafetyKernel
+from exostride.safety.limits import SafetyLimits, load_limits
+from exostride.types import TherapySettings
+
+RATE_MIN_HZ, RATE_MAX_HZ = 100, 500
+"""Control rates for which limits and estimators are made."""
+SIMULATED = ("simulated", "gazebo")
+"""Devices that make up patient and robot themselves, and so are told which."""
+
+DEFAULT_PATIENT = "hemiparetic_left_mild"
+STANCE = "stance"
+"""A body that only stands, known to the simulated device without a profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackConfig:
+    """What all components of one stack have to agree on.
+
+    Attributes
+    ----------
+    rate_hz
+        Control rate, 100 to 500.
+    lockstep
+        Whether ticks wait for all nodes; otherwise they follow real time.
+    patient
+        Profile in ``config/patients`` by name, or a file.
+    robot
+        ``exoskeleton``, or ``none`` for the harness alone: then there is nothing to carry.
+    limits
+        Limits file; ``None`` for ``config/limits/default.yaml``.
+    """
+
+    rate_hz: int = 200
+    lockstep: bool = True
+    patient: str = DEFAULT_PATIENT
+    robot: str = "exoskeleton"
+    limits: Path | None = None
+    controller_parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    law_parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not RATE_MIN_HZ <= self.rate_hz <= RATE_MAX_HZ:
+            raise ConfigError(f"rate_hz = {self.rate_hz}: must be from {RATE_MIN_HZ} to {RATE_MAX_HZ} Hz")
+
+    @property
+    def period_s(self) -> float:
+        """Control period T [s]."""
+        return 1.0 / self.rate_hz
+
+
+def safety_limits(config: StackConfig) -> SafetyLimits:
+    """Return the limits in force for this patient."""
+    return load_limits(config.limits or config_dir() / "limits" / "default.yaml")
+
+
+def body_of(patient: str) -> BodyParameters:
+    """Return the measurements of a patient's body, by profile name or file.
+
+    Raises
+    ------
+    InputError
+        There is no such profile.
+    """
+    if patient == STANCE:
+        return BodyParameters()
+    folder = config_dir() / "patients"
+    named = folder / f"{patient}.yaml"
+    path = named if named.is_file() else Path(patient)
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
+        raise InputError(f"unknown patient '{patient}'; available: {known}, or the path of a file")
+    return load(PatientProfile, path).body
+
+
+def make_hardware(config: StackConfig, device: Device) -> HardwareComponent:
+    """Return device and kernel as one component; the device must have been configured."""
+    kernel = SafetyKernel(safety_limits(config), config.period_s, paced=not config.lockstep)
+    return HardwareComponent(device, kernel, config.period_s)
+
+
+def make_device(name: str, parameters: Mapping[str, Any], period_s: float) -> Device:
+    """Return the configured device ``name``.
+
+    Raises
+    ------
+    InputError
+        No such device.
+    ConfigError
+        A parameter is unknown or out of range.
+    DeviceError
+        The device does not answer.
+    """
+    device: Device = registry.load(registry.DEVICES, name)()
+    device.configure(parameters, period_s)
+    return device
+
+
+def make_phase(config: StackConfig, estimator: str, parameters: Mapping[str, Any]) -> PhaseComponent:
+    """Return the phase estimator ``estimator`` as a component."""
+    made = registry.load(registry.PHASE_ESTIMATORS, estimator)(config.period_s, parameters)
+    return PhaseComponent(made, config.period_s)
+
+
+def control_context(config: StackConfig) -> ControlContext:
+    """Return what every control law is given."""
+    body = body_of(config.patient)
+    geometry = body_geometry(body)
+    limits = safety_limits(config)
+    return ControlContext(
+        period_s=config.period_s,
+        leg_length_m=geometry.leg_length,
+        body_mass_kg=body.mass_kg,
+        torque_limit_nm=np.array([joint.torque_nm for joint in limits.joints]),
+        reference=load_reference(config_dir() / "norms" / "reference_gait.yaml"),
+        compensation=None if config.robot == "none" else RobotCompensation(body, config.period_s),
+    )
+
+
+def make_control(config: StackConfig, settings: TherapySettings) -> ControlComponent:
+    """Return the laws that ``settings`` name as a component, with those settings from tick 0."""
+    context = control_context(config)
+
+    def controller(name: str) -> AssistController:
+        parameters = config.controller_parameters.get(name, {})
+        made: AssistController = registry.load(registry.CONTROLLERS, name)(context, parameters)
+        return made
+
+    def law(name: str) -> EnvironmentLaw:
+        parameters = config.law_parameters.get(name, {})
+        made: EnvironmentLaw = registry.load(registry.ENVIRONMENT_LAWS, name)(context, parameters)
+        return made
+
+    return ControlComponent(controller, law, config.period_s, settings)
+
+
+def make_safety(config: StackConfig) -> SafetyStage:
+    """Return the supervisor as a component."""
+    supervisor = SafetyComponent(safety_limits(config), config.period_s, paced=not config.lockstep)
+    return SafetyStage(supervisor, config.period_s)

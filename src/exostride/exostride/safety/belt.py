@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from exostride.safety.intake import environment_order_ok, number
+from exostride.safety import codes
+from exostride.safety.intake import environment_order_ok, finite, number
 from exostride.safety.limits import SafetyLimits
 from exostride.types import (
     EnvironmentCommand,
     EnvironmentState,
     HarnessAction,
     Mode,
-    Reason,
     SafetyPermit,
     SupportKind,
 )
@@ -51,7 +51,7 @@ class EnvironmentKernel:
             and number(state.unloading_n, -1e6, 1e6)
             and number(state.unloading_percent, -1e4, 1e4)
             and number(state.guidance_torque_nm, -1e6, 1e6)
-            and -1e12 < float(state.guidance_force_n.sum()) < 1e12
+            and finite(state.guidance_force_n, 2)
         )
 
     def step(
@@ -70,7 +70,7 @@ class EnvironmentKernel:
         order = self._order
         moving = mode in (Mode.TRAIN, Mode.STAND, Mode.HOMING) and permit is not None
         if order is None or age > self._limits.max_age_ticks:
-            self.bits |= Reason.ENVIRONMENT_STALE
+            self.bits |= codes.ENVIRONMENT_STALE
             order = None
         demand = permit.harness_action if permit is not None else HarnessAction.HOLD
         if not moving or permit is None:
@@ -99,7 +99,7 @@ class EnvironmentKernel:
             speed = min(max(order.belt_speed_m_s, 0.0), most)
             ramp = min(order.belt_acceleration_m_s2, self._limits.acceleration_m_s2)
             if speed != order.belt_speed_m_s or ramp != order.belt_acceleration_m_s2:
-                self.bits |= Reason.ENVIRONMENT_LIMIT
+                self.bits |= codes.ENVIRONMENT_LIMIT
             if order.belt_speed_m_s > most:
                 ramp = self._limits.stop_m_s2 if most < self._expected else ramp
         self._expected = max(speed, self._expected - _SLOW_SHARE * ramp * self._t)
@@ -112,10 +112,12 @@ class EnvironmentKernel:
         fast = state.belt_speed_m_s > self._expected + self._limits.over_m_s
         if fast or state.belt_speed_m_s < -self._limits.reverse_m_s:
             self._over += 1
-            self.bits |= Reason.ENVIRONMENT_LIMIT
+            self.bits |= codes.ENVIRONMENT_LIMIT
             self.stopped = self.stopped or self._over >= self._limits.over_ticks
         else:
             self._over = 0
+        if self.stopped:
+            self.bits |= codes.ENVIRONMENT_LIMIT | codes.FALLBACK
 
     def _set_unloading(self, order: EnvironmentCommand | None, state: EnvironmentState | None) -> None:
         """Move the unloading towards the order no faster than allowed; hold it without one."""
@@ -127,7 +129,7 @@ class EnvironmentKernel:
             return
         goal = min(max(order.unloading_percent, 0.0), most)
         if goal != order.unloading_percent:
-            self.bits |= Reason.ENVIRONMENT_LIMIT
+            self.bits |= codes.ENVIRONMENT_LIMIT
         step = self._limits.unloading_rate_percent_s * self._t
         self._unloading += min(max(goal - self._unloading, -step), step)
         self._support = int(order.support_kind)

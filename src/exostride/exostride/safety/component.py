@@ -12,7 +12,7 @@ from exostride.safety.faults import CATALOGUE, Finding, sentence, stronger
 from exostride.safety.kernel import permit_longest
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.selftest import SelfTest
-from exostride.safety.supervisor import STOPPED, Facts, StateMachine, Status
+from exostride.safety.supervisor import STOPPED, Facts, StateMachine, Status, target_of
 from exostride.types import (
     Action,
     AppliedTorque,
@@ -105,7 +105,7 @@ class SafetyComponent:
             exo,
             environment,
             (applied_prev, phase_prev, command_prev, session, recorder),
-            before,
+            (before.state, self._machine.ticks),
             self._selftest.void,
             self._belt,
         )
@@ -184,14 +184,14 @@ class SafetyComponent:
                 replies.append(Reply(True, "stopping"))
             elif asked.state in _REQUESTS:
                 request = S(asked.state)
+                if not any(other.reset for other in requests):
+                    self._machine.arm()
                 replies.append(self._judge(request, facts))
             else:
                 replies.append(Reply(False, f"state {asked.state} can't be asked for"))
         return request, replies
 
     def _judge(self, request: SupervisorState, facts: Facts) -> Reply:
-        from exostride.safety.supervisor import target_of
-
         status = self._machine.status
         if status.state in STOPPED:
             return Reply(False, f"stopped by {status.cause}: {status.message}; reset first")

@@ -6,11 +6,12 @@ from collections import deque
 from math import sqrt
 
 from exostride.conventions import GRAVITY_M_S2, N_JOINTS, SIDES
+from exostride.safety import codes
 from exostride.safety.detect_sensors import joint_names
 from exostride.safety.faults import Finding
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, Signal, SupervisorState
+from exostride.types import Action, SupervisorState
 
 
 class SpasmDetector:
@@ -66,7 +67,7 @@ class BalanceDetector:
         """Append a fall in its beginning."""
         exo = snap.exo
         upright = snap.state in (SupervisorState.STAND, SupervisorState.TRAIN, SupervisorState.STOPPING)
-        if not exo.available & Signal.PELVIS or not upright:
+        if not exo.available & codes.HAS_PELVIS or not upright:
             self._height = None
             self._ticks = 0
             return
@@ -125,11 +126,11 @@ class FootDetector:
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append drag and trip of either foot."""
         exo = snap.exo
-        if snap.load is None or not exo.available & Signal.SEGMENT or not snap.driven:
+        if snap.load is None or not exo.available & codes.HAS_SEGMENT or not snap.driven:
             self._swinging = [False, False]
             return
         rates = exo.segment_rate_rad_s.tolist()
-        pitch = float(exo.pelvis_gyro_rad_s[1]) if exo.available & Signal.PELVIS else 0.0
+        pitch = float(exo.pelvis_gyro_rad_s[1]) if exo.available & codes.HAS_PELVIS else 0.0
         for side, name in enumerate(SIDES):
             toe, heel = snap.load[2 * side + 1], snap.load[2 * side]
             rate = rates[3 * side + 1]

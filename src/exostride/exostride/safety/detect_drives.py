@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from exostride.conventions import N_JOINTS
+from exostride.safety import codes
 from exostride.safety.detect_sensors import joint_names
 from exostride.safety.faults import Finding
 from exostride.safety.guard import LOST
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, DeviceFault, Reason
+from exostride.types import Action, DeviceFault
 
 
 class TrackingDetector:
@@ -52,8 +53,8 @@ class RunawayDetector:
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append joints whose drive can't be trusted."""
         applied = snap.applied
-        if applied is not None and applied.reason & Reason.RESIDUAL:
-            mask = sum(1 << i for i, bits in enumerate(applied.reasons.tolist()) if bits & Reason.RESIDUAL)
+        if applied is not None and applied.reason & codes.RESIDUAL:
+            mask = sum(1 << i for i, bits in enumerate(applied.reasons.tolist()) if bits & codes.RESIDUAL)
             found.append(Finding("F18", Action.E_STOP, joint_names(mask)))
         for i in range(N_JOINTS):
             if snap.quality[i] != LOST and abs(snap.speed[i]) > self._speed[i]:
@@ -90,7 +91,7 @@ class DeviceDetector:
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append what the device says about itself."""
         exo, limits = snap.exo, self._limits
-        hottest = float(exo.motor_temperature_c.max())
+        hottest = max(exo.motor_temperature_c.tolist())
         if hottest > limits.hot_c:
             level = Action.SOFT_STOP if hottest > limits.too_hot_c else Action.REDUCE
             found.append(Finding("F27", level, f"motor at {hottest:.0f} degrees"))

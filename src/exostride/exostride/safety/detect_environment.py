@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from exostride.safety import codes
 from exostride.safety.faults import Finding
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
 from exostride.types import Action, EnvironmentFault, HarnessAction
 
+_SLOW_SHARE = 0.5
+_CONTACTOR = codes.ENVIRONMENT_LIMIT | codes.FALLBACK
 _BELT = EnvironmentFault.BELT_WATCHDOG | EnvironmentFault.BELT_DRIVE
 _HARNESS = {
     EnvironmentFault.HARNESS_WATCHDOG: "watchdog tripped",
@@ -37,30 +40,33 @@ class ButtonDetector:
 
 
 class BeltDetector:
-    """F25: the belt faster than permitted, backwards, or at odds with its own target."""
+    """F25: the belt faster than it may be, or backwards, by its own target, the permit, or the kernel.
+
+    A belt that is told to slow down keeps being allowed what a share of the stopping ramp leaves it.
+    """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
         self._belt = limits.belt
         self._ticks = limits.detect.environment.belt_ticks
-        self._ramp = limits.belt.stop_m_s2 * period_s
+        self._ramp = _SLOW_SHARE * limits.belt.stop_m_s2 * period_s
         self._count = 0
         self._allowed = 0.0
 
     def step(self, snap: Snapshot, belt_limit_m_s: float, found: list[Finding]) -> None:
         """Append a belt that has run away for too long; ``belt_limit_m_s`` is the permit's."""
         state = snap.environment
-        self._allowed = max(belt_limit_m_s, self._allowed - 0.5 * self._ramp)
+        told = min(max(state.belt_target_m_s, 0.0), belt_limit_m_s)
+        self._allowed = max(told, self._allowed - self._ramp)
         speed = state.belt_speed_m_s
-        fast = speed > self._allowed + self._belt.over_m_s
-        away = (
-            speed > state.belt_target_m_s + self._belt.over_m_s
-            and state.belt_acceleration_m_s2 > self._belt.over_m_s
-        )
-        self._count = self._count + 1 if fast or away or speed < -self._belt.reverse_m_s else 0
+        wrong = speed > self._allowed + self._belt.over_m_s or speed < -self._belt.reverse_m_s
+        self._count = self._count + 1 if wrong else 0
+        applied = snap.applied
         if self._count >= self._ticks:
             found.append(Finding("F25", Action.SOFT_STOP, f"{speed:.2f} m/s"))
         elif state.faults & _BELT:
             found.append(Finding("F25", Action.SOFT_STOP, "its drive reports a fault"))
+        elif applied is not None and applied.reason & _CONTACTOR == _CONTACTOR:
+            found.append(Finding("F25", Action.SOFT_STOP, "the kernel has opened its contactor"))
 
 
 class HarnessDetector:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections import deque
 from math import isfinite
+from operator import attrgetter
 
+from exostride.conventions import N_JOINTS
+from exostride.safety import codes
 from exostride.safety.faults import Finding
-from exostride.safety.intake import joint_order, number, whole
+from exostride.safety.intake import finite, number, whole
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, AppliedTorque, GaitPhase, GaitState, Reason, RecorderState
+from exostride.types import Action, AppliedTorque, GaitPhase, GaitState, RecorderState
+
+_PHASE_VECTORS = attrgetter("phase", "rate_hz", "stance_probability", "confidence")
+_COMMAND_VECTORS = attrgetter(
+    "torque_nm",
+    "stiffness_nm_rad",
+    "damping_nms_rad",
+    "reference_rad",
+    "reference_velocity_rad_s",
+    "assistance",
+)
+_APPLIED_VECTORS = attrgetter("requested_nm", "applied_mean_nm", "applied_peak_nm")
 
 
 class LinkDetector:
@@ -17,7 +31,7 @@ class LinkDetector:
 
     def __init__(self, limits: SafetyLimits) -> None:
         self._limits = limits.detect.messages
-        self._silent = [0, 0, 0]
+        self._late = [0, 0, 0]
         self._refused: deque[int] = deque()
 
     def step(self, snap: Snapshot, void_permit: bool, found: list[Finding]) -> None:
@@ -29,20 +43,20 @@ class LinkDetector:
         if applied is None:
             return
         self._order(snap, applied, found)
-        received = (applied.command_received, applied.environment_received, applied.permit_received)
-        self._silent = [0 if got else n + 1 for got, n in zip(received, self._silent, strict=True)]
-        if applied.reason & Reason.NOT_FINITE and applied.reason & Reason.FALLBACK:
+        ages = (applied.command_age_ticks, applied.environment_age_ticks, applied.permit_age_ticks)
+        self._late = [0 if age == 0 else n + 1 for age, n in zip(ages, self._late, strict=True)]
+        if applied.reason & codes.NOT_FINITE and applied.reason & codes.FALLBACK:
             found.append(Finding("F03", Action.SOFT_STOP, "a message to the kernel"))
         if applied.permit_age_ticks >= self._limits.permit_ticks and snap.ticks_in_state > 1:
-            fault = "F16" if min(self._silent) >= self._limits.late_ticks else "F13"
+            fault = "F16" if min(self._late) >= self._limits.late_ticks else "F13"
             found.append(Finding(fault, Action.SOFT_STOP))
-        elif applied.reason & Reason.PERMIT_MISSING and snap.ticks_in_state > 1 and not void_permit:
+        elif applied.reason & codes.PERMIT_MISSING and snap.ticks_in_state > 1 and not void_permit:
             found.append(Finding("F13", Action.SOFT_STOP))
         if snap.driven:
-            self._silence(found)
+            self._silence(ages, found)
 
     def _order(self, snap: Snapshot, applied: AppliedTorque, found: list[Finding]) -> None:
-        if applied.reason & Reason.COMMAND_SEQUENCE:
+        if applied.reason & codes.COMMAND_SEQUENCE:
             self._refused.append(snap.seq)
             found.append(Finding("F09", Action.WARN, "commands"))
         window = self._limits.wrong_window_ticks
@@ -51,16 +65,16 @@ class LinkDetector:
         if len(self._refused) >= self._limits.wrong_ticks:
             found.append(Finding("F09", Action.SOFT_STOP, "commands"))
 
-    def _silence(self, found: list[Finding]) -> None:
-        command, environment, permit = self._silent
-        most = self._limits.late_ticks
-        level = Action.SOFT_STOP if max(command, environment) >= most else Action.WARN
+    def _silence(self, ages: tuple[int, int, int], found: list[Finding]) -> None:
+        """Tell a controller that is silent (age grows every tick) from one that is late (it does not)."""
+        command, environment, permit = self._late
+        level = Action.SOFT_STOP if max(command, environment) >= self._limits.late_ticks else Action.WARN
         if command and environment and permit:
-            found.append(Finding("F36", level, ""))
+            found.append(Finding("F36", level))
         elif command or environment:
-            where = "joint commands" if command >= environment else "belt commands"
-            fault = "F08" if len(self._refused) >= min(command + environment, most) else "F11"
-            found.append(Finding(fault, level, where))
+            i = 0 if command >= environment else 1
+            fault = "F11" if ages[i] >= self._late[i] else "F08"
+            found.append(Finding(fault, level, ("joint commands", "belt commands")[i]))
 
 
 class PhaseDetector:
@@ -87,9 +101,7 @@ class PhaseDetector:
                 found.append(Finding("F12", Action.SOFT_STOP, "no message"))
             return
         self._silent = 0
-        total = phase.phase.sum() + phase.rate_hz.sum()
-        total += phase.stance_probability.sum() + phase.confidence.sum() + phase.time_s
-        if phase.phase.shape != (2,) or not isfinite(total):
+        if not all(finite(vector, 2) for vector in _PHASE_VECTORS(phase)) or not isfinite(phase.time_s):
             self._last = None
             found.append(Finding("F12", Action.SOFT_STOP, "not a number"))
             return
@@ -99,11 +111,12 @@ class PhaseDetector:
         """Count jumps of a confident phase that no heel strike explains; two in a row of states stop."""
         now = (float(phase.phase[0]), float(phase.phase[1]))
         last, self._last = self._last, now
-        if last is None or phase.state != GaitState.WALKING or phase.confidence.min() < 0.5:
+        if last is None or phase.state != GaitState.WALKING or min(phase.confidence.tolist()) < 0.5:
             return
         most = self._limits.phase_jump
+        rates = phase.rate_hz.tolist()
         for side, name in enumerate(("left", "right")):
-            step = (now[side] - last[side] - phase.rate_hz[side] * self._t + 0.5) % 1.0 - 0.5
+            step = (now[side] - last[side] - rates[side] * self._t + 0.5) % 1.0 - 0.5
             heel = now[side] < most or now[side] > 1.0 - most
             if abs(step) > most and not heel:
                 self._bad += 1
@@ -142,13 +155,12 @@ class AgeDetector:
 
 def damaged_messages(snap: Snapshot, found: list[Finding]) -> None:
     """Append F03 for every other message of this tick that is not finite or has the wrong shape."""
-    if snap.command is not None and joint_order(snap.command) is None:
+    command = snap.command
+    if command is not None and not all(finite(vector, N_JOINTS) for vector in _COMMAND_VECTORS(command)):
         found.append(Finding("F03", Action.SOFT_STOP, "AssistCommand"))
     session = snap.session
     if session is not None and not (whole(session.seq) and number(session.requested_state, 0, 7)):
         found.append(Finding("F03", Action.SOFT_STOP, "SessionState"))
     applied = snap.applied
-    if applied is not None and not isfinite(
-        float(applied.applied_mean_nm.sum() + applied.applied_peak_nm.sum() + applied.requested_nm.sum())
-    ):
+    if applied is not None and not all(finite(vector, N_JOINTS) for vector in _APPLIED_VECTORS(applied)):
         found.append(Finding("F03", Action.SOFT_STOP, "AppliedTorque"))

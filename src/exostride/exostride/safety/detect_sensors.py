@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 
 from exostride.conventions import JOINTS, N_JOINTS, SEGMENTS, SIDES
+from exostride.safety import codes
 from exostride.safety.faults import Finding
 from exostride.safety.guard import SampleGuard
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, DeviceFault, ExoState, Signal
+from exostride.types import Action, DeviceFault, ExoState
 
 
 def joint_names(mask: int) -> str:
@@ -59,8 +60,8 @@ class GuardDetector:
 
     def _other_groups(self, exo: ExoState, found: list[Finding]) -> None:
         """Feet, segments, and the device's own word."""
-        feet = exo.foot_valid if exo.available & (Signal.FOOT_LOAD | Signal.FOOT_WRENCH) else 0b11
-        segments = exo.segment_valid if exo.available & (Signal.SEGMENT | Signal.CUFF) else 0b111111
+        feet = exo.foot_valid if exo.available & (codes.HAS_LOAD | codes.HAS_WRENCH) else 0b11
+        segments = exo.segment_valid if exo.available & (codes.HAS_SEGMENT | codes.HAS_CUFF) else 0b111111
         if feet == 0b11 and segments == 0b111111 and not exo.device_faults & DeviceFault.SENSOR_MISSING:
             self._groups = 0
             return
@@ -88,7 +89,7 @@ class StuckDetector:
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append the joints and cells that are stuck."""
         raw = snap.exo.angle_rad.tolist()
-        twin = segment_speeds(snap.exo) if snap.exo.available & Signal.SEGMENT else None
+        twin = segment_speeds(snap.exo) if snap.exo.available & codes.HAS_SEGMENT else None
         stuck = 0
         for i in range(N_JOINTS):
             if raw[i] != self._last_angle[i]:
@@ -133,7 +134,7 @@ def segment_speeds(exo: ExoState) -> list[float]:
     (positive about y) carries the thigh's lower end backward, hence the sign.
     """
     thigh_l, shank_l, foot_l, thigh_r, shank_r, foot_r = exo.segment_rate_rad_s.tolist()
-    pitch = float(exo.pelvis_gyro_rad_s[1]) if exo.available & Signal.PELVIS else 0.0
+    pitch = float(exo.pelvis_gyro_rad_s[1]) if exo.available & codes.HAS_PELVIS else 0.0
     return [
         thigh_l + pitch,
         thigh_l - shank_l,
@@ -146,7 +147,7 @@ def segment_speeds(exo: ExoState) -> list[float]:
 
 def segment_angles(exo: ExoState) -> list[float] | None:
     """Return knee and ankle angles [rad] of both legs from segment angles, None without segments."""
-    if not exo.available & Signal.SEGMENT or exo.segment_valid != 0b111111:
+    if not exo.available & codes.HAS_SEGMENT or exo.segment_valid != 0b111111:
         return None
     thigh_l, shank_l, foot_l, thigh_r, shank_r, foot_r = exo.segment_angle_rad.tolist()
     return [thigh_l - shank_l, foot_l - shank_l, thigh_r - shank_r, foot_r - shank_r]
@@ -176,7 +177,7 @@ class DriftDetector:
                 if away > self._limits.twin_reduce_rad:
                     level = Action.SOFT_STOP if away > self._limits.twin_stop_rad else Action.REDUCE
                     found.append(Finding("F06", level, f"encoder of {joint_names(1 << i)}"))
-        if snap.exo.available & Signal.CUFF:
+        if snap.exo.available & codes.HAS_CUFF:
             self._cuffs(snap.exo, found)
 
     def _cuffs(self, exo: ExoState, found: list[Finding]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exostride.safety import codes
 from exostride.safety.belt import EnvironmentKernel
 from exostride.safety.detect_body import BalanceDetector, FootDetector, SpasmDetector
 from exostride.safety.detect_drives import DeviceDetector, RunawayDetector, TrackingDetector
@@ -12,7 +13,6 @@ from exostride.safety.faults import Finding
 from exostride.safety.guard import SampleGuard
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
-from exostride.safety.supervisor import Status
 from exostride.types import (
     Action,
     AppliedTorque,
@@ -22,7 +22,7 @@ from exostride.types import (
     GaitPhase,
     RecorderState,
     SessionState,
-    Signal,
+    SupervisorState,
 )
 
 Inputs = tuple[
@@ -58,18 +58,19 @@ class Detectors:
         exo: ExoState,
         environment: EnvironmentState,
         inputs: Inputs,
-        status: Status,
+        state: tuple[SupervisorState, int],
         void_permit: bool,
         belt_limit_m_s: float,
     ) -> tuple[Snapshot, list[Finding]]:
         """Return the tick's snapshot and everything that is wrong in it.
 
-        A state that can't be read at all yields F03 and whatever does not need it.
+        ``state`` is the supervisor's and the ticks spent in it. An :class:`ExoState` that can't be read
+        yields F03 and whatever does not need it.
         """
         found: list[Finding] = []
         guard = self._guard
         guard.step(seq, exo)
-        snap = self._snapshot(seq, exo, environment, inputs, status)
+        snap = self._snapshot(seq, exo, environment, inputs, state)
         damaged_messages(snap, found)
         self._samples.step(snap, guard, found)
         self._links.step(snap, void_permit, found)
@@ -98,7 +99,12 @@ class Detectors:
         self._foot.step(snap, found)
 
     def _snapshot(
-        self, seq: int, exo: ExoState, environment: EnvironmentState, inputs: Inputs, status: Status
+        self,
+        seq: int,
+        exo: ExoState,
+        environment: EnvironmentState,
+        inputs: Inputs,
+        state: tuple[SupervisorState, int],
     ) -> Snapshot:
         applied, phase, command, session, recorder = inputs
         guard = self._guard
@@ -111,18 +117,18 @@ class Detectors:
             command,
             session,
             recorder,
-            status.state,
-            status.ticks,
+            state[0],
+            state[1],
             guard.angle,
             guard.speed,
             guard.quality,
         )
         if not guard.problem:
             have = exo.available
-            if have & Signal.JOINT_TORQUE:
+            if have & codes.HAS_TORQUE:
                 snap.torque = exo.joint_torque_nm.tolist()
-            if have & Signal.CUFF and exo.segment_valid == 0b111111:
+            if have & codes.HAS_CUFF and exo.segment_valid == 0b111111:
                 snap.cuff = exo.cuff_torque_nm.tolist()
-            if have & Signal.FOOT_LOAD and exo.foot_valid == 0b11:
+            if have & codes.HAS_LOAD and exo.foot_valid == 0b11:
                 snap.load = exo.foot_load_n.tolist()
         return snap

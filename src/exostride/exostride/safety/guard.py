@@ -10,9 +10,10 @@ from __future__ import annotations
 from math import tau
 
 from exostride.conventions import N_JOINTS
+from exostride.safety import codes
 from exostride.safety.intake import exo_problem
 from exostride.safety.limits import SafetyLimits
-from exostride.types import ExoState, Signal
+from exostride.types import ExoState
 
 GOOD, HELD, LOST = 0, 1, 2
 """Quality of a joint's sample: measured; predicted for this tick; not to be used."""
@@ -52,7 +53,7 @@ class SampleGuard:
             self.quality = [LOST] * N_JOINTS
             return
         angles, speeds = exo.angle_rad.tolist(), exo.velocity_rad_s.tolist()
-        valid = exo.joint_valid if exo.available & Signal.JOINT_ANGLE and exo.seq == seq else 0
+        valid = exo.joint_valid if exo.available & codes.HAS_ANGLE and exo.seq == seq else 0
         for i in range(N_JOINTS):
             if valid >> i & 1:
                 self._measured(i, angles[i], speeds[i])

@@ -6,12 +6,13 @@ Everything here must survive any object at all: a wrong type or shape counts as 
 from __future__ import annotations
 
 from math import isfinite
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from exostride.conventions import N_JOINTS
-from exostride.types import AssistCommand, EnvironmentCommand, ExoState, SafetyPermit, Signal, Vector
+from exostride.types import AssistCommand, EnvironmentCommand, ExoState, SafetyPermit, Signal
 
 _EXO_FIELDS: tuple[tuple[str, int, int], ...] = (
     ("angle_rad", 6, Signal.JOINT_ANGLE),
@@ -43,14 +44,25 @@ _VALID_BITS = {
 }
 _OWNERS = {"joint_valid": 6, "foot_valid": 2, "segment_valid": 6}
 _HUGE = 1e9
+_HUGE_SQUARE = _HUGE * _HUGE
+_VECTORS = attrgetter(*(name for name, _, _ in _EXO_FIELDS))
+_LENGTHS = [n for _, n, _ in _EXO_FIELDS]
 
 
 def floats(value: object, n: int) -> list[float] | None:
     """Return a float64 vector of length ``n`` as floats, or None if it is anything else or not finite."""
     if type(value) is not np.ndarray or value.shape != (n,) or value.dtype.char != "d":
         return None
+    if not value.dot(value) < _HUGE_SQUARE:
+        return None
     values: list[float] = value.tolist()
-    return values if isfinite(sum(values)) else None
+    return values
+
+
+def finite(value: object, n: int) -> bool:
+    """Return whether ``value`` is a float64 vector of length ``n`` with finite, sensible entries."""
+    good = type(value) is np.ndarray and value.shape == (n,) and value.dtype.char == "d"
+    return good and bool(value.dot(value) < _HUGE_SQUARE)  # type: ignore[attr-defined]
 
 
 def number(value: object, low: float, high: float) -> bool:
@@ -69,13 +81,11 @@ def exo_problem(exo: ExoState) -> str:
     Groups that the device lacks are skipped, and so are the values of joints, feet and segments
     whose valid bit says that they were not measured.
     """
-    total = 0.0
-    for name, n, _ in _EXO_FIELDS:
-        value: Vector = getattr(exo, name)
-        if value.shape != (n,):
-            return name
-        total += float(value.dot(value))
-    if isfinite(total + exo.battery_fraction + exo.time_s + exo.stamp_s):
+    vectors = _VECTORS(exo)
+    flat = np.concatenate(vectors)
+    if flat.dtype.char != "d" or list(map(len, vectors)) != _LENGTHS:
+        return "shape"
+    if isfinite(float(flat.dot(flat)) + exo.battery_fraction + exo.time_s + exo.stamp_s):
         return ""
     return _slow_problem(exo)
 
@@ -128,9 +138,7 @@ def joint_order(command: AssistCommand) -> JointOrder | None:
         if row is None:
             return None
         values.append(row)
-    if min(values[1]) < 0.0 or min(values[2]) < 0.0 or floats(command.assistance, N_JOINTS) is None:
-        return None
-    if max(max(row) for row in values) > _HUGE or min(min(row) for row in values) < -_HUGE:
+    if min(values[1]) < 0.0 or min(values[2]) < 0.0 or not finite(command.assistance, N_JOINTS):
         return None
     return JointOrder(command.seq, values)
 

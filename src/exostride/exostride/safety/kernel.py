@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from exostride.conventions import N_JOINTS
+from exostride.safety import codes
 from exostride.safety.belt import EnvironmentKernel
 from exostride.safety.guard import GOOD, LOST, SampleGuard
 from exostride.safety.intake import JointOrder, Sequence, joint_order, permit_ok, whole
@@ -27,9 +28,7 @@ from exostride.types import (
     HarnessAction,
     KernelOutput,
     Mode,
-    Reason,
     SafetyPermit,
-    Signal,
 )
 
 _SUPPORTING = (Mode.HOLD_STANCE, Mode.HOMING, Mode.STAND, Mode.TRAIN)
@@ -134,7 +133,7 @@ class SafetyKernel:
             self._source.see_feet(exo)
         scale = self._permit.scale if self._permit is not None else 1.0
         if mode == Mode.TRAIN and scale < 1.0:
-            self._reason |= Reason.PERMIT_SCALE
+            self._reason |= codes.PERMIT_SCALE
         self._source.fill(mode, scale, self._guard.angle, self._now, self._order)
         self._shape(exo if readable else None)
         self._protect(mode)
@@ -147,7 +146,7 @@ class SafetyKernel:
         """Find the torque of this moment, book the last tick's work, and compare with the sensor."""
         guard, source = self._guard, self._source
         injected = absorbed = 0.0
-        measured = exo.joint_torque_nm.tolist() if exo and exo.available & Signal.JOINT_TORQUE else None
+        measured = exo.joint_torque_nm.tolist() if exo and exo.available & codes.HAS_TORQUE else None
         for i in range(N_JOINTS):
             speed = guard.speed[i]
             torque = source.torque[i] + source.stiffness[i] * (source.reference[i] - guard.angle[i])
@@ -184,7 +183,7 @@ class SafetyKernel:
             readable = False
         if readable:
             return environment
-        self._reason |= Reason.NOT_FINITE
+        self._reason |= codes.NOT_FINITE
         return None
 
     def _take(
@@ -198,19 +197,19 @@ class SafetyKernel:
         damaged = False
         if command is not None:
             if not self._commands.accept(command, seq, self._age_limit):
-                self._reason |= Reason.COMMAND_SEQUENCE
+                self._reason |= codes.COMMAND_SEQUENCE
             else:
                 order = joint_order(command)
                 damaged |= order is None
                 self._order = order
         if environment_command is not None:
             if not self._environments.accept(environment_command, seq, self._limits.belt.max_age_ticks):
-                self._reason |= Reason.COMMAND_SEQUENCE
+                self._reason |= codes.COMMAND_SEQUENCE
             else:
                 damaged |= not self._belt.take(environment_command)
         if permit is not None:
             if not self._permits.accept(permit, seq, self._longest):
-                self._reason |= Reason.COMMAND_SEQUENCE
+                self._reason |= codes.COMMAND_SEQUENCE
             elif permit_ok(permit, self._longest):
                 # A void permit (already expired) says only that the supervisor lives: the last runs out.
                 self._permit = permit if permit.expiry_seq >= permit.seq else self._permit
@@ -219,7 +218,7 @@ class SafetyKernel:
                 damaged = True
         if damaged:
             self._unreadable += 1
-            self._reason |= Reason.NOT_FINITE
+            self._reason |= codes.NOT_FINITE
         return damaged
 
     def _choose(self, seq: int, damp: bool) -> int:
@@ -235,14 +234,14 @@ class SafetyKernel:
         if damp:
             return self._fall_back(Mode.DAMP)
         if permit is None:
-            self._reason |= Reason.PERMIT_MISSING
+            self._reason |= codes.PERMIT_MISSING
             return self._fall_back(Mode.HOLD_STANCE if self._mode in _SUPPORTING else Mode.DAMP)
         if permit.mode == Mode.TRAIN:
             if self._order is None or seq - self._commands.last > self._age_limit:
-                self._reason |= Reason.COMMAND_STALE
+                self._reason |= codes.COMMAND_STALE
                 return self._fall_back(Mode.HOLD_STANCE if self._mode in _SUPPORTING else Mode.DAMP)
             if self._locked:
-                self._reason |= Reason.PERMIT_MODE
+                self._reason |= codes.PERMIT_MODE
                 return self._fall_back(Mode.HOLD_STANCE if self._mode in _SUPPORTING else Mode.DAMP)
         elif permit.mode == Mode.HOLD_STANCE:
             return self._held()
@@ -251,7 +250,7 @@ class SafetyKernel:
 
     def _fall_back(self, mode: int) -> int:
         """Enter a fallback; TRAIN then needs an acknowledging permit of STAND or below first."""
-        self._reason |= Reason.FALLBACK
+        self._reason |= codes.FALLBACK
         self._locked = True
         return self._held() if mode == Mode.HOLD_STANCE else int(mode)
 
@@ -263,7 +262,7 @@ class SafetyKernel:
     def _shape(self, exo: ExoState | None) -> None:
         """Set the window of each joint from this tick's order and state."""
         guard, source, order = self._guard, self._source, self._order
-        cuffs = exo.cuff_torque_nm.tolist() if exo and exo.available & Signal.CUFF else None
+        cuffs = exo.cuff_torque_nm.tolist() if exo and exo.available & codes.HAS_CUFF else None
         cuff_valid = exo.segment_valid if exo else 0
         offer = self.tank.offer_w()
         for i, shaper in enumerate(self._shapers):
@@ -274,10 +273,10 @@ class SafetyKernel:
             cap = source.cap[i]
             bits = source.bits[i]
             if quality != GOOD:
-                bits |= Reason.SAMPLE_MISSING if guard.missing >> i & 1 else Reason.SAMPLE_REJECTED
+                bits |= codes.SAMPLE_MISSING if guard.missing >> i & 1 else codes.SAMPLE_REJECTED
             if quality == LOST or self._safe_off >> i & 1 or cap == 0.0:
                 self._low[i] = self._high[i] = 0.0
-                bits |= Reason.RESIDUAL if self._safe_off >> i & 1 else 0
+                bits |= codes.RESIDUAL if self._safe_off >> i & 1 else 0
             else:
                 cuff = cuffs[i] if cuffs is not None and cuff_valid >> i & 1 else 0.0
                 shaper.window(angle, speed, request, self._now[i], cap, cuff, offer)
@@ -311,24 +310,30 @@ class SafetyKernel:
         for bits in self._bits:
             union |= bits
         if self._guard.problem:
-            union |= Reason.NOT_FINITE
+            union |= codes.NOT_FINITE
         gate = [0.0 if low == high == 0.0 else 1.0 for low, high in zip(self._low, self._high, strict=True)]
+        rows = np.array(
+            (
+                [a * b for a, b in zip(source.torque, gate, strict=True)],
+                [a * b for a, b in zip(source.stiffness, gate, strict=True)],
+                [a * b for a, b in zip(source.damping, gate, strict=True)],
+                source.reference,
+                source.speed,
+                self._low,
+                self._high,
+                self._protective,
+                self._damping,
+                self._request,
+            )
+        )
+        torque, stiffness, damping, reference, speed, low, high, protective, brake, request = rows
         drive = DriveCommand(
-            torque_nm=np.array([a * b for a, b in zip(source.torque, gate, strict=True)]),
-            stiffness_nm_rad=np.array([a * b for a, b in zip(source.stiffness, gate, strict=True)]),
-            damping_nms_rad=np.array([a * b for a, b in zip(source.damping, gate, strict=True)]),
-            reference_rad=np.array(source.reference),
-            reference_velocity_rad_s=np.array(source.speed),
-            low_nm=np.array(self._low),
-            high_nm=np.array(self._high),
-            protective_nm=np.array(self._protective),
-            protective_damping_nms_rad=np.array(self._damping),
-            safe_off=self._safe_off,
+            torque, stiffness, damping, reference, speed, low, high, protective, brake, self._safe_off
         )
         return KernelOutput(
             drive=drive,
             environment=environment,
-            requested_nm=np.array(self._request),
+            requested_nm=request,
             reasons=np.array(self._bits, dtype=np.uint32),
             reason=int(union),
             mode=self._mode,
@@ -346,7 +351,7 @@ class SafetyKernel:
 
     def _panic(self, seq: int) -> KernelOutput:
         """Return damping, the belt to rest and the harness held, from constants only."""
-        reasons = int(Reason.FALLBACK | Reason.NOT_FINITE)
+        reasons = int(codes.FALLBACK | codes.NOT_FINITE)
         return KernelOutput(
             drive=DriveCommand(protective_damping_nms_rad=np.array(self._damp), safe_off=self._safe_off),
             environment=EnvironmentCommand(

@@ -9,18 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from exostride.safety import codes
 from exostride.safety.limits import JointLimits, SafetyLimits
-from exostride.types import Reason
-
-TORQUE = int(Reason.TORQUE_LIMIT)
-VELOCITY = int(Reason.VELOCITY_LIMIT)
-POWER = int(Reason.POWER_LIMIT)
-SLEW = int(Reason.SLEW_LIMIT)
-WINDOW = int(Reason.WINDOW_LIMIT)
-TANK = int(Reason.ENERGY_TANK)
-WALL = int(Reason.SOFT_WALL)
-OPPOSED = int(Reason.OPPOSED)
-CUFF = int(Reason.CUFF_LIMIT)
 
 _FADE = 0.2
 """Share of the velocity limit over which torque along the motion fades to nothing."""
@@ -96,7 +86,7 @@ class JointShaper:
         low = -high
         bits = 0
         if request > high or request < low:
-            bits = TORQUE
+            bits = codes.TORQUE_LIMIT
         if speed > 0.0:
             high, bits = self._along(high, speed, request, offer_w, bits)
         elif speed < 0.0:
@@ -104,10 +94,10 @@ class JointShaper:
             low = -flipped
         if angle > self._wall_high:
             room = (self.edge_high - angle) / self._high_wall
-            high, bits = _lower(high, self._torque * room, request, WALL, bits)
+            high, bits = _lower(high, self._torque * room, request, codes.SOFT_WALL, bits)
         elif angle < self._wall_low:
             room = (angle - self.edge_low) / self._low_wall
-            flipped, bits = _lower(-low, self._torque * room, -request, WALL, bits)
+            flipped, bits = _lower(-low, self._torque * room, -request, codes.SOFT_WALL, bits)
             low = -flipped
         if cuff > self._comfort:
             high, bits = self._yield(high, cuff, request, bits)
@@ -122,17 +112,23 @@ class JointShaper:
         """Return the largest torque along a motion of ``speed`` > 0: velocity, power and tank."""
         if speed > self._fade_start:
             most, bits = _lower(
-                most, self._torque * (self._velocity - speed) / self._fade, request, VELOCITY, bits
+                most,
+                self._torque * (self._velocity - speed) / self._fade,
+                request,
+                codes.VELOCITY_LIMIT,
+                bits,
             )
         if speed > self._floor:
-            most, bits = _lower(most, self._power / speed, request, POWER, bits)
-            return _lower(most, offer_w / speed, request, TANK, bits)
-        return _lower(most, offer_w / self._floor, request, TANK, bits)
+            most, bits = _lower(most, self._power / speed, request, codes.POWER_LIMIT, bits)
+            return _lower(most, offer_w / speed, request, codes.ENERGY_TANK, bits)
+        return _lower(most, offer_w / self._floor, request, codes.ENERGY_TANK, bits)
 
     def _yield(self, most: float, cuff: float, request: float, bits: int) -> tuple[float, int]:
         """Return the torque left when the patient resists it with ``cuff`` > comfort."""
         share = (self._cuff - cuff) / (self._cuff - self._comfort)
-        return _lower(most, self._torque * share, request, OPPOSED if share > 0.0 else CUFF, bits)
+        return _lower(
+            most, self._torque * share, request, codes.OPPOSED if share > 0.0 else codes.CUFF_LIMIT, bits
+        )
 
     def _slope(self, low: float, high: float, request: float, now: float, bits: int) -> None:
         """Narrow by slew and by the window of recent torques, never against the way to zero."""
@@ -140,11 +136,11 @@ class JointShaper:
         recent.append(now)
         bottom, top = now - self._slew, now + self._slew
         if request > top or request < bottom:
-            bits |= SLEW
+            bits |= codes.SLEW_LIMIT
         floor_, ceiling = max(recent) - self._window, min(recent) + self._window
         if floor_ > bottom or ceiling < top:
             if request > ceiling or request < floor_:
-                bits |= WINDOW
+                bits |= codes.WINDOW_LIMIT
             bottom = min(max(bottom, floor_), now)
             top = max(min(top, ceiling), now)
         if now > 0.0:

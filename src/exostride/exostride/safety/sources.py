@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from exostride.conventions import N_JOINTS, SIDES
+from exostride.safety import codes
 from exostride.safety.homing import HomingSchedule
 from exostride.safety.intake import JointOrder
 from exostride.safety.limits import SafetyLimits
-from exostride.types import ExoState, Mode, Reason, Signal
+from exostride.types import ExoState, Mode
 
 _FADE_SHARE = 0.25
 """Part of the longest HOLD_STANCE over which the torque carried at its start is handed to the spring."""
@@ -42,8 +43,8 @@ class ActiveSource:
 
     def see_feet(self, exo: ExoState) -> None:
         """Note which legs are loaded; without foot sensors both count as loaded."""
-        loads = exo.foot_load_n.tolist() if exo.available & Signal.FOOT_LOAD else None
-        if loads is None and exo.available & Signal.FOOT_WRENCH:
+        loads = exo.foot_load_n.tolist() if exo.available & codes.HAS_LOAD else None
+        if loads is None and exo.available & codes.HAS_WRENCH:
             force = exo.foot_force_n.tolist()
             loads = [force[2], 0.0, force[5], 0.0]
         for side in range(len(SIDES)):
@@ -89,13 +90,13 @@ class ActiveSource:
             if stiffness > joint.stiffness_nm_rad or damping > joint.damping_nms_rad:
                 stiffness = min(stiffness, joint.stiffness_nm_rad)
                 damping = min(damping, joint.damping_nms_rad)
-                bits = Reason.TORQUE_LIMIT
+                bits = codes.TORQUE_LIMIT
             if not joint.angle_min_rad <= reference <= joint.angle_max_rad:
                 reference = min(max(reference, joint.angle_min_rad), joint.angle_max_rad)
-                bits |= Reason.SOFT_WALL
+                bits |= codes.SOFT_WALL
             if not -joint.velocity_rad_s <= speed <= joint.velocity_rad_s:
                 speed = min(max(speed, -joint.velocity_rad_s), joint.velocity_rad_s)
-                bits |= Reason.VELOCITY_LIMIT
+                bits |= codes.VELOCITY_LIMIT
             self.torque[i] = scale * order.torque[i]
             self.stiffness[i] = scale * stiffness
             self.damping[i] = scale * damping

@@ -61,8 +61,6 @@ class Status:
     """Where the machine stands."""
 
     state: SupervisorState = S.IDLE
-    ticks: int = 0
-    """Ticks since the state, or the step of a SOFT_STOP, was entered."""
     step: Step = Step.BELT
     support: Support = Support.DAMP
     cause: str = ""
@@ -71,9 +69,6 @@ class Status:
     """In FAULT: the harness could not take over, so the legs stay locked."""
     harness_failed: bool = False
     lifted: bool = False
-    clear_ticks: int = 0
-    """Ticks without any stopping condition, for the reset."""
-    rest_ticks: int = 0
     armed: bool = True
     """Whether a session's request may start motion; after a reset it must first ask for IDLE."""
 
@@ -108,6 +103,10 @@ class StateMachine:
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
         stops = limits.detect.stops
         self.status = Status()
+        self.ticks = 0
+        """Ticks since the state, or the step of a SOFT_STOP, was entered."""
+        self._clear_ticks = 0
+        self._rest_ticks = 0
         self._rest = max(1, round(stops.rest_s / period_s))
         self._stopping = max(1, round(stops.stopping_timeout_s / period_s))
         self._belt = max(1, round(stops.belt_timeout_s / period_s))
@@ -119,15 +118,26 @@ class StateMachine:
         """Advance one tick under the worst finding and an ordinary request."""
         now = self.status
         stopping = worst is not None and worst.action >= Action.SOFT_STOP
-        now = replace(now, ticks=now.ticks + 1, clear_ticks=0 if stopping else now.clear_ticks + 1)
-        now = replace(now, rest_ticks=now.rest_ticks + 1 if facts.belt_rest else 0)
+        self.ticks += 1
+        self._clear_ticks = 0 if stopping else self._clear_ticks + 1
+        self._rest_ticks = self._rest_ticks + 1 if facts.belt_rest else 0
+        began = (now.state, now.step)
         if worst is not None and stopping:
             now = self._stop(now, worst)
-        if request == S.IDLE:
+            if now.state != began[0]:
+                self.ticks = 0
+        if request == S.IDLE and not now.armed:
             now = replace(now, armed=True)
         now = self._stopped(now, facts) if now.state in STOPPED else self._ordinary(now, request, facts)
+        if (now.state, now.step) != began:
+            self.ticks = self._rest_ticks = 0
         self.status = now
         return now
+
+    def arm(self) -> None:
+        """Let the next request start motion again after a reset: a person has asked for it."""
+        if not self.status.armed:
+            self.status = replace(self.status, armed=True)
 
     def reset(self, facts: Facts) -> str:
         """Leave FAULT for IDLE if nothing stands in the way; return what does, empty if done."""
@@ -138,11 +148,12 @@ class StateMachine:
             return "the stop is still in progress"
         if not facts.estops_closed:
             return "an emergency stop is still pressed"
-        if now.clear_ticks < self._clear:
+        if self._clear_ticks < self._clear:
             return f"the cause ({now.cause}) is still present or was a moment ago"
         if not facts.belt_rest:
             return "the belt still moves"
         self.status = Status(message="reset; waiting for a new start", armed=False)
+        self.ticks = self._rest_ticks = 0
         return ""
 
     # ------------------------------------------------------------------ stops
@@ -161,7 +172,6 @@ class StateMachine:
             return replace(
                 now,
                 state=state,
-                ticks=0,
                 support=Support.DAMP,
                 keep_support=False,
                 harness_failed=harness_failed,
@@ -175,7 +185,6 @@ class StateMachine:
         return replace(
             now,
             state=S.FAULT if at_rest else S.SOFT_STOP,
-            ticks=0,
             step=Step.BELT,
             support=spec.support,
             harness_failed=harness_failed,
@@ -185,37 +194,37 @@ class StateMachine:
 
     def _stopped(self, now: Status, facts: Facts) -> Status:
         """Go on with a stop; every step has a timeout and a next step."""
-        rested = facts.belt_rest or now.ticks >= self._belt
+        rested = facts.belt_rest or self.ticks >= self._belt
         if now.state == S.E_STOP:
-            return replace(now, state=S.FAULT, ticks=0) if rested else now
+            return replace(now, state=S.FAULT) if rested else now
         if now.state == S.FAULT:
             return now
         if now.step == Step.BELT:
             if rested:
-                now = replace(now, step=Step.HARNESS, ticks=0)
+                now = replace(now, step=Step.HARNESS)
         elif now.step == Step.HARNESS:
             now = self._hand_over(now, facts)
-        elif now.ticks >= self._fade:
-            now = replace(now, state=S.FAULT, ticks=0)
+        elif self.ticks >= self._fade:
+            now = replace(now, state=S.FAULT)
         if now.step != Step.BELT and now.harness_failed:
-            return replace(now, state=S.FAULT, ticks=0, keep_support=True)
+            return replace(now, state=S.FAULT, keep_support=True)
         return now
 
     def _hand_over(self, now: Status, facts: Facts) -> Status:
         """Wait for the harness to confirm the load; without it the legs stay locked."""
         if facts.harness_lifted:
-            return replace(now, step=Step.FADE, ticks=0, lifted=True)
-        if now.ticks < self._harness:
+            return replace(now, step=Step.FADE, lifted=True)
+        if self.ticks < self._harness:
             return now
         words = f"{now.message}; the harness did not confirm, so the legs stay locked"
-        return replace(now, state=S.FAULT, ticks=0, keep_support=True, message=words)
+        return replace(now, state=S.FAULT, keep_support=True, message=words)
 
     # ------------------------------------------------------------------ ordinary path
 
     def _ordinary(self, now: Status, request: SupervisorState | None, facts: Facts) -> Status:
-        if now.state == S.STOPPING and now.ticks >= self._stopping:
+        if now.state == S.STOPPING and self.ticks >= self._stopping:
             return self._stop(now, Finding("F25", Action.SOFT_STOP, "it does not come to rest"))
-        rested = now.state == S.STOPPING and now.rest_ticks >= self._rest
+        rested = now.state == S.STOPPING and self._rest_ticks >= self._rest
         if rested or (now.state == S.HOMING and facts.homing_done):
             return self._enter(now, S.STAND)
         target = None if request is None else target_of(now.state, request)
@@ -230,7 +239,7 @@ class StateMachine:
 
     @staticmethod
     def _enter(now: Status, state: SupervisorState) -> Status:
-        return replace(now, state=state, ticks=0, rest_ticks=0, cause="", message=_WORDS[state])
+        return replace(now, state=state, cause="", message=_WORDS[state])
 
     # ------------------------------------------------------------------ orders
 

@@ -14,11 +14,8 @@ from __future__ import annotations
 
 from math import sqrt
 
+from exostride.safety import codes
 from exostride.safety.limits import JointLimits
-from exostride.types import Reason
-
-WALL = int(Reason.SOFT_WALL)
-STOP = int(Reason.VIRTUAL_STOP)
 
 _WALL_SHARE = 0.5
 _STOP_SHARE = 0.6
@@ -59,13 +56,13 @@ class JointWall:
         depth, stiffness, damping = spring
         torque = 0.0
         if room < depth:
-            self.bits |= WALL
+            self.bits |= codes.SOFT_WALL
             torque = stiffness * (depth - room)
             if outward > 0.0:
                 torque += damping * outward
         if outward > 0.0:
             brake = self._half * outward * outward / (room if room > _NEAR else _NEAR)
             if brake > self._start:
-                self.bits |= STOP
+                self.bits |= codes.VIRTUAL_STOP
                 torque = max(torque, brake)
         return torque if torque < self._most else self._most

@@ -90,6 +90,8 @@ def numbers(
     InputError
         A row has too few or too many values, or one is no number.
     """
+    if not lines:
+        raise InputError(f"{path}: no rows below the header")
     try:
         table = np.loadtxt(lines, delimiter=separator, comments=None, ndmin=2, dtype=np.float64)
     except ValueError:
@@ -108,7 +110,7 @@ def numbers(
                 float(cell)
             except ValueError:
                 raise InputError(f"{where}: '{cell.strip()}' is not a number") from None
-    raise InputError(f"{path}: no rows below the header" if not lines else f"{path}: not a table of numbers")
+    raise InputError(f"{path}: not a table of numbers")
 
 
 def load(path: Path) -> MotionRecording:

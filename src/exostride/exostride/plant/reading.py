@@ -62,7 +62,9 @@ class Instruments:
             velocity_rad_s=p["velocity"],
             joint_torque_nm=p["joint_torque"],
             motor_torque_nm=p["motor_torque"],
-            cuff_torque_nm=sensors.cuff_torque(p["cuff_force"], p["cuff_moment"]) if robot else joints(),
+            cuff_torque_nm=sensors.cuff_torque(p["angle"], p["cuff_force"], p["cuff_moment"])
+            if robot
+            else joints(),
             cuff_force_n=p["cuff_force"],
             foot_force_n=p["foot_force"],
             foot_cop_m=p["foot_cop"],

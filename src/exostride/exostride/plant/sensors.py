@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.conventions import CUFFS, N_JOINTS, SEGMENTS, SIDES
+from exostride.conventions import SEGMENTS, SIDES
 from exostride.plant.body_state import N_POINTS
 from exostride.plant.config import ChannelConfig, SensorsConfig
+from exostride.plant.legs import RobotLegs
 from exostride.plant.parts import FOOT_POINTS
 from exostride.plant.tape import Tape
 from exostride.plant.world import World
@@ -18,17 +19,14 @@ from exostride.types import Vector
 SIZES = {
     "angle": 6,
     "velocity": 6,
-    "joint_torque": 6,
     "motor_torque": 6,
     "cuff_force": 18,
     "cuff_moment": 18,
-    "segment_angle": 6,
     "segment_rate": 6,
     "segment_accel": 18,
+    "joint_torque": 6,
+    "segment_angle": 6,
     "motor_temperature": 6,
-    "foot_force": 6,
-    "foot_cop": 4,
-    "foot_load": 4,
     "pelvis_position": 3,
     "pelvis_velocity": 3,
     "pelvis_tilt": 3,
@@ -38,13 +36,15 @@ SIZES = {
     "unloading": 1,
     "guidance_force": 2,
     "guidance_torque": 1,
+    "foot_force": 6,
+    "foot_cop": 4,
+    "foot_load": 4,
 }
 """Groups of channels and how many each has; the order is that of the flat vector."""
 ROBOT_GROUPS = tuple(SIZES)[:10]
 
 
-_BELOW = np.triu(np.ones((3, 3)))
-"""Sums thigh, shank and foot over what hangs below hip, knee and ankle."""
+_IS_FOOT = np.array([False, False, True])
 
 
 def places() -> dict[str, slice]:
@@ -53,16 +53,14 @@ def places() -> dict[str, slice]:
     return {name: slice(int(a), int(b)) for name, a, b in zip(SIZES, edges[:-1], edges[1:], strict=True)}
 
 
-def cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return row-wise cross products of vectors in the first three columns of two (N, 5) arrays.
+def _range(place: slice) -> NDArray[np.intp]:
+    return np.arange(place.start, place.stop)
 
-    Columns four and five are overwritten with one and two, so that both cyclic orders are plain views; on
-    few rows this is several times faster than :func:`numpy.cross`.
-    """
-    a[:, 3:], b[:, 3:] = a[:, :2], b[:, :2]
-    out: NDArray[np.float64] = a[:, 1:4] * b[:, 2:5]
-    out -= a[:, 2:5] * b[:, 1:4]
-    return out
+
+def _all(sensor: dict[str, slice], kind: str) -> slice:
+    """Return the columns of a three-axis sensor of all segments."""
+    start = sensor[f"{kind}_{SEGMENTS[0]}"].start
+    return slice(start, start + 3 * len(SEGMENTS))
 
 
 class SensorPipeline:
@@ -101,31 +99,56 @@ class SensorPipeline:
         w, model = self._w, self._w.model
         column = self._tape.column
         sensor = {name: column("sensor", part) for name, part in w.sensor_slices.items()}
-        self._sensor = sensor
         first = sensor[f"contact_{FOOT_POINTS[0]}_left"].start
         self._points = slice(first, first + 6 * N_POINTS)
-        self._base_q = column("q", slice(w.base_q, w.base_q + 3))
-        self._base_v = column("v", slice(w.base_v, w.base_v + 3))
-        self._guidance = column("force", w.a_guidance)
-        self._belt_v = column("v", slice(w.belt_v, w.belt_v + 1)) if w.belt_v >= 0 else None
+        self._base_q = column("q", slice(w.base_q, w.base_q + 7)).start
         soles = [model.site(f"patient_sole_{side}").id for side in SIDES]
         self._soles = np.array(soles)
         self._sole_points = self._points_on_soles(soles)
+        # Channels that are a column of the tape as it is, or its negative, are gathered in one go.
+        width = self._tape.rows.shape[1]
+        self._gather = np.zeros(self._noise.size, dtype=np.intp)
+        self._sign = np.zeros(self._noise.size)
+        for name, (columns, sign) in self._direct(sensor).items():
+            row = self._tape.rows.shape[0] - 1 - self._late[name]
+            self._gather[self.places[name]] = row * width + columns
+            self._sign[self.places[name]] = sign
         if not w.has_robot:
             return
-        self._exo_q, self._exo_v = column("q", w.exo_q), column("v", w.exo_v)
-        self._drive, self._cuff = column("force", w.a_drive), column("force", w.a_cuff)
+        self._exo_v, self._drive = column("v", w.exo_v), column("force", w.a_drive)
         self._armature = np.array(model.dof_armature[w.exo_v])
         self._damping = np.asarray(model.dof_damping).reshape(model.nv, -1)[w.exo_v, 0]
-        for kind in ("axis", "rate", "accel"):
-            start = sensor[f"{kind}_{SEGMENTS[0]}"].start
-            sensor[kind] = slice(start, start + 18)
-        self._cuff_sites = np.array([model.site(name).id for name in CUFFS])
-        joint_ids = model.dof_jntid[w.exo_v]
-        self._joints = np.array(joint_ids)
-        self._wrench = np.empty((6, 3, 2))
-        self._place = np.empty((2 * N_JOINTS, 5))
-        self._force = np.empty((2 * N_JOINTS, 5))
+        self._axes = _all(sensor, "axis")
+        self._legs = RobotLegs(model)
+
+    def _direct(self, sensor: dict[str, slice]) -> dict[str, tuple[NDArray[np.intp], float]]:
+        """Return the columns of the tape that channels show as they are, with their sign."""
+        w, column = self._w, self._tape.column
+        guidance = _range(column("force", w.a_guidance))
+        direct = {
+            "pelvis_position": (_range(column("q", slice(w.base_q, w.base_q + 3))), 1.0),
+            "pelvis_velocity": (_range(column("v", slice(w.base_v, w.base_v + 3))), 1.0),
+            "pelvis_gyro": (_range(sensor["pelvis_gyro"]), 1.0),
+            "pelvis_accel": (_range(sensor["pelvis_accel"]), 1.0),
+            "unloading": (_range(self._tape.columns["tension"]), 1.0),
+            "guidance_force": (guidance[:2], 1.0),
+            "guidance_torque": (guidance[2:], 1.0),
+        }
+        if w.belt_v >= 0:
+            direct["belt_speed"] = (_range(column("v", slice(w.belt_v, w.belt_v + 1))), -1.0)
+        if w.has_robot:
+            cuff = _range(column("force", w.a_cuff)).reshape(6, 6)
+            direct |= {
+                "angle": (_range(column("q", w.exo_q)), 1.0),
+                "velocity": (_range(column("v", w.exo_v)), 1.0),
+                "motor_torque": (_range(column("force", w.a_drive)), 1.0),
+                "cuff_force": (cuff[:, :3].ravel(), 1.0),
+                "cuff_moment": (cuff[:, 3:].ravel(), 1.0),
+                # Turning about the world's y axis lowers the toe and takes the shank's end back.
+                "segment_rate": (_range(_all(sensor, "rate"))[1::3], -1.0),
+                "segment_accel": (_range(_all(sensor, "accel")), 1.0),
+            }
+        return direct
 
     def _points_on_soles(self, soles: list[int]) -> NDArray[np.float64]:
         """Return the contact points in each sole's frame, shape (2, 5, 2), the toe joint straight."""
@@ -151,11 +174,11 @@ class SensorPipeline:
 
     def measure(self, temperature_c: Vector) -> Vector:
         """Return all channels of this tick as one vector; groups lie at :attr:`places`."""
-        values = np.zeros(self._noise.size)
+        values: Vector = self._tape.rows.ravel().take(self._gather)
+        values *= self._sign
         if self._w.has_robot:
             self._robot(values, temperature_c)
         self._feet(values)
-        self._machine(values)
         values += self._bias
         values += self._noise * self._rng.standard_normal(values.size)
         values *= self._inverse
@@ -168,8 +191,6 @@ class SensorPipeline:
 
     def _robot(self, values: Vector, temperature_c: Vector) -> None:
         at = self.places
-        values[at["angle"]] = self._row("angle")[self._exo_q]
-        values[at["velocity"]] = self._row("velocity")[self._exo_v]
         row = self._row("joint_torque")
         columns = self._tape.columns
         # Between gear and link: what the motor makes, less what its rotor, friction and end stop take.
@@ -179,17 +200,12 @@ class SensorPipeline:
             - self._armature * row[columns["exo_acceleration"]]
             - self._damping * row[self._exo_v]
         )
-        values[at["motor_torque"]] = self._row("motor_torque")[self._drive]
-        values[at["cuff_force"]] = self._row("cuff_force")[self._cuff].reshape(6, 6)[:, :3].ravel()
-        values[at["cuff_moment"]] = self._row("cuff_moment")[self._cuff].reshape(6, 6)[:, 3:].ravel()
-        axes = self._row("segment_angle")[self._sensor["axis"]].reshape(2, 3, 3)
+        axes = self._row("segment_angle")[self._axes].reshape(2, 3, 3)
         # Thigh and shank: how far the lower end is in front; foot: how far the toe is up.
-        angle = np.empty((2, 3))
-        angle[:, :2] = np.arctan2(-axes[:, :2, 0], axes[:, :2, 2])
-        angle[:, 2] = np.arctan2(axes[:, 2, 2], axes[:, 2, 0])
-        values[at["segment_angle"]] = angle.ravel()
-        values[at["segment_rate"]] = -self._row("segment_rate")[self._sensor["rate"]][1::3]
-        values[at["segment_accel"]] = self._row("segment_accel")[self._sensor["accel"]]
+        up, along = axes[:, :, 2], axes[:, :, 0]
+        values[at["segment_angle"]] = np.arctan2(
+            np.where(_IS_FOOT, up, -along), np.where(_IS_FOOT, along, up)
+        ).ravel()
         values[at["motor_temperature"]] = temperature_c
 
     def _feet(self, values: Vector) -> None:
@@ -205,25 +221,12 @@ class SensorPipeline:
                 cop[side] = normal[side] @ self._sole_points[side] / load[side]
         values[at["foot_load"]] = np.add.reduceat(normal, (0, 2), axis=1).ravel()
 
-    def _machine(self, values: Vector) -> None:
-        at, sensor = self.places, self._sensor
-        values[at["pelvis_position"]] = self._row("pelvis_position")[self._base_q]
-        values[at["pelvis_velocity"]] = self._row("pelvis_velocity")[self._base_v]
-        values[at["pelvis_gyro"]] = self._row("pelvis_gyro")[sensor["pelvis_gyro"]]
-        values[at["pelvis_accel"]] = self._row("pelvis_accel")[sensor["pelvis_accel"]]
-        if self._belt_v is not None:
-            values[at["belt_speed"]] = -self._row("belt_speed")[self._belt_v]
-        values[at["unloading"]] = self._row("unloading")[-1]
-        guidance = self._row("guidance_force")[self._guidance]
-        values[at["guidance_force"]] = guidance[:2]
-        values[at["guidance_torque"]] = guidance[2]
-
     # ------------------------------------------------------------------ derived
 
     def orientation(self, tilt: Vector) -> Vector:
         """Return the pelvis' measured quaternion (xyzw): the true one turned by the small vector ``tilt``."""
         row = self._row("pelvis_tilt")
-        start = self._base_q.start
+        start = self._base_q
         w, x, y, z = row[start + 3 : start + 7].tolist()
         a, b, c = (0.5 * tilt).tolist()
         out = np.array(
@@ -237,24 +240,6 @@ class SensorPipeline:
         out /= np.sqrt(out @ out)
         return out
 
-    def cuff_torque(self, force: Vector, moment: Vector) -> Vector:
-        """Return the robot's torque on the patient about each of the robot's joints [N m], shape (6,).
-
-        From the *measured* cuff forces and moments (cuff frames) and the robot's own kinematics: the
-        wrenches of all cuffs below a joint, moved to the joint and projected on its axis,
-        ``a . sum(m_c + (p_c - p_j) x f_c)``.
-        """
-        d, buffer = self._d, self._wrench
-        buffer[:, :, 0] = force.reshape(6, 3)
-        buffer[:, :, 1] = moment.reshape(6, 3)
-        turned = np.matmul(d.site_xmat[self._cuff_sites].reshape(6, 3, 3), buffer)
-        place, f = self._place, self._force
-        place[:6, :3], place[6:, :3] = d.site_xpos[self._cuff_sites], d.xanchor[self._joints]
-        f[:6, :3] = turned[:, :, 0]
-        f[6:, :3] = np.matmul(_BELOW, f[:6, :3].reshape(2, 3, 3)).reshape(6, 3)
-        lever = cross(place, f)
-        moments = np.matmul(_BELOW, (turned[:, :, 1] + lever[:6]).reshape(2, 3, 3)).reshape(6, 3)
-        moments -= lever[6:]
-        moments *= d.xaxis[self._joints]
-        torque: Vector = moments.sum(axis=1)
-        return torque
+    def cuff_torque(self, angle: Vector, force: Vector, moment: Vector) -> Vector:
+        """Return the robot's torque on the patient about its own joints [N m]; see :class:`RobotLegs`."""
+        return self._legs.torque(angle, force, moment)

@@ -1,0 +1,76 @@
+"""The robot's legs as the robot itself knows them: planar chains of three links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, sin
+from typing import Any
+
+import numpy as np
+
+from exostride.conventions import JOINT_AXES, JOINT_KINDS, SIDES
+from exostride.types import Vector
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """One link: its cuff and its next joint in its own frame (x forward, z up) [m], and its axis' sign."""
+
+    cuff_x: float
+    cuff_z: float
+    next_x: float
+    next_z: float
+    sign: float
+
+
+class RobotLegs:
+    r"""Torque about the robot's joints from the wrenches measured in its cuffs.
+
+    All three joints of a leg turn about parallel axes, so only the wrench's part in the leg's plane counts.
+    From the foot up, with the resultant :math:`F` and moment :math:`n` of all cuffs below a joint,
+
+    .. math:: F_i = f_i + R_y(\theta_{i+1}) F_{i+1}, \qquad
+              n_i = m_i + (c_i \times f_i)_y + n_{i+1} + (p_{i+1} \times R_y F_{i+1})_y, \qquad
+              \tau_i = a_i n_i,
+
+    where :math:`a_i = \pm 1` is the joint's axis along y and :math:`\theta_i = a_i q_i`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._legs = tuple(tuple(self._link(model, k, side) for k in range(3)) for side in SIDES)
+
+    @staticmethod
+    def _link(model: Any, k: int, side: str) -> _Link:
+        names = ("thigh", "shank", "foot")
+        cuff = model.site_pos[model.site(f"cuff_{names[k]}_{side}").id]
+        following = model.body_pos[model.body(f"{names[k + 1]}_{side}").id] if k < 2 else np.zeros(3)
+        return _Link(
+            float(cuff[0]),
+            float(cuff[2]),
+            float(following[0]),
+            float(following[2]),
+            float(JOINT_AXES[JOINT_KINDS[k]][1]),
+        )
+
+    def torque(self, angle_rad: Vector, force_n: Vector, moment_nm: Vector) -> Vector:
+        """Return the torque of the robot on the patient about each robot joint [N m], shape (6,).
+
+        ``force_n`` and ``moment_nm`` have shape (18,), robot on patient, in the cuffs' frames.
+        """
+        q, f, m = angle_rad.tolist(), force_n.tolist(), moment_nm.tolist()
+        out = [0.0] * 6
+        for side, links in enumerate(self._legs):
+            fx = fz = n = theta = 0.0
+            for k in (2, 1, 0):
+                i = 3 * side + k
+                link = links[k]
+                c, s = cos(theta), sin(theta)
+                fx, fz = c * fx + s * fz, c * fz - s * fx
+                n += link.next_z * fx - link.next_x * fz
+                gx, gz = f[3 * i], f[3 * i + 2]
+                n += m[3 * i + 1] + link.cuff_z * gx - link.cuff_x * gz
+                fx += gx
+                fz += gz
+                out[i] = link.sign * n
+                theta = link.sign * q[i]
+        return np.array(out)

@@ -51,6 +51,7 @@ setup(
         # Chosen by name in YAML; any installed package may add its own.
         "exostride.phase_estimators": [
             "adaptive_oscillator = exostride.gait.phase.adaptive_oscillator:AdaptiveOscillator",
+            "individual = exostride.gait.phase.individual:Individual",
         ],
         "exostride.controllers": [
             "force_field = exostride.control.force_field:ForceFieldController",

@@ -8,6 +8,7 @@ once after each heel strike.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -152,7 +153,7 @@ def strides(
     for side in (0, 1):
         strikes = by_kind[side, EventKind.HEEL_STRIKE]
         index = 0
-        for start, end in zip(strikes, strikes[1:], strict=False):
+        for start, end in itertools.pairwise(strikes):
             if not stride_min_s <= end - start <= stride_max_s:
                 continue
             out.append(
@@ -189,7 +190,7 @@ def normalise(
     at = np.linspace(stride.start_s, stride.end_s, points)
     columns = np.asarray(values, dtype=float)
     if columns.ndim == 1:
-        return np.interp(at, time_s, columns, left=np.nan, right=np.nan)
+        return np.asarray(np.interp(at, time_s, columns, left=np.nan, right=np.nan))
     return np.stack([np.interp(at, time_s, c, left=np.nan, right=np.nan) for c in columns.T], axis=1)
 
 

@@ -18,11 +18,13 @@ class LegEvents:
     ----------
     stride_s : float
         Running stride time [s], NaN before two strikes.
+    exact : bool
+        The last heel strike came from load cells.
     strike_s, toe_off_s : float
         Time of the last heel strike and toe off [s], NaN before the first.
     """
 
-    __slots__ = ("_load", "_p", "_thigh", "stride_s", "strike_s", "toe_off_s")
+    __slots__ = ("_load", "_p", "_thigh", "exact", "stride_s", "strike_s", "toe_off_s")
 
     def __init__(self, parameters: EventParameters) -> None:
         self._p = parameters
@@ -35,6 +37,7 @@ class LegEvents:
         self._load.reset()
         self._thigh.reset()
         self.stride_s = self.strike_s = self.toe_off_s = math.nan
+        self.exact = False
 
     @property
     def contact(self) -> bool | None:
@@ -49,6 +52,7 @@ class LegEvents:
             change, at = self._load.step(t, leg.heel_n, leg.toe_n)
             if change > 0:
                 found = (int(EventKind.HEEL_STRIKE), at, 0.98)
+                self.exact = True
             elif change < 0 and self._load.has_toe:
                 found = (int(EventKind.TOE_OFF), at, 0.98)
         if leg.ok:
@@ -57,6 +61,7 @@ class LegEvents:
                 period = self.stride_s if math.isfinite(self.stride_s) else 1.2
                 at = min(turn + self._p.thigh_strike_lag_cycle * period, t)
                 found = (int(EventKind.HEEL_STRIKE), at, 0.9)
+                self.exact = False
         return self._accept(found) if found is not None else None
 
     def _accept(self, found: tuple[int, float, float]) -> tuple[int, float, float] | None:

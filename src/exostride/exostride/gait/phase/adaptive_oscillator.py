@@ -3,7 +3,7 @@ r"""Adaptive oscillator with event reset and decaying phase correction.
 A bank of phase-locked harmonics learns the thigh angle (Righetti, Buchli & Ijspeert 2006; Ronsse et
 al. 2011):
 
-.. math:: \hat\theta = \alpha_0 + \sum_{k=1}^{K} \alpha_k \sin(k\phi + \psi_k), \qquad e = \theta - \hat\theta,
+.. math:: \hat\theta = \alpha_0 + \sum_{k=1}^{K} \alpha_k \sin(k\phi + \psi_k), \quad e = \theta - \hat\theta,
 
 .. math:: \dot\phi = \omega + \nu_\phi \, \omega \frac{e}{A} \cos\phi', \quad
           \dot\omega = \nu_\omega \, \omega^2 \frac{e}{A} \cos\phi',
@@ -134,7 +134,7 @@ class OscillatorLeg:
         self.rate_hz = min(max(self.rate_hz, low), high)
         return _TWO_PI * p.phase_gain * drive
 
-    def strike(self, at: float, t: float) -> None:
+    def strike(self, at: float, t: float, exact: bool) -> None:
         """Measure the oscillator's phase at a heel strike; the difference decays from now on."""
         p = self._p
         there = self._phase - self.rate_hz * (t - at)

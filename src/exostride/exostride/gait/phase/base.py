@@ -41,8 +41,8 @@ class LegEstimator(Protocol):
     def advance(self, t: float, dt: float, leg: LegSample, walking: bool) -> None:
         """Move on by ``dt``; ``leg.ok`` is false when there is no fresh sample."""
 
-    def strike(self, at: float, t: float) -> None:
-        """Take note at ``t`` of a heel strike that happened at ``at``."""
+    def strike(self, at: float, t: float, exact: bool) -> None:
+        """Take note at ``t`` of a heel strike that happened at ``at``; ``exact``: seen by load cells."""
 
 
 def wrap(error: float) -> float:
@@ -134,7 +134,7 @@ class TwoLegEstimator:
         if found is not None:
             kind, at, probability = found
             if kind == EventKind.HEEL_STRIKE:
-                estimator.strike(at, t)
+                estimator.strike(at, t, leg.events.exact)
             events.append(GaitEvent(state.seq, at, t, sample.side, kind, probability))
         self._follow(leg, dt)
 

@@ -23,7 +23,7 @@ class EventParameters(StrictModel):
     load_minimum_n: float = Field(default=30.0, gt=0.0)
     load_memory_s: float = Field(default=8.0, gt=0.5)
     refractory_s: float = Field(default=0.35, gt=0.05, lt=2.0)
-    thigh_cutoff_hz: float = Field(default=3.0, gt=0.5, lt=20.0)
+    thigh_cutoff_hz: float = Field(default=2.0, gt=0.5, lt=20.0)
     thigh_arm_fraction: float = Field(default=0.35, gt=0.05, lt=0.95)
     thigh_arm_minimum_rad_s: float = Field(default=0.35, gt=0.0)
     thigh_memory_s: float = Field(default=6.0, gt=0.5)
@@ -40,6 +40,27 @@ class ShellParameters(StrictModel):
     stride_min_s: float = Field(default=0.4, gt=0.1)
     stride_max_s: float = Field(default=4.0, gt=0.5)
     correction_rate: float = Field(default=1.0, gt=0.0)
+
+
+class FilterParameters(ShellParameters):
+    """Kalman filter of phase, rate and angle offset, and the gait map that it learns."""
+
+    initial_rate_hz: float = Field(default=0.8, gt=0.0)
+    rate_min_hz: float = Field(default=0.2, gt=0.0)
+    rate_max_hz: float = Field(default=2.2, gt=0.0)
+    phase_walk: float = Field(default=0.012, ge=0.0)
+    rate_walk: float = Field(default=0.08, ge=0.0)
+    bias_walk_rad: float = Field(default=0.03, ge=0.0)
+    start_rate_sd: float = Field(default=0.15, gt=0.0)
+    start_bias_sd_rad: float = Field(default=0.08, gt=0.0)
+    correlation_s: float = Field(default=0.12, gt=0.0)
+    slope_reach: float = Field(default=1.0, ge=0.0)
+    misfit_cycles: float = Field(default=0.3, gt=0.0)
+    map_forget: float = Field(default=0.93, gt=0.5, lt=1.0)
+    map_ridge_hz: float = Field(default=0.15, gt=0.0)
+    tether: float = Field(default=0.1, ge=0.0, le=1.0)
+    map_angle_floor_rad: float = Field(default=0.015, gt=0.0)
+    map_rate_floor_rad_s: float = Field(default=0.15, gt=0.0)
 
 
 ModelT = TypeVar("ModelT", bound=StrictModel)

@@ -1,0 +1,200 @@
+r"""The default estimator: a Kalman filter over the person's own gait map, learned while walking.
+
+One leg at a time:
+
+1. Heel strikes (from foot load, foot kinematics or the thigh's turn) cut the past into strides. From the
+   first turn on there is a guess of the thigh's curve (:mod:`.prior`); each completed stride makes the map
+   more the person's own (:mod:`.learner`, :mod:`.gaitmap`).
+2. A filter of phase, stride rate and angle offset (:mod:`.kalman`) follows the thigh against that map, in the
+   manner of the gait-phase EKF of Medrano et al. 2023 and the basis model of Embry et al. 2018, with the
+   individual's curve in place of a population's and its own spread in place of a fixed noise.
+3. Strikes are phase-zero observations: sharp ones from foot load, soft ones from the thigh, whose curve they
+   shaped already.
+4. A running mean of the normalised residuals tells when the filter is lost. Then all phases of the map are
+   compared with the last third of a cycle, at three rates, and the best one is taken if it explains the
+   signal clearly better (innovation test and global re-lock).
+
+The confidence is :math:`P(|e| < 5\,\%) = \mathrm{erf}(0.05/(\sqrt2\,\sigma))` with the filter's own variance,
+widened by the misfit and, while few strides are known, by the uncertainty of the map.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from exostride.gait.phase.base import TwoLegEstimator, wrap
+from exostride.gait.phase.kalman import PhaseFilter
+from exostride.gait.phase.learner import StrideLearner
+from exostride.gait.phase.prior import FirstSwing
+from exostride.gait.phase.settings import EventParameters, FilterParameters, parse
+from exostride.gait.phase.signals import LegSample
+
+TAIL_CYCLE = 0.3
+"""Part of a cycle that a re-lock looks back at."""
+TAIL_SAMPLES = 16
+
+
+class IndividualParameters(FilterParameters):
+    """Parameters of :class:`Individual`."""
+
+    events: EventParameters = EventParameters()
+    seed_weight: float = Field(default=0.3, gt=0.0, le=2.0)
+    strike_sd: float = Field(default=0.02, gt=0.0)
+    strike_sd_load: float = Field(default=0.004, gt=0.0)
+    strike_gate: float = Field(default=0.15, gt=0.0, lt=0.5)
+    lost_misfit: float = Field(default=6.0, gt=1.0)
+    relock_gain: float = Field(default=0.4, gt=0.0, lt=1.0)
+    relock_every_s: float = Field(default=0.06, gt=0.0)
+    confidence_floor_cycle: float = Field(default=0.018, gt=0.0)
+    confidence_map_cycle: float = Field(default=0.05, ge=0.0)
+    confidence_inflation: float = Field(default=2.0, gt=0.0)
+
+
+class IndividualLeg:
+    """One leg; see the module's description."""
+
+    __slots__ = (
+        "_awaiting",
+        "_exact",
+        "_filter",
+        "_first",
+        "_learner",
+        "_p",
+        "_searched",
+        "confidence",
+        "lost",
+        "phase",
+        "rate_hz",
+        "relocks",
+    )
+
+    def __init__(self, parameters: IndividualParameters) -> None:
+        self._p = parameters
+        self._learner = StrideLearner(parameters)
+        self._first = FirstSwing()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything learned."""
+        self._learner.reset()
+        self._first.reset()
+        self._filter = PhaseFilter(self._p)
+        self._exact = False
+        self._awaiting = False
+        self._searched = -math.inf
+        self.relocks = 0
+        self.lost = False
+        self.phase = 0.0
+        self.rate_hz = self._p.initial_rate_hz
+        self.confidence = 0.0
+
+    def advance(self, t: float, dt: float, leg: LegSample, walking: bool) -> None:
+        """Move on by ``dt`` and take in the sample."""
+        learner, f = self._learner, self._filter
+        gait = learner.map
+        fresh = leg.ok and dt > 0.0
+        if fresh:
+            learner.past.add(t, leg.angle_rad, leg.rate_rad_s)
+            if not gait.ready:
+                self._first.add(leg.angle_rad, leg.rate_rad_s, dt)
+        if not walking:
+            self._rest(fresh)
+            return
+        f.predict(dt)
+        self.lost = False
+        if gait.ready and fresh:
+            f.observe(gait, leg.angle_rad, leg.rate_rad_s, dt)
+            if f.misfit > self._p.lost_misfit:
+                self.lost = gait.strides > 1
+                if t - self._searched > self._p.relock_every_s:
+                    self._relock(t)
+        f.phase %= 1.0
+        self._publish(leg)
+
+    def _rest(self, fresh: bool) -> None:
+        """Stand: the phase holds, the next movement starts a search."""
+        if fresh:
+            self._filter.misfit = 2.0 * self._p.lost_misfit
+        self.rate_hz = 0.0
+        self.confidence = 0.0
+        self.lost = False
+
+    def _publish(self, leg: LegSample) -> None:
+        f = self._filter
+        self.rate_hz = f.rate_hz
+        phase = f.phase
+        if self._exact and leg.load_ok:
+            # The cells have not seen the strike yet, so the cycle is not over, whatever the filter says.
+            if 0.5 < phase < 0.9:
+                self._awaiting = True
+            elif self._awaiting and phase < 0.2:
+                phase = 0.999
+        self.phase = phase
+        strides = self._learner.map.strides
+        if not self._learner.map.ready:
+            self.confidence = 0.0
+            return
+        p = self._p
+        spread = p.confidence_map_cycle / (1.0 + strides)
+        variance = p.confidence_inflation * f.pp * max(f.misfit, 1.0)
+        sd = math.sqrt(variance + p.confidence_floor_cycle * p.confidence_floor_cycle + spread * spread)
+        self.confidence = math.erf(0.05 / (1.4142135623730951 * sd))
+        if f.misfit > p.lost_misfit:
+            self.confidence *= 0.3
+
+    def _relock(self, t: float) -> None:
+        """Search the whole map for the phase that explains the last part of a cycle best."""
+        f, learner = self._filter, self._learner
+        self._searched = t
+        around = learner.stride_hz or learner.map.reference_hz
+        tail = learner.past.tail(t - TAIL_CYCLE / around)
+        n = tail.shape[1]
+        if n < 6:
+            return
+        tail = tail[:, np.linspace(0, n - 1, min(n, TAIL_SAMPLES)).astype(int)]
+        phase, rate_hz, misfit = learner.map.search(tail, f.bias, around)
+        if misfit < self._p.relock_gain * f.misfit:
+            f.start(phase, rate_hz, 0.04)
+            f.misfit = misfit
+            self.relocks += 1
+
+    def strike(self, at: float, t: float, exact: bool) -> None:
+        """Take in a heel strike: a phase-zero observation now, the end of a stride to learn from."""
+        p, f, learner = self._p, self._filter, self._learner
+        self._exact = exact
+        self._awaiting = False
+        expected = t - wrap(f.phase) / f.rate_hz
+        if not learner.map.ready:
+            guess = self._first.seed(learner.map, p.seed_weight)
+            if guess is not None:
+                f.bias = guess[1]
+                f.start((t - at) * guess[0], guess[0], 0.04)
+        elif abs(wrap(f.phase - f.rate_hz * (t - at))) > p.strike_gate:
+            rate_hz = learner.stride_hz or f.rate_hz
+            f.start((t - at) * rate_hz, rate_hz, 0.03)
+        else:
+            f.fix(0.0, t - at, p.strike_sd_load if exact else p.strike_sd)
+        first = learner.map.strides == 0
+        learner.strike(at, exact, expected)
+        if first and learner.map.strides:
+            f.bias = learner.offset_rad
+
+
+class Individual(TwoLegEstimator):
+    """Kalman filters over each leg's own gait map.
+
+    Parameters
+    ----------
+    period_s : nominal sample period [s]
+    parameters : see :class:`IndividualParameters`
+    """
+
+    def __init__(self, period_s: float, parameters: Mapping[str, Any]) -> None:
+        p = parse(IndividualParameters, parameters, "individual")
+        super().__init__(lambda: IndividualLeg(p), p.events, p)
+        self.period_s = period_s

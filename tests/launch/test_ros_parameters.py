@@ -13,7 +13,8 @@ from rclpy.parameter import Parameter
 rclpy.init()
 node = rclpy.create_node("unnamed", namespace="none")
 values = {{}}
-for name, kind in (("i", int), ("f", float), ("s", str), ("b", bool), ("l", None), ("n.m", float), ("file", str)):
+kinds = dict(i=int, f=float, s=str, b=bool, l=None, file=str)
+for name, kind in [*kinds.items(), ("n.m", float)]:
     node.declare_parameter(name, Parameter.Type.DOUBLE_ARRAY if kind is None else kind())
     value = node.get_parameter(name).value
     values[name] = list(value) if kind is None else value

@@ -40,7 +40,11 @@ class GraphNode:
     ----------
     exit_code
         ``None`` while running; then the code with which the process is to end.
+    queue
+        Messages that subscriptions keep.
     """
+
+    queue = 1
 
     def _prepare(self) -> None:
         self.exit_code: int | None = None
@@ -107,7 +111,7 @@ class GraphNode:
         publisher = self.create_publisher(  # type: ignore[attr-defined]
             adapter.message_type,
             topic.name,
-            qos.profile(topic),
+            qos.publisher_profile(topic),
             event_callbacks=PublisherEventCallbacks(incompatible_qos=self._incompatible(topic.name)),
         )
         self._expected.append((f"subscriber of {topic.name}", publisher.get_subscription_count, subscribers))
@@ -129,7 +133,7 @@ class GraphNode:
             adapter.message_type,
             topic.name,
             callback,
-            qos.profile(topic),
+            qos.profile(topic, self.queue),
             raw=True,
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._incompatible(topic.name)),
         )

@@ -82,7 +82,7 @@ class RecorderNode(ManagedNode):
             message_class(topic.type_name),
             topic.name,
             self._clocked(topic.bag_name) if is_clock else self._plain(topic.bag_name),
-            qos.recorder_profile(topic),
+            qos.profile(topic, qos.RECORDER_DEPTH),
             raw=True,
         )
         if is_clock:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from exostride.errors import ExitCode, ExostrideError
+from exostride.nodes import qos
 from exostride.nodes.base import IDLE_POLL_S, PlainNode
 from exostride.nodes.conductor import Conductor, Steps
 from exostride.nodes.operator import OperatorSide
@@ -38,12 +39,16 @@ _SILENT_S: Final = 0.5
 """Wall time without a state after which the hardware node is asked whether it is still at work [s]."""
 _NO_PERMIT_S: Final = 2.5
 """Control time without any permit after which the supervisor is given up [s]."""
+_GAP: Final = 3 * STRIDE
+"""Ticks that the session may be behind before it leaves out what is missing."""
 _GOING_DOWN_S: Final = 4.0
 """Longest time for taking the graph down [s]."""
 
 
 class SessionNode(PlainNode):
     """See module."""
+
+    queue = qos.SESSION_DEPTH
 
     def __init__(self) -> None:
         super().__init__("session")
@@ -107,6 +112,10 @@ class SessionNode(PlainNode):
         if name == "applied" and isinstance(value, AppliedTorque) and value.permit_received:
             self._permit_seq = value.seq
         self._joiner.put(name, value.seq, value)
+        if name == "exo" and value.seq - self._seq > _GAP:
+            self.log.warning(f"ticks {self._seq} to {value.seq - 1} did not come whole and are left out")
+            self._seq = value.seq
+            self._joiner.advance(value.seq)
         while self._complete():
             self._tick()
 

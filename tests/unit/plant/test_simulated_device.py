@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from exostride.errors import ConfigError, DeviceError
+from exostride.errors import DeviceError, InputError
 from exostride.hardware.simulated import SimulatedDevice
 from exostride.interfaces import Device
 from exostride.plant.seam import FaultSeam
@@ -111,7 +111,7 @@ def test_a_seam_reaches_channels_and_commands(output):
     ],
 )
 def test_bad_parameters_are_one_clear_line(parameters, period, words):
-    with pytest.raises(ConfigError, match=words) as caught:
+    with pytest.raises(InputError, match=words) as caught:
         SimulatedDevice().configure(parameters, period)
     assert "\n" not in str(caught.value)
 

@@ -12,6 +12,7 @@ from exostride.config import StrictModel, validate
 from exostride.errors import ConfigError, DeviceError
 from exostride.model.anthropometry import BodyParameters
 from exostride.patient.interface import PatientModel
+from exostride.patient.profiles import load_patient
 from exostride.plant.config import load_plant_config
 from exostride.plant.plant import Plant
 from exostride.plant.reading import Instruments
@@ -30,7 +31,7 @@ class SimulatedParameters(StrictModel):
     stands stiffly. ``plant`` is a file as ``config/plant/default.yaml`` (empty: that one).
     """
 
-    patient: str = "hemiparetic_left"
+    patient: str = "hemiparetic_left_mild"
     robot: Literal["exoskeleton", "none"] = "exoskeleton"
     surface: Literal["treadmill", "ground"] = "treadmill"
     seed: int = Field(0, ge=0)
@@ -49,6 +50,8 @@ class SimulatedDevice:
 
         Raises
         ------
+        InputError
+            There is no such patient.
         ConfigError
             A parameter is unknown or out of range, or the period is no multiple of the physics step.
         """
@@ -71,7 +74,7 @@ class SimulatedDevice:
     def _patient(self, p: SimulatedParameters, period_s: float) -> tuple[PatientModel, BodyParameters]:
         if p.patient == STIFF:
             return StiffStance(), BodyParameters()
-        raise ConfigError(f"device simulated: unknown patient '{p.patient}'")
+        return load_patient(p.patient, period_s, p.seed)
 
     @property
     def plant(self) -> Plant:

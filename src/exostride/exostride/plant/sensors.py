@@ -44,6 +44,8 @@ SIZES = {
 ROBOT_GROUPS = tuple(SIZES)[:10]
 
 
+_STREAM = 11
+"""Separates the sensors' random numbers from those that others draw from the same seed."""
 _IS_FOOT = np.array([False, False, True])
 
 
@@ -167,7 +169,7 @@ class SensorPipeline:
 
     def reset(self) -> None:
         """Draw new biases from the seed, and start its noise anew."""
-        self._rng = np.random.Generator(np.random.PCG64(self._seed))
+        self._rng = np.random.default_rng([self._seed, _STREAM])
         self._bias = self._bias_sd * self._rng.standard_normal(self._bias_sd.size)
 
     # ------------------------------------------------------------------ one tick

@@ -79,6 +79,11 @@ class HardwareComponent:
         self._kernel = kernel
         self._period = period_s
 
+    @property
+    def device(self) -> Device:
+        """The device, for a view or a benchmark that looks into it."""
+        return self._device
+
     def read(self, seq: int) -> DeviceReading:
         """Return all measurements of tick ``seq``."""
         return self._device.read(seq)

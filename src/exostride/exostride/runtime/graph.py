@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Final
 
+from exostride.interfaces import Device
 from exostride.runtime.component import (
     ControlComponent,
     HardwareComponent,
@@ -105,6 +106,11 @@ class Graph:
         self._session_state = SessionState(seq=0, time_s=0.0)
         self.stage_ns = dict.fromkeys(STAGES, 0)
         """Time spent in each stage so far [ns]: for benchmarks, of no influence on anything."""
+
+    @property
+    def device(self) -> Device:
+        """The device at the end of the graph, for a view or a benchmark that looks into it."""
+        return self._hardware.device
 
     def _silent(self, stage: str, seq: int) -> bool:
         return any(o.stage == stage and o.start <= seq < o.end for o in self._outages)

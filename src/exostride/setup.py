@@ -52,6 +52,7 @@ setup(
         "exostride.phase_estimators": [
             "adaptive_oscillator = exostride.gait.phase.adaptive_oscillator:AdaptiveOscillator",
             "individual = exostride.gait.phase.individual:Individual",
+            "default = exostride.gait.phase.default:default",
         ],
         "exostride.controllers": [
             "force_field = exostride.control.force_field:ForceFieldController",

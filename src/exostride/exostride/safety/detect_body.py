@@ -15,10 +15,11 @@ from exostride.types import Action, SupervisorState
 
 
 class SpasmDetector:
-    """F22: cuff torque that leaves its own recent course faster than walking ever does.
+    """F22: patient torque at the cuff that leaves its own recent course faster than walking ever does.
 
-    The course is a first-order average of the cuff torque; a heel strike moves all joints of a leg
-    for a tick or two, a spasm one joint for longer, so it must last ``spasm_ticks``.
+    The signal is the cuff torque less the drive's measured torque, so that what the robot itself does
+    (a lock released, a push) is no spasm. Its course is a first-order average; a heel strike moves it for a
+    tick or two, a spasm for longer, so it must last ``spasm_ticks``.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
@@ -29,15 +30,15 @@ class SpasmDetector:
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append the joints in spasm."""
-        cuff = snap.cuff
-        if cuff is None:
+        if snap.cuff is None or snap.torque is None:
             self._course = None
             return
+        signal = [cuff - drive for cuff, drive in zip(snap.cuff, snap.torque, strict=True)]
         if self._course is None:
-            self._course = cuff.copy()
+            self._course = signal.copy()
         course = self._course
         for i in range(N_JOINTS):
-            away = cuff[i] - course[i]
+            away = signal[i] - course[i]
             course[i] += self._gain * away
             self._ticks[i] = self._ticks[i] + 1 if abs(away) > self._limits.spasm_nm else 0
             if self._ticks[i] >= self._limits.spasm_ticks and snap.driven:

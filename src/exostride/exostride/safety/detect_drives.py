@@ -19,12 +19,13 @@ class TrackingDetector:
         self._limits = limits.detect.drives
         self._reduce = max(1, round(limits.detect.drives.tracking_reduce_s / period_s))
         self._stop = max(1, round(limits.detect.drives.tracking_stop_s / period_s))
+        self._handover = round(limits.timing.handover_s / period_s)
         self._ticks = [0] * N_JOINTS
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
-        """Append joints that have not followed for too long."""
+        """Append joints that have not followed for too long; not while the lock hands over."""
         applied, command = snap.applied, snap.command
-        if applied is None or not snap.driven:
+        if applied is None or not snap.driven or snap.ticks_in_state <= self._handover:
             self._ticks = [0] * N_JOINTS
             return
         asked, given = applied.requested_nm.tolist(), applied.applied_mean_nm.tolist()

@@ -111,6 +111,9 @@ class TimingLimits(StrictModel):
     release_nm_s: float = limit("N m/s", "how fast held torque fades at a fallback", None, gt=0.0, le=20000.0)
     homing_pulse_s: float = limit("s", "one test period per joint in HOMING", None, ge=0.1, le=2.0)
     homing_settle_s: float = limit("s", "calm before and after the pulses", None, ge=0.1, le=2.0)
+    handover_s: float = limit(
+        "s", "the controller takes over from the standing lock in this", None, ge=0.1, le=5.0
+    )
     stand_speed_rad_s: float = limit(
         "rad/s", "the standing lock moves its reference at most this fast", "lower", gt=0.0, le=0.5
     )

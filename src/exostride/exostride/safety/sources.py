@@ -12,6 +12,8 @@ from exostride.types import ExoState, Mode
 _FADE_SHARE = 0.25
 """Part of the longest HOLD_STANCE over which the torque carried at its start is handed to the spring."""
 
+_LOCKS = (Mode.STAND, Mode.HOMING, Mode.HOLD_STANCE)
+
 
 class ActiveSource:
     """Fills torque, stiffness, damping, reference and reference velocity of the six joints for a mode.
@@ -25,6 +27,8 @@ class ActiveSource:
         self._joints = limits.joints
         self._schedule = HomingSchedule(limits, period_s)
         self._fade_ticks = max(1.0, _FADE_SHARE * limits.timing.hold_stance_s / period_s)
+        self._handover_ticks = max(1, round(limits.timing.handover_s / period_s))
+        self._from_lock = False
         self._stand_step = limits.timing.stand_speed_rad_s * period_s
         self._anchor = [0.0] * N_JOINTS
         self._carried = [0.0] * N_JOINTS
@@ -60,7 +64,8 @@ class ActiveSource:
         if mode == self._mode:
             self.ticks += 1
         else:
-            if {mode, self._mode} != {Mode.STAND, Mode.HOMING}:
+            self._from_lock = mode == Mode.TRAIN and self._mode in _LOCKS
+            if not self._from_lock and {mode, self._mode} != {Mode.STAND, Mode.HOMING}:
                 self._anchor = angle.copy()
             self._carried = carried.copy()
             self._held = self._stance.copy()
@@ -68,6 +73,8 @@ class ActiveSource:
         self.bits = [0] * N_JOINTS
         if mode == Mode.TRAIN and order is not None:
             self._train(order, scale)
+            if self._from_lock and self.ticks < self._handover_ticks:
+                self._hand_over(scale, self.ticks / self._handover_ticks)
             return
         self.torque = [0.0] * N_JOINTS
         self.speed = [0.0] * N_JOINTS
@@ -103,6 +110,23 @@ class ActiveSource:
             self.reference[i], self.speed[i] = reference, speed
             self.cap[i] = joint.torque_nm
             self.bits[i] = int(bits)
+
+    def _hand_over(self, scale: float, share: float) -> None:
+        """Mix the standing lock in that the controller takes over from; two springs make one."""
+        rest = scale * (1.0 - share)
+        for i, joint in enumerate(self._joints):
+            lock = rest * joint.hold_stiffness_nm_rad
+            order = share * self.stiffness[i]
+            total = lock + order
+            if total > 0.0:
+                self.reference[i] = (lock * self._anchor[i] + order * self.reference[i]) / total
+            self.stiffness[i] = total
+            self.torque[i] *= share
+            brake = rest * joint.hold_damping_nms_rad
+            follow = share * self.damping[i]
+            if brake + follow > 0.0:
+                self.speed[i] *= follow / (brake + follow)
+            self.damping[i] = brake + follow
 
     def _hold(self, scale: float) -> None:
         """Stance legs: spring about the entry posture, taking over the torque carried; swing: nothing."""

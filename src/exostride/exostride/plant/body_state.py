@@ -14,12 +14,25 @@ from exostride.plant.world import World
 from exostride.types import SimTruth, Vector, joints, zeros
 
 N_POINTS = len(FOOT_POINTS)
-_HEEL_AND_TOE = np.array([0, 2])
-"""Where heel and forefoot begin among a foot's points."""
 _XYZW = np.array([4, 5, 6, 3])
 """Places of x, y, z, w after the position in a free joint's coordinates (MuJoCo has w first)."""
 LEAST_LOAD_N = 1.0
 """Below this vertical force a centre of pressure has no meaning and is given as the last one."""
+
+
+def _sums() -> NDArray[np.float64]:
+    """Return the matrix that sums point forces (30,) to two ground forces and four vertical loads (10,)."""
+    sums = np.zeros((10, 6 * N_POINTS))
+    for side in (0, 1):
+        for point, name in enumerate(FOOT_POINTS):
+            first = 3 * (N_POINTS * side + point)
+            sums[3 * side : 3 * side + 3, first : first + 3] = np.eye(3)
+            sums[6 + 2 * side + (not name.startswith("heel")), first + 2] = 1.0
+    return sums
+
+
+SUMS = _sums()
+"""Sums point forces to ground forces of both feet and loads heel left, toe left, heel right, toe right."""
 
 
 class BodyState:
@@ -51,24 +64,24 @@ class BodyState:
         force: NDArray[np.float64] = self._tape.mean[self.points_column].reshape(2, N_POINTS, 3)
         return force
 
-    def centre_of_pressure(self) -> Vector:
-        """Return both centres of pressure [m, world xy], shape (4,), at the last step; held when unloaded."""
-        force = self._tape.rows[-1, self.points_column].reshape(2, N_POINTS, 3)[:, :, 2]
-        place = self._d.geom_xpos[self._w.g_points].reshape(2, N_POINTS, 3)
-        total = force.sum(axis=1)
-        cop = self._cop.copy()
-        for side in (0, 1):
-            if total[side] > LEAST_LOAD_N:
-                cop[2 * side : 2 * side + 2] = force[side] @ place[side, :, :2] / total[side]
-        self._cop = cop
-        return cop
+    def soles(self) -> tuple[Vector, Vector, Vector, Vector]:
+        """Return ground forces, loads of heel and toe, centres of pressure and clearances of both feet.
 
-    def toe_clearance(self) -> Vector:
-        """Return the lowest point of each sole above the belt [m], shape (2,)."""
-        lowest: Vector = (
-            (self._d.geom_xpos[self._w.g_points, 2] - self._w.point_radius).reshape(2, -1).min(axis=1)
-        )
-        return lowest
+        Ground force [N, world] (6,) and vertical loads heel left, toe left, heel right, toe right [N] (4,)
+        are means over the tick; the centre of pressure [m, world xy] (4,) is that of the last step, held
+        while a foot is not loaded; the clearance [m] (2,) is that of the lowest point of each sole.
+        """
+        sums = SUMS @ self._tape.mean[self.points_column]
+        force = self._tape.rows[-1, self.points_column][2::3].reshape(2, N_POINTS)
+        place = self._d.geom_xpos.take(self._w.g_points, axis=0)
+        clearance: Vector = (place[:, 2] - self._w.point_radius).reshape(2, N_POINTS).min(axis=1)
+        cop = self._cop.copy()
+        for side, total in enumerate(force.sum(axis=1).tolist()):
+            if total > LEAST_LOAD_N:
+                points = place[N_POINTS * side : N_POINTS * (side + 1), :2]
+                cop[2 * side : 2 * side + 2] = force[side] @ points / total
+        self._cop = cop
+        return sums[:6], sums[6:], cop, clearance
 
     def cuff_torque(self) -> Vector:
         """Return the torque of the robot on the patient's joints [N m], shape (6,), mean over the tick.
@@ -87,7 +100,7 @@ class BodyState:
     def sense(self, time_s: float, belt_speed_m_s: float) -> PatientSense:
         """Return the patient's senses."""
         w, d, mean, last = self._w, self._d, self._tape.mean, self._tape.rows[-1]
-        force = self.point_forces()
+        ground, load, cop, clearance = self.soles()
         q, v = w.pelvis_q, w.pelvis_v
         return PatientSense(
             time_s=time_s,
@@ -95,10 +108,10 @@ class BodyState:
             velocity_rad_s=d.qvel[w.patient_v],
             torque_nm=mean[self._muscle].copy(),
             cuff_torque_nm=self.cuff_torque(),
-            ground_force_n=force.sum(axis=1).ravel(),
-            ground_cop_m=self.centre_of_pressure(),
-            foot_load_n=_heel_toe(force),
-            toe_clearance_m=self.toe_clearance(),
+            ground_force_n=ground,
+            ground_cop_m=cop,
+            foot_load_n=load,
+            toe_clearance_m=clearance,
             pelvis_position_m=d.qpos[q : q + 3].copy(),
             pelvis_velocity_m_s=d.qvel[v : v + 3].copy(),
             pelvis_orientation=d.qpos[_XYZW + q],
@@ -150,8 +163,3 @@ class BodyState:
             spasm_torque_nm=action.spasm_torque_nm,
             fault_bits=fault_bits,
         )
-
-
-def _heel_toe(force: NDArray[np.float64]) -> Vector:
-    """Return vertical loads heel left, toe left, heel right, toe right [N] of point forces (2, 5, 3)."""
-    return np.add.reduceat(force[:, :, 2], _HEEL_AND_TOE, axis=1).ravel()

@@ -73,7 +73,7 @@ def sole(config: PlantConfig, body: BodyParameters | None = None) -> tuple[float
         plant.think()
         for _ in range(190):
             plant.advance(5)
-        height.append(float(plant.body.toe_clearance().mean()))
+        height.append(float(plant.sense().toe_clearance_m.mean()))
         load.append(float(plant.sense().ground_force_n[2::3].sum()))
         plant.disturbances.reset()
         plant.data.xfrc_applied[:] = 0.0

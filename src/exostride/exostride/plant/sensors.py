@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exostride.conventions import SEGMENTS, SIDES
-from exostride.plant.body_state import N_POINTS
+from exostride.plant.body_state import N_POINTS, SUMS
 from exostride.plant.config import ChannelConfig, SensorsConfig
 from exostride.plant.legs import RobotLegs
 from exostride.plant.parts import FOOT_POINTS
@@ -213,8 +213,9 @@ class SensorPipeline:
     def _feet(self, values: Vector) -> None:
         at, rows, n = self.places, self._tape.rows, self._tape.newest
         end = rows.shape[0] - self._late["foot_force"]
-        force = (rows[end - n : end, self._points].sum(axis=0) / n).reshape(2, N_POINTS, 3)
-        values[at["foot_force"]] = force.sum(axis=1).ravel()
+        forces = rows[end - n : end, self._points].sum(axis=0) / n
+        values[at["foot_force"]] = SUMS[:6] @ forces
+        force = forces.reshape(2, N_POINTS, 3)
         normal = np.matmul(force, self._d.site_xmat[self._soles].reshape(2, 3, 3)[:, :, 2:])[:, :, 0]
         load = normal.sum(axis=1)
         cop = values[at["foot_cop"]].reshape(2, 2)

@@ -12,7 +12,7 @@ import errno
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,43 +22,14 @@ from exostride.errors import InputError
 from exostride.recording import bagyaml
 from exostride.recording.bagyaml import FileSpan, TopicCount
 from exostride.recording.cdr import Serializer
-from exostride.recording.chunkfile import ChunkFile, RawFile
+from exostride.recording.chunkfile import ChunkFile
 from exostride.recording.definitions import normalize
+from exostride.recording.options import MIB, WriterOptions
 from exostride.recording.records import Channel, Schema
 from exostride.recording.session_info import SessionInfo
 from exostride.recording.topics import BY_VALUE, TOPICS
 
 ACTIVE_SUFFIX: Final = ".active"
-MIB: Final = 1 << 20
-
-
-def free_bytes(folder: Path) -> int:
-    """Return the bytes that an ordinary user can still write to the disk of ``folder``."""
-    return shutil.disk_usage(folder).free
-
-
-def open_raw(path: Path) -> RawFile:
-    """Create ``path`` and open it unbuffered."""
-    return path.open("xb", buffering=0)
-
-
-@dataclass(frozen=True, slots=True)
-class WriterOptions:
-    """How a bag is written."""
-
-    chunk_bytes: int = 64 * 1024
-    compression: str = "zstd"
-    split_bytes: int = 1024 * MIB
-    """A new file is begun when one has grown beyond this."""
-    sync_interval_s: float | None = 0.25
-    """Period at which a helper thread writes the open chunk and synchronises the disk; ``None``: no thread,
-    chunks are written when full (for a run on a virtual clock, whose bag is then the same every time)."""
-    start_free_bytes: int = 1024 * MIB
-    """A recording is not begun with less free than this."""
-    stop_free_bytes: int = 256 * MIB
-    """A recording ends, in good order, when less is left."""
-    disk_free: Callable[[Path], int] = free_bytes
-    open_file: Callable[[Path], RawFile] = open_raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,3 +389,6 @@ class BagWriter:
                 self._give_up(error)
         finally:
             os.close(descriptor)
+
+
+__all__ = ["ACTIVE_SUFFIX", "MIB", "BagWriter", "WriterOptions", "WriterStatus"]

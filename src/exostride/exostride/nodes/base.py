@@ -23,6 +23,8 @@ from exostride.runtime.assembly import DEFAULT_PATIENT, StackConfig
 SILENCE_S: Final = 2.0
 """A node ends when the master clock, ``exo/state``, has been silent for so long [s of wall time]."""
 IDLE_POLL_S: Final = 0.1
+LEAVE_S: Final = 0.5
+"""From shutdown to the end of the process: the session, which has the verdict, is to end first [s]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,7 @@ class ManagedNode(GraphNode, LifecycleNode):
         self._prepare()
         self.active = False
         self._waiting_for = ""
+        self._leave_s: float | None = None
 
     def setup(self) -> None:
         """Build components and endpoints."""
@@ -255,8 +258,16 @@ class ManagedNode(GraphNode, LifecycleNode):
         if self.active:
             self.active = False
             self.end()
-        self.stop(ExitCode.OK)
+        self._leave_s = time.monotonic() + LEAVE_S
         return super().on_shutdown(state)
+
+    def poll(self, now_s: float) -> float:
+        """End a little after the shutdown."""
+        if self._leave_s is not None:
+            if now_s >= self._leave_s:
+                self.stop(ExitCode.OK)
+            return IDLE_POLL_S
+        return super().poll(now_s)
 
 
 def nested(parameters: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Conductor:
         """
         deadline = time.monotonic() + START_TIMEOUT_S
         waiting = list(self._names)
-        futures = {}
+        futures: dict[str, Any] = {}
         while waiting or not all(future.done() for future in futures.values()):
             for name in list(waiting):
                 if self._change[name].service_is_ready():

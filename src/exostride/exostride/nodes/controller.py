@@ -70,7 +70,10 @@ class ControllerNode(ManagedNode):
         self._joiner.put(name, seq, value)
         if not self._joiner.has(seq, _INPUTS):
             return
-        command, environment = self._component.step(*(self._joiner.get(name, seq) for name in _INPUTS))
+        get = self._joiner.get
+        command, environment = self._component.step(
+            get("exo", seq), get("environment", seq), get("phase", seq)
+        )
         self._environment.publish(environment)
         self._command.publish(command)
         self._joiner.advance(seq + 1)

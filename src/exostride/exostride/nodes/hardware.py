@@ -184,7 +184,7 @@ class HardwareNode(ManagedNode):
     def poll(self, now_s: float) -> float:
         """Answer without what has not come in time; begin the next tick when it is due."""
         if not self.active:
-            return IDLE_POLL_S
+            return super().poll(now_s)
         if now_s - self._told_s >= 1.0:
             self._told_s = now_s
             self._tell()

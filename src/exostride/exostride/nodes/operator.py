@@ -6,8 +6,7 @@ from typing import Any
 
 from exostride_msgs.action import RunSession
 from exostride_msgs.srv import RequestState, SetTherapySettings
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.action.server import ServerGoalHandle
+from rclpy.action.server import ActionServer, CancelResponse, GoalResponse
 from rclpy.task import Future
 
 from exostride.control.settings import problems
@@ -41,8 +40,8 @@ class OperatorSide:
     def __init__(self, node: Any) -> None:
         self._node = node
         self._adapter = ADAPTERS[TherapySettings]
-        self._goal: ServerGoalHandle | None = None
-        self._over: Future | None = None
+        self._goal: Any = None
+        self._over: Future[SessionState] | None = None
         node.create_service(SetTherapySettings, "session/set_settings", self._set_settings)
         node.create_service(RequestState, "session/request", self._request)
         self._server = ActionServer(
@@ -84,12 +83,12 @@ class OperatorSide:
             return GoalResponse.REJECT
         return GoalResponse.ACCEPT
 
-    def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
+    def _cancel(self, handle: Any) -> CancelResponse:
         del handle
         self._node.component.stop("cancelled by the operator")
         return CancelResponse.ACCEPT
 
-    async def _run(self, handle: ServerGoalHandle) -> RunSession.Result:
+    async def _run(self, handle: Any) -> RunSession.Result:
         """Run one session to its end, with its state as feedback."""
         goal, component = handle.request, self._node.component
         plan = SessionPlan(
@@ -102,7 +101,8 @@ class OperatorSide:
             handle.abort()
             return RunSession.Result(message=refused)
         self._goal, self._over = handle, Future(executor=self._node.executor)
-        state: SessionState = await self._over
+        state = await self._over
+        assert state is not None
         self._goal = self._over = None
         if handle.is_cancel_requested:
             handle.canceled()

@@ -43,6 +43,8 @@ _WAIT_S: Final = 0.2
 """Longest wait for an input that is known to exist, in lock-step [s]; less than the hardware's."""
 _PACED_SHARE: Final = 0.3
 """The same when paced, as a share of the control period."""
+_LEAVE_S: Final = 1.0
+"""From the last state of a session that is over to the end of this node [s]."""
 _SESSION_LOST_TICKS: Final = 5 * STRIDE
 _INPUTS: Final = ("exo", "environment", "applied", "phase", "command")
 
@@ -58,7 +60,7 @@ class SafetyNode(PlainNode):
         self._component = make_safety(stack)
         self._wait = _WAIT_S if self.lockstep else _PACED_SHARE * stack.period_s
         self._joiner = SequenceJoiner(_INPUTS)
-        self._asked: list[tuple[OperatorRequest, Future]] = []
+        self._asked: list[tuple[OperatorRequest, Future[Reply]]] = []
         audit = self.parameter("audit", "", "file of the audit log; empty for none")
         self._audit = AuditLog(Path(audit)) if audit else None
         self._session: SessionState | None = None
@@ -96,7 +98,7 @@ class SafetyNode(PlainNode):
         if name == "exo":
             self.heard_state()
             while self._seq < value.seq:
-                # The master clock has moved on: that tick's permit is too late, but the supervisor must see it.
+                # The clock has moved on: that tick's permit is too late, but the supervisor must see it.
                 self._step(publish=False)
             self._since = time.monotonic()
         self._advance()
@@ -138,12 +140,14 @@ class SafetyNode(PlainNode):
         self._joiner.advance(seq)
 
     def _decide(self, exo: ExoState, environment: EnvironmentState, publish: bool) -> None:
-        before = exo.seq - 1
+        before, get = exo.seq - 1, self._joiner.get
         asked, self._asked = self._asked, []
         word = self._component.step(
             exo,
             environment,
-            *(self._joiner.get(name, before) for name in ("applied", "phase", "command")),
+            get("applied", before),
+            get("phase", before),
+            get("command", before),
             operator=[request for request, _ in asked],
             recorder=self._recorder,
         )
@@ -177,7 +181,7 @@ class SafetyNode(PlainNode):
             SessionPhase.FINISHED,
             SessionPhase.ABORTED,
         )
-        if over and self._last_state_s is not None and now_s - self._last_state_s > 0.5:
+        if over and self._last_state_s is not None and now_s - self._last_state_s > _LEAVE_S:
             stopped = self._state.state >= SupervisorState.SOFT_STOP
             self.stop(ExitCode.SAFETY_STOP if stopped else ExitCode.OK)
         else:
@@ -189,10 +193,9 @@ class SafetyNode(PlainNode):
         """Put a request before the supervisor at its next tick and return the answer."""
         if self._last_state_s is None:
             return Reply(False, "the graph is not running: there is no exo/state yet")
-        answer = Future(executor=self.executor)
+        answer: Future[Reply] = Future(executor=self.executor)
         self._asked.append((request, answer))
-        reply: Reply = await answer
-        return reply
+        return await answer or Reply(False, "no answer")
 
     async def _request(
         self, request: RequestState.Request, response: RequestState.Response

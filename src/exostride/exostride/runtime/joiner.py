@@ -56,7 +56,7 @@ class SequenceJoiner:
             self.overflow += 1
         return True
 
-    def get(self, name: str, seq: int) -> Any | None:
+    def get(self, name: str, seq: int) -> Any:
         """Return the value of input ``name`` for tick ``seq``, or ``None``."""
         return self._values[name].get(seq)
 

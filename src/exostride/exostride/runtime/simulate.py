@@ -36,9 +36,10 @@ class SimulationConfig(StrictModel):
     """One session on the virtual clock.
 
     ``duration_s`` is the control time at which the session is brought to its end in good order, the belt
-    slowed and the patient stood; with a goal it ends before. ``overrides`` are single therapy settings by name, put over the
-    protocol's; ``settings`` is a whole set in place of them. ``walking_s`` and ``goal_steps`` replace
-    the protocol's goals unless 0. ``controller`` replaces that of the settings unless empty.
+    slowed and the patient stood; with a goal it ends before. ``overrides`` are single therapy settings
+    by name, put over the protocol's; ``settings`` is a whole set in place of them.
+    ``walking_s`` and ``goal_steps`` replace the protocol's goals unless 0. ``controller`` replaces that of
+    the settings unless empty.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
@@ -95,7 +96,8 @@ class _Recorder:
         self._first = True
 
     def __call__(self, tick: Tick) -> None:
-        values = [tick.reading.environment, tick.reading.physio, tick.reading.truth, tick.reading.exo]
+        reading = tick.reading
+        values: list[Any] = [reading.environment, reading.physio, reading.truth, reading.exo]
         values += [*tick.events, tick.phase, tick.command, tick.environment_command, tick.permit]
         values += [tick.safety if tick.safety_changed else None, *tick.metrics]
         values += [tick.session if tick.session_changed else None, tick.applied]

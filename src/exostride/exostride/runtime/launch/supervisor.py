@@ -36,8 +36,8 @@ class Timeouts:
     """
 
     reaction: float = 1.5
-    terminate: float = 2.5
-    kill: float = 4.0
+    terminate: float = 1.8
+    kill: float = 3.2
 
 
 @dataclass
@@ -222,7 +222,7 @@ class _Supervisor:
             return  # as it was told
         self.output.note(f"{process.spec.name} {describe_end(code)}")
         if self.ending_since is not None:
-            self.code = self.code or ExitCode.FAILED
+            self.code = self.code or (code if code > 0 else ExitCode.FAILED)
             return
         if code != 0:
             self.code = self.code or (code if code > 0 else ExitCode.FAILED)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 # Seconds after the launcher's end; all is over within five.
-ESCALATION = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 4.0))
+ESCALATION = ((signal.SIGTERM, 1.8), (signal.SIGKILL, 3.2))
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -1,4 +1,4 @@
-"""The estimator named ``default``: the one that ``config/nodes/gait_phase.yaml`` names, with its parameters."""
+"""The estimator named ``default``: the one named in ``config/nodes/gait_phase.yaml``, as set there."""
 
 from __future__ import annotations
 

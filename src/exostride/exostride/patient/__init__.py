@@ -1,0 +1,1 @@
+"""The virtual patient: volition, muscles, tissue, reflexes, and what impairs them."""

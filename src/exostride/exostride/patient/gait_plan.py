@@ -1,0 +1,155 @@
+r"""The patient's learned internal model of walking: a consistent gait and its torques over phase and speed.
+
+A plan is found once, offline (:mod:`exostride.patient.plan_fit`): a periodic motion of the whole body inside
+the published bands, whose stance feet stand still on the belt and whose ground reaction lies under the feet,
+with the joint torques that inverse dynamics gives it. It is stored without dimension, so that it scales with
+the body: lengths by leg length :math:`\ell`, torques by :math:`m g \ell`, forces by :math:`m g`, times by
+:math:`\sqrt{\ell / g}`, speeds by Froude; between the stored speeds it is interpolated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from exostride.config import StrictModel, load
+from exostride.conventions import GRAVITY_M_S2
+from exostride.errors import ConfigError
+from exostride.gait.reference import derivative, fourier_matrix
+from exostride.types import Vector
+
+FILE_NAME: Final = "gait_plan.yaml"
+LEG: Final = ("abduction", "hip", "knee", "ankle")
+"""Order of the driven joints of one leg."""
+ROOT: Final = ("pitch", "roll", "x", "y", "z")
+"""Pelvis coordinates of a plan: pitch forward, roll to the right [rad], position [leg lengths]."""
+SAMPLES: Final = 200
+
+# Columns of a table: angle, its derivative by phase, torque without ground contact (and derivative),
+# torque that carries the ground reaction (and derivative), vertical ground force; then the pelvis and its
+# derivative.
+ANGLE: Final = slice(0, 4)
+ANGLE_RATE: Final = slice(4, 8)
+FREE: Final = slice(8, 12)
+FREE_RATE: Final = slice(12, 16)
+LOAD: Final = slice(16, 20)
+LOAD_RATE: Final = slice(20, 24)
+FORCE: Final = 24
+PELVIS: Final = slice(25, 30)
+PELVIS_RATE: Final = slice(30, 35)
+WIDTH: Final = 35
+
+Positive = Annotated[float, Field(gt=0.0)]
+Series = dict[str, list[float]]
+
+
+class SpeedPlan(StrictModel):
+    """One speed of the plan: Fourier coefficients (1, cos, sin, ...) over the phase of a leg.
+
+    Pelvis coordinates run over the phase of the left leg. ``policy`` are the feedback gains, see
+    :mod:`exostride.patient.policy`.
+    """
+
+    froude_speed: Positive
+    stride_time: Positive
+    stance_fraction: Annotated[float, Field(gt=0.4, lt=0.9)]
+    angle_deg: Series
+    torque_free: Series
+    torque_load: Series
+    vertical_force: list[float]
+    pelvis: Series
+    policy: dict[str, list[float]]
+
+
+class PlanFile(StrictModel):
+    """Schema of ``config/norms/gait_plan.yaml``."""
+
+    made_by: tuple[str, ...]
+    citations: tuple[str, ...]
+    speeds: Annotated[tuple[SpeedPlan, ...], Field(min_length=1)]
+
+
+def _table(plan: SpeedPlan) -> NDArray[np.float64]:
+    phase = np.arange(SAMPLES) / SAMPLES
+
+    def sample(series: Series, names: tuple[str, ...], scale: float) -> NDArray[np.float64]:
+        coefficients = scale * np.array([series[n] for n in names])
+        both = np.concatenate([coefficients, derivative(coefficients)])
+        return np.asarray(fourier_matrix(phase, (coefficients.shape[1] - 1) // 2) @ both.T)
+
+    force = np.array(plan.vertical_force)
+    columns = [
+        sample(plan.angle_deg, LEG, np.pi / 180.0),
+        sample(plan.torque_free, LEG, 1.0),
+        sample(plan.torque_load, LEG, 1.0),
+        np.maximum(fourier_matrix(phase, (len(force) - 1) // 2) @ force, 0.0)[:, None],
+        sample(plan.pelvis, ROOT, 1.0),
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class GaitPlan:
+    """Plans of all speeds as tables over the phase, shape (speeds, SAMPLES + 1, WIDTH), columns as above."""
+
+    froude: Vector
+    stride_time: Vector
+    stance_fraction: Vector
+    tables: NDArray[np.float64]
+    policies: tuple[dict[str, list[float]], ...]
+
+    def bracket(self, froude_speed: float) -> tuple[int, float]:
+        """Return the stored speed below and the weight of the one above; held at both ends."""
+        f = self.froude
+        if len(f) == 1 or froude_speed <= f[0]:
+            return 0, 0.0
+        i = min(int(np.searchsorted(f, froude_speed)) - 1, len(f) - 2)
+        return i, float(min((froude_speed - f[i]) / (f[i + 1] - f[i]), 1.0))
+
+    def rows(self, place: tuple[int, float], left: float, right: float) -> NDArray[np.float64]:
+        """Return the table's rows at the phases of both legs, shape (2, WIDTH)."""
+        i, w = place
+        a, b = (left % 1.0) * SAMPLES, (right % 1.0) * SAMPLES
+        ia, ib = int(a), int(b)
+        u = np.array([[a - ia], [b - ib]])
+        k, k1 = [ia, ib], [ia + 1, ib + 1]
+        low = self.tables[i]
+        out = low[k] * (1.0 - u) + low[k1] * u
+        if w > 0.0:
+            high = self.tables[i + 1]
+            out = out * (1.0 - w) + (high[k] * (1.0 - u) + high[k1] * u) * w
+        return np.asarray(out)
+
+    def stride_time_s(self, place: tuple[int, float], leg_length_m: float) -> float:
+        """Return the duration of a stride [s]."""
+        i, w = place
+        t = self.stride_time[i] if w == 0.0 else (1.0 - w) * self.stride_time[i] + w * self.stride_time[i + 1]
+        return float(t) * float(np.sqrt(leg_length_m / GRAVITY_M_S2))
+
+
+def load_plan(path: Path) -> GaitPlan:
+    """Read a plan file.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing or damaged, or a speed lacks a series.
+    """
+    raw = load(PlanFile, path)
+    speeds = sorted(raw.speeds, key=lambda s: s.froude_speed)
+    try:
+        tables = np.array([_table(s) for s in speeds])
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"{path}: a speed lacks a joint or has rows of unequal length ({error})") from None
+    return GaitPlan(
+        froude=np.array([s.froude_speed for s in speeds]),
+        stride_time=np.array([s.stride_time for s in speeds]),
+        stance_fraction=np.array([s.stance_fraction for s in speeds]),
+        tables=np.concatenate([tables, tables[:, :1]], axis=1),
+        policies=tuple(s.policy for s in speeds),
+    )

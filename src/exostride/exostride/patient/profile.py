@@ -1,0 +1,172 @@
+"""Schema of ``config/patients/*.yaml``: one person, body and impairment.
+
+Impairment acts on muscles, nerves and tissue only. No key can change the gait that the person means to walk.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from exostride.config import StrictModel
+from exostride.model.anthropometry import BodyParameters
+
+Part = Annotated[float, Field(ge=0.0, le=1.0)]
+Factor = Annotated[float, Field(ge=0.2, le=20.0)]
+Range = tuple[float, float]
+
+
+class Strength(StrictModel):
+    """Voluntary strength per muscle group, as a part of that of a healthy person (1: full, 0: plegic)."""
+
+    abduction: Part = 1.0
+    adduction: Part = 1.0
+    hip_flexion: Part = 1.0
+    hip_extension: Part = 1.0
+    knee_flexion: Part = 1.0
+    knee_extension: Part = 1.0
+    dorsiflexion: Part = 1.0
+    plantarflexion: Part = 1.0
+
+
+class StretchReflex(StrictModel):
+    """Exaggerated stretch reflex of one muscle group.
+
+    Torque against stretch: gain times stretch velocity above the threshold, growing with length.
+
+    Attributes
+    ----------
+    gain_nms_rad
+        Torque per stretch velocity [N m s/rad]; 0 switches the reflex off.
+    threshold_rad_s
+        Velocity below which nothing happens (catch on the Tardieu scale).
+    length_gain_1_rad
+        Relative growth of the gain per rad of stretch beyond the joint's neutral angle.
+    delay_s
+        Latency of the reflex arc.
+    limit_nm
+        Largest torque.
+    """
+
+    gain_nms_rad: Annotated[float, Field(ge=0.0, le=60.0)] = 0.0
+    threshold_rad_s: Annotated[float, Field(ge=0.0, le=20.0)] = 0.5
+    length_gain_1_rad: Annotated[float, Field(ge=0.0, le=10.0)] = 1.0
+    delay_s: Annotated[float, Field(ge=0.0, le=0.2)] = 0.035
+    limit_nm: Annotated[float, Field(ge=0.0, le=150.0)] = 40.0
+
+
+class Spasticity(StrictModel):
+    """Stretch reflexes by the muscle group that is stretched."""
+
+    hip_flexors: StretchReflex = StretchReflex()
+    hip_extensors: StretchReflex = StretchReflex()
+    knee_flexors: StretchReflex = StretchReflex()
+    knee_extensors: StretchReflex = StretchReflex()
+    dorsiflexors: StretchReflex = StretchReflex()
+    plantarflexors: StretchReflex = StretchReflex()
+
+
+class Clonus(StrictModel):
+    """Rhythmic bursts of the plantarflexors, set off by a quick stretch under load, 5-7 Hz."""
+
+    torque_nm: Annotated[float, Field(ge=0.0, le=60.0)] = 0.0
+    frequency_hz: Annotated[float, Field(ge=3.0, le=9.0)] = 6.0
+    threshold_rad_s: Annotated[float, Field(gt=0.0, le=20.0)] = 3.0
+    duration_s: Annotated[float, Field(gt=0.0, le=5.0)] = 1.0
+
+
+class Tissue(StrictModel):
+    """Passive stiffness as a multiple of a healthy person's (contracture: above 1)."""
+
+    hip: Factor = 1.0
+    knee: Factor = 1.0
+    ankle: Factor = 1.0
+
+
+class RangeOfMotion(StrictModel):
+    """Measured range of motion of one side [deg], flexion positive; a limit for the robot."""
+
+    hip: Range = (-20.0, 110.0)
+    knee: Range = (0.0, 130.0)
+    ankle: Range = (-40.0, 20.0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in ("hip", "knee", "ankle"):
+            low, high = getattr(self, name)
+            if not low < high:
+                raise ValueError(f"{name}: lower limit {low} deg is not below upper limit {high} deg")
+        return self
+
+
+class Side(StrictModel):
+    """Impairment of one leg.
+
+    ``delay_s`` adds to the conduction time that the person has learned to anticipate; ``slowness`` multiplies
+    the time constant of muscle activation.
+    """
+
+    strength: Strength = Strength()
+    delay_s: Annotated[float, Field(ge=0.0, le=0.15)] = 0.0
+    slowness: Annotated[float, Field(ge=1.0, le=5.0)] = 1.0
+    spasticity: Spasticity = Spasticity()
+    clonus: Clonus = Clonus()
+    tissue: Tissue = Tissue()
+    range_of_motion_deg: RangeOfMotion = RangeOfMotion()
+
+
+class Fatigue(StrictModel):
+    """Rates of fatigue and recovery [1/s] of active muscle (three-compartment model, Xia & Frey Law 2008).
+
+    Defaults: ankle and knee values of Frey-Law, Looft & Heitsman 2012 (J Biomech 45:1803), multiplied by
+    ``factor``; the hip takes their general value. ``rest_factor`` multiplies recovery at rest (Looft 2018).
+    """
+
+    factor: Annotated[float, Field(ge=0.0, le=20.0)] = 1.0
+    rest_factor: Annotated[float, Field(ge=1.0, le=50.0)] = 15.0
+
+
+class Spasms(StrictModel):
+    """Flexor spasms at random times (Poisson), the same torque on hip and knee of one random leg."""
+
+    rate_per_min: Annotated[float, Field(ge=0.0, le=20.0)] = 0.0
+    torque_nm: Annotated[float, Field(ge=0.0, le=120.0)] = 40.0
+    duration_s: Annotated[float, Field(gt=0.0, le=10.0)] = 1.5
+
+
+class Heart(StrictModel):
+    """Heart rate: first-order response to muscular power."""
+
+    rest_bpm: Annotated[float, Field(ge=40.0, le=120.0)] = 70.0
+    bpm_per_w_kg: Annotated[float, Field(ge=0.0, le=60.0)] = 16.0
+    time_constant_s: Annotated[float, Field(gt=0.0, le=300.0)] = 35.0
+    max_bpm: Annotated[float, Field(ge=100.0, le=220.0)] = 185.0
+
+
+class Effort(StrictModel):
+    """How hard the person tries, stride by stride (slacking: Emken et al. 2007, Reinkensmeyer et al. 2009).
+
+    ``e' = retention e + gain |tracking error| / 10 deg``, held between ``floor`` and 1. With retention 1
+    nobody slacks.
+    """
+
+    start: Part = 1.0
+    retention: Annotated[float, Field(ge=0.5, le=1.0)] = 1.0
+    gain: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    floor: Part = 0.3
+
+
+class PatientProfile(StrictModel):
+    """One virtual patient."""
+
+    name: str
+    description: str
+    body: BodyParameters = BodyParameters()
+    left: Side = Side()
+    right: Side = Side()
+    fatigue: Fatigue = Fatigue()
+    spasms: Spasms = Spasms()
+    heart: Heart = Heart()
+    effort: Effort = Effort()
+    motor_noise: Annotated[float, Field(ge=0.0, le=0.3)] = 0.0

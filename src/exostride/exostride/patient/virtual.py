@@ -1,0 +1,238 @@
+"""The virtual patient: body, intention, muscles and reflexes in one step."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exostride.conventions import GRAVITY_M_S2
+from exostride.model.geometry import body_geometry
+from exostride.patient.gait_plan import ANGLE, PELVIS, PELVIS_RATE, GaitPlan
+from exostride.patient.interface import JointDrive, PatientAction, PatientSense
+from exostride.patient.muscles import Muscles
+from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
+from exostride.patient.physiology import EffortLevel, HeartRate, emg
+from exostride.patient.policy import OFFSETS, Drive, Posture, WalkingPolicy
+from exostride.patient.profile import PatientProfile
+from exostride.patient.reflexes import ClonusBursts, FlexorSpasms, StretchReflexes
+from exostride.patient.rhythm import Rhythm, Stage
+from exostride.types import Vector
+
+_STAND_STIFFNESS: Final = np.array([1.0, 0.9, 0.9, 0.9])
+_STAND_DAMPING: Final = np.array([0.08, 0.08, 0.06, 0.06])
+_STAND_ANGLE: Final = np.radians([0.0, 2.0, 4.0, 2.0])
+_PITCH_GAINS: Final = (0.8, 0.25)
+_ROLL_GAINS: Final = (0.6, 0.2)
+_SLOWEST: Final = 1.8
+"""Largest stretch of the stride time below the slowest stored speed."""
+_SPEED_BLEND_S: Final = 0.15
+_SIDE: Final = np.array([1.0, -1.0])
+
+
+class _Part(Protocol):
+    def reset(self) -> None: ...
+
+
+def attitude(orientation: Vector) -> tuple[float, float, float]:
+    """Return roll, pitch, yaw [rad] of a quaternion xyzw (rotations about z, then y, then x)."""
+    x, y, z, w = orientation.tolist()
+    pitch = np.arcsin(min(max(2.0 * (w * y - z * x), -1.0), 1.0))
+    roll = np.arctan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
+    yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
+    return float(roll), float(pitch), float(yaw)
+
+
+class VirtualPatient:
+    """One person on the belt: a deterministic function of their senses, their state and a seed.
+
+    The person means to walk the plan's gait at the belt's speed, always; what comes of it depends on muscles,
+    nerves and tissue. ``step`` takes the body's true state (a nervous system has it) and returns torque,
+    stiffness and damping of every joint until the next tick.
+    """
+
+    def __init__(self, profile: PatientProfile, plan: GaitPlan, period_s: float, seed: int = 0) -> None:
+        self.profile, self.plan, self.period_s = profile, plan, period_s
+        self.leg_m = body_geometry(profile.body).leg_length
+        mass = profile.body.mass_kg
+        self.weight_n = mass * GRAVITY_M_S2
+        self.moment_nm = self.weight_n * self.leg_m
+        self.time_s = float(np.sqrt(self.leg_m / GRAVITY_M_S2))
+        self.froude_m_s = float(np.sqrt(self.leg_m * GRAVITY_M_S2))
+        self.policy = WalkingPolicy(plan)
+        self.rhythm = Rhythm(period_s)
+        self.muscles = Muscles(profile, period_s)
+        self.stretch = StretchReflexes(profile, period_s)
+        self.clonus = [ClonusBursts(s.clonus, period_s) for s in (profile.left, profile.right)]
+        self.spasms = FlexorSpasms(profile, period_s, seed)
+        self.heart = HeartRate(profile.heart, mass, period_s)
+        self.effort = EffortLevel(profile.effort)
+        scale = self.moment_nm / REFERENCE_SCALE_NM
+        self._tissue = scale * np.array(
+            [[s.tissue.hip, s.tissue.knee, s.tissue.ankle] for s in (profile.left, profile.right)]
+        )
+        self._healthy_tissue = scale
+        self._seed = seed
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to standing, rested."""
+        parts: tuple[_Part, ...] = (
+            self.rhythm,
+            self.muscles,
+            self.stretch,
+            *self.clonus,
+            self.spasms,
+            self.heart,
+            self.effort,
+        )
+        for part in parts:
+            part.reset()
+        self._random = np.random.default_rng([self._seed, 7])
+        self._noise = np.zeros((2, 4))
+        self.speed_m_s = 0.0
+
+    def set_policy(self, flat: Vector) -> None:
+        """Walk with one set of feedback gains at every speed (for fits)."""
+        self.policy.set_gains(flat)
+
+    def seed(self, seed: int) -> None:
+        """Draw motor noise from another seed after the next :meth:`reset`."""
+        self._seed = seed
+
+    # ------------------------------------------------------------------ one tick
+
+    def step(self, t: float, sense: PatientSense) -> PatientAction:
+        """Return what the joints do until the next tick."""
+        del t
+        angle, velocity = sense.angle_rad.reshape(2, 4), sense.velocity_rad_s.reshape(2, 4)
+        load = np.maximum(sense.ground_force_n[2::3], 0.0) / self.weight_n
+        self.speed_m_s += (sense.belt_speed_m_s - self.speed_m_s) * self.period_s / _SPEED_BLEND_S
+        place = self.plan.bracket(abs(self.speed_m_s) / self.froude_m_s)
+        gains = self.policy.gains(place)
+        stride_s = self._stride_time(place)
+        self.rhythm.step(sense.belt_speed_m_s, load, stride_s, float(gains[OFFSETS["phase_reset"]]))
+        phase = self.rhythm.phases()
+        rows = self.plan.rows(place, phase[0], phase[1])
+        loading = max(1.0 - sense.unloading_n / self.weight_n, 0.2)
+        posture = self._posture(sense, rows[0], load, self.time_s / stride_s)
+        drive = self.policy.drive(rows, phase, self.time_s / stride_s, posture, gains, loading)
+        if self.rhythm.blend < 1.0:
+            drive = self._blend_standing(drive, posture)
+        return self._act(sense, angle, velocity, load, drive, phase)
+
+    def _stride_time(self, place: tuple[int, float]) -> float:
+        stride = self.plan.stride_time_s(place, self.leg_m)
+        slowest = float(self.plan.froude[0]) * self.froude_m_s
+        speed = abs(self.speed_m_s)
+        return stride * min(slowest / max(speed, 1e-3), _SLOWEST) if speed < slowest else stride
+
+    def _posture(self, sense: PatientSense, row: Vector, load: Vector, rate: float) -> Posture:
+        roll, pitch, _ = attitude(sense.pelvis_orientation)
+        blend = self.rhythm.blend
+        plan, plan_rate = blend * row[PELVIS], blend * rate * row[PELVIS_RATE]
+        x, y, z = (sense.pelvis_position_m / self.leg_m).tolist()
+        vx, vy, _ = (sense.pelvis_velocity_m_s / self.froude_m_s).tolist()
+        spin = sense.pelvis_rate_rad_s * self.time_s
+        return Posture(
+            pitch=pitch - plan[0],
+            roll=roll - plan[1],
+            pitch_rate=float(spin[1] - plan_rate[0]),
+            roll_rate=float(spin[0] - plan_rate[1]),
+            forward=x - plan[2],
+            sideways=y - plan[3],
+            forward_velocity=vx - plan_rate[2],
+            sideways_velocity=vy - plan_rate[3],
+            height=z - row[PELVIS][4],
+            load=load,
+        )
+
+    def _blend_standing(self, drive: Drive, p: Posture) -> Drive:
+        """Mix the gait with quiet standing: stiff legs, trunk held by both hips."""
+        b = self.rhythm.blend
+        a = 1.0 - b
+        balance = np.zeros((2, 4))
+        balance[:, 1] = -0.5 * (_PITCH_GAINS[0] * p.pitch + _PITCH_GAINS[1] * p.pitch_rate)
+        balance[:, 0] = 0.5 * _SIDE * (_ROLL_GAINS[0] * p.roll + _ROLL_GAINS[1] * p.roll_rate)
+        return Drive(
+            model=b * drive.model,
+            model_rate=b * drive.model_rate,
+            balance=b * drive.balance + a * balance,
+            stiffness=b * drive.stiffness + a * _STAND_STIFFNESS,
+            damping=b * drive.damping + a * _STAND_DAMPING,
+            angle=b * drive.angle + a * _STAND_ANGLE,
+            rate=b * drive.rate,
+        )
+
+    # ------------------------------------------------------------------ body
+
+    def _act(
+        self,
+        sense: PatientSense,
+        angle: NDArray[np.float64],
+        velocity: NDArray[np.float64],
+        load: Vector,
+        drive: Drive,
+        phase: Vector,
+    ) -> PatientAction:
+        muscles, effort = self.muscles, self.effort.level
+        both = np.concatenate([angle[:, 1:], drive.angle[:, 1:]])
+        moment, stiffening = passive_moment(both)
+        model = drive.model * self.moment_nm
+        model[:, 1:] -= self._healthy_tissue * moment[2:]
+        meant = muscles.step(model, drive.model_rate * (self.moment_nm / self.time_s), effort)
+        tone = muscles.tone * effort
+        stiffness = drive.stiffness * self.moment_nm
+        stiffness[:, 1:] = np.maximum(stiffness[:, 1:] - self._healthy_tissue * stiffening[:2], 0.0)
+        stiffness *= tone
+        damping = drive.damping * (self.moment_nm * self.time_s) * tone
+        rate = drive.rate / self.time_s
+        error = drive.angle - angle
+        hold = stiffness * error + damping * (rate - velocity)
+        wanted = meant + drive.balance * self.moment_nm * tone + hold
+        torque = muscles.limit(wanted) - hold
+        torque += self._tremble(meant)
+        reflex = self.stretch.step(angle[:, 1:], velocity[:, 1:])
+        reflex[:, 2] += [c.step(float(velocity[i, 3]), float(load[i])) for i, c in enumerate(self.clonus)]
+        spasm = self.spasms.step()
+        torque[:, 1:] += reflex + spasm
+        passive = np.zeros((2, 4))
+        passive[:, 1:] = self._tissue * moment[:2]
+        tissue_stiffness = np.zeros((2, 4))
+        tissue_stiffness[:, 1:] = self._tissue * stiffening[:2]
+        self._live(error, torque + hold, velocity)
+        return PatientAction(
+            active=JointDrive(
+                torque.ravel(), stiffness.ravel(), damping.ravel(), drive.angle.ravel(), rate.ravel()
+            ),
+            passive=JointDrive(
+                torque_nm=passive.ravel(),
+                stiffness_nm_rad=tissue_stiffness.ravel(),
+                reference_rad=sense.angle_rad,
+            ),
+            spasm_torque_nm=spasm.ravel(),
+            phase=phase,
+            heart_rate_bpm=self.heart.bpm,
+            emg=emg(torque + hold, self.profile.body.mass_kg),
+        )
+
+    def _tremble(self, torque: NDArray[np.float64]) -> NDArray[np.float64] | float:
+        """Return motor noise proportional to the torque (Jones, Hamilton & Wolpert 2002), 5 Hz wide."""
+        size = self.profile.motor_noise
+        if size == 0.0:
+            return 0.0
+        keep = np.exp(-2.0 * np.pi * 5.0 * self.period_s)
+        self._noise = keep * self._noise + np.sqrt(1.0 - keep**2) * self._random.standard_normal((2, 4))
+        return size * self._noise * np.abs(torque)
+
+    def _live(
+        self, error: NDArray[np.float64], active: NDArray[np.float64], velocity: NDArray[np.float64]
+    ) -> None:
+        self.heart.step(float(np.abs(active * velocity).sum()))
+        self.effort.feel(float(np.abs(error[:, 1:]).mean()))
+        if self.rhythm.struck[0]:
+            self.effort.stride()
+
+
+__all__ = ["ANGLE", "Stage", "VirtualPatient", "attitude"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from exostride.plant.config import BeltConfig
 from exostride.types import EnvironmentCommand, EnvironmentFault
 
@@ -37,10 +39,11 @@ class BeltFirmware:
     def command(self, command: EnvironmentCommand) -> None:
         """Take a commanded speed and acceleration, clipped to the machine's own limits.
 
-        The stop contactor (``belt_stop``) has its own wires and works with the link down.
+        The stop contactor (``belt_stop``) has its own wires and works with the link down. A command with
+        a value that is not finite counts as none.
         """
         self._contactor = command.belt_stop
-        if not self.link_up:
+        if not (self.link_up and isfinite(command.belt_speed_m_s + command.belt_acceleration_m_s2)):
             return
         self._silent_steps = 0
         if self._latched:

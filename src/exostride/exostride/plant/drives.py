@@ -6,6 +6,8 @@ tick and its own encoders at every physics step; it knows neither ROS nor the ke
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,15 @@ _BITS = np.arange(N_JOINTS)
 
 def _six(values: tuple[float, float, float]) -> Vector:
     return np.array(values * 2, dtype=np.float64)
+
+
+def _finite(c: DriveCommand) -> bool:
+    """Return whether every value of a command is finite (infinite bounds would be no bounds)."""
+    with np.errstate(invalid="ignore"):
+        total = c.torque_nm + c.stiffness_nm_rad + c.damping_nms_rad + c.reference_rad
+        total = total + c.reference_velocity_rad_s + c.low_nm + c.high_nm
+        total = total + c.protective_nm + c.protective_damping_nms_rad
+        return isfinite(float(total.sum()))
 
 
 def _wish(command: tuple[float, ...], q: float, v: float, rating: float) -> float:
@@ -82,9 +93,12 @@ class DriveBank:
         return max(0.0, self.charge_j / (self._config.battery_wh * 3600.0))
 
     def command(self, command: DriveCommand) -> None:
-        """Take the kernel's command, if the link to the drives is up; safe torque off has its own wires."""
+        """Take the kernel's command, if the link to the drives is up; safe torque off has its own wires.
+
+        A command with a value that is not finite counts as none.
+        """
         self._power(command.safe_off)
-        if not self.link_up:
+        if not (self.link_up and _finite(command)):
             return
         self._silent_steps = 0
         self._tripped = False

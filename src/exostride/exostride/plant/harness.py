@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 from exostride.conventions import GRAVITY_M_S2
 from exostride.plant.config import HarnessConfig
@@ -67,8 +68,8 @@ class HarnessFirmware:
         self._lock(length_m, 0.0)
 
     def command(self, command: EnvironmentCommand, length_m: float, tension_n: float) -> None:
-        """Take an action, kind of support and unloading [% of body weight]."""
-        if not self.link_up:
+        """Take an action, kind of support and unloading [% of body weight]; one not finite counts as none."""
+        if not (self.link_up and isfinite(command.unloading_percent)):
             return
         self._silent_steps = 0
         self._tripped = False
@@ -89,7 +90,7 @@ class HarnessFirmware:
         self._settled_s = 0.0
         if action is HarnessAction.UNLOAD:
             # Take over bumpless from the braked cable.
-            self._set_n = self._actual_n = max(tension_n, 0.0)
+            self._set_n = self._actual_n = min(max(tension_n, 0.0), self._config.force_max_n)
             self._spring_length = length_m
             self.law.locked = False
         elif not locked_before:

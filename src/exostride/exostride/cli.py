@@ -31,6 +31,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "phase": ("exostride.bench.phase:command", "Gait phase estimators against recorded walkers."),
     "loop": ("exostride.bench.loop:command", "Latency, period and CPU of the ROS 2 graph."),
     "sim": ("exostride.bench.sim:command", "Speed of the virtual-clock runner and where its time goes."),
+    "recording": ("exostride.bench.recording:command", "Writing and reading of bags, beside rosbags."),
 }
 
 

@@ -234,6 +234,37 @@ def test_full_disk_keeps_every_chunk_that_fitted(
     assert len(kept) == status.messages and taken - len(kept) <= 8192 // 990 + 1
 
 
+def test_a_disk_that_fails_to_sync_leaves_no_bag_that_looks_whole(
+    tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = BagWriter(tmp_path / "bag", options=options())
+    fill(writer, 20)
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("os.fsync", fail)
+    writer.close()
+    monkeypatch.undo()
+    assert not list((tmp_path / "bag").glob("*.mcap")) and not (tmp_path / "bag" / "metadata.yaml").exists()
+    assert "Input/output error" in writer.status().message
+    report = recover(tmp_path / "bag")
+    assert report.output is not None and report.messages["/exo/state"] == 20
+
+
+def test_the_helper_thread_writes_what_is_waiting(tmp_path: Path) -> None:
+    quick = WriterOptions(sync_interval_s=0.02, start_free_bytes=0, stop_free_bytes=0)
+    with BagWriter(tmp_path / "bag", options=quick) as writer:
+        before = writer.status().bytes_written
+        fill(writer, 1)
+        deadline = time.monotonic() + 20
+        while writer.status().bytes_written == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert writer.status().bytes_written > before
+    with BagReader(tmp_path / "bag") as bag:
+        assert len(bag.read("exo/state")) == 1
+
+
 _CHILD = """
 import sys, time
 from pathlib import Path

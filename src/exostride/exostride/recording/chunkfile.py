@@ -96,6 +96,7 @@ class ChunkFile:
         self.statistics = Statistics()
         self.size = 0
         self.pending = 0
+        self.finished = False
         self._buffer = bytearray()
         self._index: dict[int, list[int]] = {}
         self._begin = self._end = 0
@@ -213,7 +214,7 @@ class ChunkFile:
         self.statistics.metadatas += 1
 
     def finish(self) -> None:
-        """Write the open chunk and the summary, and close the file."""
+        """Write the open chunk and the summary; nothing can be added then."""
         self.flush()
         groups = [
             (Op.SCHEMA, b"".join(schema.pack() for schema in self._schemas)),
@@ -224,9 +225,9 @@ class ChunkFile:
             (Op.METADATA_INDEX, bytes(self._metadata_index)),
         ]
         self._write(records.closing(groups, self.size))
-        self._stream.close()
+        self.finished = True
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         """Close the file as it is."""
         self._stream.close()
 

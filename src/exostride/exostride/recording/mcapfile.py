@@ -16,6 +16,8 @@ from exostride.recording.records import MAGIC, MESSAGE_HEAD, RECORD_HEAD, Channe
 
 _FOOTER_SIZE: Final = records.FOOTER.size + len(MAGIC)
 _HEAD: Final = RECORD_HEAD.size
+_FORGET: Final = 1 << 24
+"""Bytes after which the pages read so far are given back."""
 
 
 class Cursor:
@@ -162,6 +164,7 @@ class McapFile:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "empty"
             raise InputError(f"{path}: can't be read ({reason})") from None
+        self._seen = 0
         if self.data[: len(MAGIC)] != MAGIC:
             raise InputError(f"{path}: not an MCAP file (wrong first bytes)")
         if self.data[-len(MAGIC) :] != MAGIC or len(self.data) < len(MAGIC) + _FOOTER_SIZE:
@@ -275,6 +278,11 @@ class McapFile:
         InputError
             The chunk is damaged.
         """
+        self._seen += segment.length
+        if self._seen > _FORGET:
+            # Pages once read count as ours; a long bag would fill the memory with them.
+            self.data.madvise(mmap.MADV_DONTNEED)
+            self._seen = 0
         if not segment.chunked:
             return self.data[segment.start : segment.start + segment.length]
         body = self.body(segment.start, Op.CHUNK)

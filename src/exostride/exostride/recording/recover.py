@@ -218,9 +218,9 @@ class _Recovery:
                 else:
                     self._carry(bytes(data[piece.start + _HEAD : piece.end]), piece.op, file)
             file.finish()
-        except BaseException:
-            file.abandon()
-            raise
+            os.fsync(file.fileno())
+        finally:
+            file.close()
         totals = file.statistics
         self._spans.append(FileSpan(path.name, totals.begin, totals.end, totals.messages))
         self._report.files += 1

@@ -299,15 +299,18 @@ class BagWriter:
         self._done.append(FileSpan(path.name, totals.begin, totals.end, totals.messages))
         try:
             information = self._information()
-            file.add_metadata("rosbag2", {"serialized_metadata": bagyaml.dump(information)})
-            os.fdatasync(file.fileno())
-            file.finish()
+            if not file.finished:
+                file.add_metadata("rosbag2", {"serialized_metadata": bagyaml.dump(information)})
+                file.finish()
+            # The name says that the file is whole: its bytes must be on the disk before it does.
+            os.fsync(file.fileno())
         except OSError:
             self._done.pop()
             raise
         for topic in self._topics.values():
             topic.written = self._written(topic)
         self._file = None
+        file.close()
         self._bytes_done += file.size
         path.with_name(path.name + ACTIVE_SUFFIX).replace(path)
         self._sync_folder()
@@ -360,7 +363,7 @@ class BagWriter:
             self._complete_file()
             self._message = f"{what}: recording ended, bag complete up to the last chunk"
         except OSError:
-            file.abandon()
+            file.close()
             self._file = None
             self._message = f"{what}: recording ended without index; run 'exostride recover {self.folder}'"
 

@@ -91,7 +91,7 @@ class HardwareNode(ManagedNode):
             given = {"patient": self._patient, "robot": self._robot, "seed": self._seed, **given}
             return {key: value for key, value in given.items() if value != ""}
         if self._recording:
-            given["recording"] = self._recording
+            given["file"] = self._recording
         return given
 
     def begin(self) -> None:

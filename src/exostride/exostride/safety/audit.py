@@ -44,8 +44,11 @@ class Verdict:
 
 
 def _digest(previous: str, body: dict[str, Any]) -> str:
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256((previous + text).encode("ascii")).hexdigest()
+    return hashlib.sha256((previous + _line(body)).encode("ascii")).hexdigest()
+
+
+def _line(body: dict[str, Any]) -> str:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 class AuditLog:
@@ -81,7 +84,7 @@ class AuditLog:
                 "detail": entry.detail,
             }
             self._hash = _digest(self._hash, body)
-            self._file.write(json.dumps({**body, "hash": self._hash}, sort_keys=True) + "\n")
+            self._file.write(_line({**body, "hash": self._hash}) + "\n")
             self._count += 1
         self._file.flush()
 
@@ -135,6 +138,8 @@ def _check(line: bytes, count: int, previous: str) -> tuple[str, str]:
         return "not JSON", ""
     if not isinstance(body, dict):
         return "not an object", ""
+    if _line(body).encode("ascii") != line:
+        return "not as it was written", ""
     claimed = body.pop("hash", None)
     if body.get("n") != count:
         return f"entry number {body.get('n')!r}, expected {count}: deleted, inserted or reordered", ""

@@ -97,9 +97,15 @@ class Conductor:
                 while time.monotonic() < pause:
                     yield
             yield from self._patiently([self._call(name, Transition.TRANSITION_DEACTIVATE)])
-        shutdown = (Transition.TRANSITION_INACTIVE_SHUTDOWN, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
-        for transition in shutdown:
-            yield from self._patiently([self._call(name, transition) for name in self._names], 0.3)
+        left = self._names
+        # A node is inactive by now, or was never configured.
+        for transition in (
+            Transition.TRANSITION_INACTIVE_SHUTDOWN,
+            Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
+        ):
+            futures = {name: self._call(name, transition) for name in left}
+            yield from self._patiently(list(futures.values()), 0.3)
+            left = tuple(name for name, future in futures.items() if future.done() and not _succeeded(future))
 
     def is_inactive(self, name: str) -> Steps:
         """Return whether a node is there and inactive."""

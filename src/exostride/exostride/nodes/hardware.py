@@ -40,6 +40,8 @@ _WARM_UP_S: Final = 2.0
 _STOP_TICKS_S: Final = 1.5
 """Longest time that the kernel brakes belt and joints after a signal to end [s of control time]."""
 _STILL_M_S: Final = 0.01
+_ALONE_S: Final = 5.0
+"""Wall time without any permit after which nobody is left to end this node [s]."""
 
 
 class HardwareNode(ManagedNode):
@@ -97,7 +99,7 @@ class HardwareNode(ManagedNode):
     def begin(self) -> None:
         """Start the clock at tick 0."""
         self._pacer = Pacer(self._period, time.monotonic())
-        self._told_s = time.monotonic()
+        self._told_s = self._permitted_s = time.monotonic()
         self._begun_s: float | None = None
         self._tick(0)
 
@@ -153,6 +155,8 @@ class HardwareNode(ManagedNode):
 
     def _take(self, name: str, value: AssistCommand | EnvironmentCommand | SafetyPermit) -> None:
         self._joiner.put(name, value.seq, value)
+        if name == "permit":
+            self._permitted_s = time.monotonic()
         reading = self._reading
         if reading is not None and self._joiner.has(reading.exo.seq, _INPUTS):
             self._answer(reading)
@@ -188,6 +192,11 @@ class HardwareNode(ManagedNode):
         if now_s - self._told_s >= 1.0:
             self._told_s = now_s
             self._tell()
+        if now_s - self._permitted_s > _ALONE_S:
+            self.fail(f"no safety/permit for {_ALONE_S:g} s: braking, and ending")
+            self.active = False
+            self.end()
+            return 0.0
         if self._reading is not None:
             left = self._answer_by - now_s
             if left > 0.0:

@@ -45,6 +45,10 @@ _PACED_SHARE: Final = 0.3
 """The same when paced, as a share of the control period."""
 _LEAVE_S: Final = 1.0
 """From the last state of a session that is over to the end of this node [s]."""
+_SESSION_LOST_S: Final = 3.0
+"""Silence of the session after which this node ends, if all is at rest [s of control time]."""
+_OVER: Final = (SessionPhase.FINISHED, SessionPhase.ABORTED)
+_AT_REST: Final = (SupervisorState.IDLE, SupervisorState.E_STOP, SupervisorState.FAULT)
 _SESSION_LOST_TICKS: Final = 5 * STRIDE
 _INPUTS: Final = ("exo", "environment", "applied", "phase", "command")
 
@@ -177,15 +181,21 @@ class SafetyNode(PlainNode):
         return IDLE_POLL_S
 
     def _watch_end(self, now_s: float) -> None:
-        over = self._session is not None and self._session.phase in (
-            SessionPhase.FINISHED,
-            SessionPhase.ABORTED,
-        )
+        """End after the session; or, when the session is lost, after the stop that this leads to."""
+        over = self._session is not None and self._session.phase in _OVER
+        stopped = self._state.state >= SupervisorState.SOFT_STOP
+        code = ExitCode.SAFETY_STOP if stopped else ExitCode.OK
         if over and self._last_state_s is not None and now_s - self._last_state_s > _LEAVE_S:
-            stopped = self._state.state >= SupervisorState.SOFT_STOP
-            self.stop(ExitCode.SAFETY_STOP if stopped else ExitCode.OK)
+            self.stop(code)
+        elif self._session_lost() and self._state.state in _AT_REST:
+            self.fail("the session node is gone: stopped, and ending", ExitCode.FAILED)
         else:
             self.watch_clock(now_s)
+
+    def _session_lost(self) -> bool:
+        """Return whether a session that was there has been silent for longer than its reaction takes."""
+        silent = self._seq - self._session.seq if self._session is not None else 0
+        return silent * self._period > _SESSION_LOST_S
 
     # ------------------------------------------------------------------ operator
 

@@ -4,8 +4,10 @@ import mujoco
 import numpy as np
 import pytest
 
+from exostride.errors import DeviceError
 from exostride.model.anthropometry import BodyParameters
 from exostride.patient.interface import JointDrive, PatientAction
+from exostride.plant.checks import cuff_margin, sole
 from exostride.plant.plant import Plant, guidance_wrench
 from exostride.types import DriveCommand, EnvironmentFault, HarnessAction, SupportKind
 
@@ -234,6 +236,26 @@ def test_the_same_start_gives_the_same_bits_also_after_reset(make_plant, output,
     other.reset()
     run(other, 120, command)
     assert np.array_equal(plant.data.qpos, other.data.qpos)
+
+
+def test_a_diverged_simulation_is_an_error_and_no_silent_restart(make_plant, output, run):
+    plant = make_plant()
+    plant.world.model.actuator_biasprm[plant.world.a_cuff, 1] *= 1e5
+    plant.disturbances.push("shank_left", [80.0, 0, 0], [0, 0, 0], 0.0, 0.05)
+    with pytest.raises(DeviceError, match=r"diverged at \d"):
+        run(plant, 400, output())
+
+
+def test_cuffs_are_stable_with_margin(config):
+    stable, unstable = cuff_margin(config)
+    assert stable >= 16.0
+    assert stable < unstable < float("inf")
+
+
+def test_the_shoe_is_as_soft_as_a_shoe(config):
+    compression, stiffness = sole(config)
+    assert 0.0005 < compression < 0.006
+    assert 50e3 < stiffness < 500e3
 
 
 def test_ground_surface_has_no_belt(make_plant, output, run):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import mujoco
 import numpy as np
 
 from exostride.conventions import N_JOINTS
+from exostride.errors import DeviceError
 from exostride.model.anthropometry import BodyParameters
 from exostride.patient.interface import JointDrive, PatientAction, PatientModel, PatientSense
 from exostride.plant.belt import BeltFirmware
@@ -155,7 +157,13 @@ class Plant:
         return -float(self.data.qvel[self.world.belt_v]) if self.world.belt_v >= 0 else 0.0
 
     def advance(self, steps: int) -> DriveApplied:
-        """Advance the physics by ``steps`` steps (at most a third of the tape's length)."""
+        """Advance the physics by ``steps`` steps (at most a third of the tape's length).
+
+        Raises
+        ------
+        DeviceError
+            The physics has diverged.
+        """
         self.tape.make_room(steps)
         model, data, tape = self.world.model, self.data, self.tape
         q, v, ctrl, drives = self.world.exo_q, self.world.exo_v, self.data.ctrl, self.world.a_drive
@@ -183,6 +191,11 @@ class Plant:
             tape.record(self.tension_n)
         self._recentre()
         tape.close()
+        if not isfinite(float(tape.mean.sum())):
+            raise DeviceError(
+                f"simulation diverged at {self.time_s:.3f} s: take softer cuffs or contacts, or a smaller "
+                "physics timestep_s, in the plant's configuration"
+            )
         self._sense = None
         return self._applied(steps)
 

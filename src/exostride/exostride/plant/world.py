@@ -120,6 +120,8 @@ def _set_options(spec: mujoco.MjSpec, config: PlantConfig) -> None:
     option.impratio = config.physics.friction_to_normal_ratio
     option.iterations = config.physics.iterations
     option.ls_iterations = config.physics.line_search_iterations
+    # A body that has flown apart must be an error, not a silent new start.
+    option.disableflags = int(option.disableflags) | int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
     # The model is small, and MuJoCo 4.0.0 factors sparse Hessians wrongly (its issue 3767).
     option.jacobian = mujoco.mjtJacobian.mjJAC_DENSE
 

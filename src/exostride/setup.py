@@ -55,11 +55,18 @@ setup(
             "default = exostride.gait.phase.default:default",
         ],
         "exostride.controllers": [
+            "adaptive_rbf = exostride.control.adaptive_rbf:AdaptiveRbfController",
+            "error_augmentation = exostride.control.challenge:ErrorAugmentationController",
+            "error_based = exostride.control.error_based:ErrorBasedController",
+            "foot_drop = exostride.control.foot_drop:FootDropController",
             "force_field = exostride.control.force_field:ForceFieldController",
             "guidance = exostride.control.guidance:GuidanceController",
             "impedance = exostride.control.impedance:ImpedanceController",
+            "minimal = exostride.control.minimal:MinimalController",
             "path_control = exostride.control.path_control:PathController",
             "position = exostride.control.guidance:PositionController",
+            "resistance = exostride.control.challenge:ResistanceController",
+            "subtasks = exostride.control.subtasks:SubtaskController",
             "transparent = exostride.control.transparent:TransparentController",
         ],
         "exostride.environment_laws": [

@@ -3,15 +3,22 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from exostride.control.adaptive_rbf import AdaptiveRbfController
+from exostride.control.challenge import ErrorAugmentationController, ResistanceController
 from exostride.control.context import ControlContext
+from exostride.control.error_based import ErrorBasedController
+from exostride.control.foot_drop import FootDropController
 from exostride.control.force_field import ForceFieldController
 from exostride.control.guidance import GuidanceController, PositionController
 from exostride.control.impedance import ImpedanceController
+from exostride.control.minimal import MinimalController
 from exostride.control.path_control import PathController
 from exostride.control.settings import BOUNDS, problems
+from exostride.control.subtasks import SubtaskController
 from exostride.control.transparent import TransparentController
 from exostride.control.treadmill import TreadmillLaw
 from exostride.gait.reference import load_reference
@@ -24,11 +31,18 @@ CONTEXT = ControlContext(
 )
 
 LAWS = [
+    AdaptiveRbfController,
+    ErrorAugmentationController,
+    ErrorBasedController,
+    FootDropController,
     ForceFieldController,
     GuidanceController,
     ImpedanceController,
+    MinimalController,
     PathController,
     PositionController,
+    ResistanceController,
+    SubtaskController,
     TransparentController,
 ]
 STIFFEST_NM_RAD = 700.0
@@ -59,8 +73,13 @@ states = st.builds(
     joint_valid=st.integers(0, 63),
     angle_rad=vector(6),
     velocity_rad_s=vector(6),
+    cuff_torque_nm=vector(6),
+    foot_force_n=vector(6),
+    foot_cop_m=vector(4),
     pelvis_position_m=vector(3),
     pelvis_velocity_m_s=vector(3),
+    pelvis_orientation=vector(4),
+    pelvis_accel_m_s2=vector(3),
 )
 
 
@@ -89,6 +108,7 @@ def valid_settings(draw):
 
 
 @pytest.mark.parametrize("law_type", LAWS)
+@hypothesis_settings(max_examples=30, deadline=None)
 @given(inputs=st.lists(st.tuples(states, phases), min_size=1, max_size=12), settings=valid_settings())
 def test_assistance_is_finite_and_bounded_for_any_input(law_type, inputs, settings):
     law = law_type(CONTEXT)

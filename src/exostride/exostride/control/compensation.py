@@ -1,11 +1,11 @@
 r"""Torque with which the exoskeleton's legs carry themselves.
 
-.. math:: \tau_{comp} = g(q) + C(q, \dot q)\dot q + s\,M(q)\,\hat{\ddot q}
-          + F_c \tanh(\dot q/\omega_0) + F_v \dot q
+.. math:: \tau_{comp} = s_g\,[g(q) + C(q, \dot q)\dot q] + s_m\,M(q)\,\hat{\ddot q}
+          + s_f\,[F_c \tanh(\dot q/\omega_0) + F_v \dot q]
 
 from the Pinocchio model with the measured pelvis orientation, with Coulomb and viscous friction from
-the joint table and a share s < 1 of the inertia on a filtered acceleration. The frame carries the pelvis
-part of the robot, the drives carry the legs.
+the joint table and a share s_m < 1 of the inertia on a filtered acceleration. The frame carries the
+pelvis part of the robot, the drives carry the legs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from exostride.model.dynamics import LegDynamics
 from exostride.model.joints import joint_table
 from exostride.types import ExoState, Signal, Vector
 
+_ALL = (1 << N_JOINTS) - 1
+_ACCELERATION_RAD_S2 = 200.0
+
 
 class CompensationParameters(StrictModel):
     """Share of each part that is compensated [1], friction's velocity scale [rad/s], filter [s].
@@ -28,7 +31,7 @@ class CompensationParameters(StrictModel):
     smaller because its acceleration comes late by the filter.
     """
 
-    gravity: float = Field(1.0, ge=0.0, le=1.0)
+    gravity: float = Field(1.0, gt=0.0, le=1.0)
     friction: float = Field(0.8, ge=0.0, lt=1.0)
     inertia: float = Field(0.5, ge=0.0, lt=1.0)
     friction_rad_s: float = Field(0.15, gt=0.0)
@@ -46,6 +49,10 @@ class RobotCompensation:
         rows = [joint_table()[name] for name in JOINTS]
         self._coulomb = self._p.friction * np.array([row.friction_nm for row in rows])
         self._viscous = self._p.friction * np.array([row.damping_nms_rad for row in rows])
+        self._steep = 1.0 / self._p.friction_rad_s
+        # With the inertia's share relative to gravity's on the acceleration, one pass of inverse
+        # dynamics gives all three parts.
+        self._relative = self._p.inertia / self._p.gravity
         self._period = period_s
         self._share = period_s / (period_s + self._p.filter_s)
         self._last: Vector | None = None
@@ -54,18 +61,16 @@ class RobotCompensation:
     def step(self, state: ExoState) -> Vector:
         """Return the compensation torque (6,) [N m]; zero where the joints are not all measured."""
         q, qd = state.angle_rad, state.velocity_rad_s
-        if state.joint_valid != (1 << N_JOINTS) - 1 or not (
-            np.all(np.isfinite(q)) and np.all(np.isfinite(qd))
-        ):
+        if state.joint_valid != _ALL or not (np.isfinite(q).all() and np.isfinite(qd).all()):
             self._last = None
             return np.zeros(N_JOINTS)
-        upright = not state.available & Signal.PELVIS or not np.all(np.isfinite(state.pelvis_orientation))
+        upright = not state.available & Signal.PELVIS or not np.isfinite(state.pelvis_orientation).all()
         self._dynamics.set_pelvis(None if upright else state.pelvis_orientation)
         if self._last is not None:
-            raw = np.clip((qd - self._last) / self._period, -200.0, 200.0)
+            raw = (qd - self._last) / self._period
+            raw = np.minimum(np.maximum(raw, -_ACCELERATION_RAD_S2), _ACCELERATION_RAD_S2)
             self._acceleration = self._acceleration + self._share * (raw - self._acceleration)
         self._last = qd
-        torque = self._p.gravity * self._dynamics.torque(q, qd, np.zeros(N_JOINTS))
-        torque += self._p.inertia * self._dynamics.inertia_torque(q, self._acceleration)
-        torque += self._coulomb * np.tanh(qd / self._p.friction_rad_s) + self._viscous * qd
+        torque = self._p.gravity * self._dynamics.torque(q, qd, self._relative * self._acceleration)
+        torque += self._coulomb * np.tanh(self._steep * qd) + self._viscous * qd
         return torque

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from exostride.gait.reference import ReferenceGait
+from exostride.model.anthropometry import BodyParameters
+from exostride.model.description import DEFAULT_BODY
+from exostride.model.geometry import BodyGeometry, body_geometry
 from exostride.types import ExoState, Vector
 
 
@@ -21,7 +24,8 @@ class ControlContext:
     """Facts a law may rely on for a whole session.
 
     ``torque_limit_nm`` (6,) is the largest active torque the kernel will let through;
-    ``leg_length_m`` is measured from the hip centre to the floor.
+    ``leg_length_m`` is measured from the hip centre to the floor; ``body`` are the walker's
+    measurements, for laws that need more than a length.
     """
 
     period_s: float
@@ -30,3 +34,9 @@ class ControlContext:
     torque_limit_nm: Vector
     reference: ReferenceGait
     compensation: Compensation | None = None
+    body: BodyParameters = DEFAULT_BODY
+
+    @property
+    def geometry(self) -> BodyGeometry:
+        """Lengths and contact points of the walker's legs."""
+        return body_geometry(self.body)

@@ -1,80 +1,146 @@
-r"""Assistance level that fades with success and returns with error, joint by joint, stride by stride.
+r"""Assistance level that fades with success and returns with error, for each joint and part of the step.
 
-After Emken, Benitez & Reinkensmeyer, "Human-robot cooperative movement training: learning a novel
-sensory motor transformation during walking with robotic assistance-as-needed", J NeuroEng Rehabil
-4:8 (2007), with an error dead-zone:
+After Emken, Harkema, Beres-Jones, Ferreira & Reinkensmeyer, "Feasibility of manual teach-and-replay and
+continuous impedance shaping for robotic locomotor training following spinal cord injury", IEEE Trans
+Biomed Eng 55:322 (2008), which carries the error-based law of Emken & Reinkensmeyer (J NeuroEng Rehabil
+4:8, 2007) to an impedance, with a dead-zone:
 
-.. math:: a_{i+1} = f\, a_i + g\, \max(e_i - e_0, 0)
+.. math:: a_{i+1,b} = f\, a_{i,b} + g \sum_{c} w_{c-b} \max(e_{i,c} - e_{0,c}, 0)
 
-where e_i is the RMS tracking error of stride i, e_0 the dead-zone and f < 1 the forgetting; the result
-stays within the therapist's bounds.
+where e_{i,b} is the RMS tracking error of stride i in bin b of the cycle, f < 1 the forgetting and the
+weights w pass a part of the raise to the bin before, because help must begin before the error shows. The
+dead-zone e_0 = d + k s_b holds what able-bodied people differ by (standard deviation s of the reference):
+another's normal step is no error. The result stays within the therapist's bounds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from exostride.control.tracking import bounded_level
 from exostride.conventions import N_JOINTS, side_slice
 from exostride.types import TherapySettings, Vector
+
+_EARLIER: Final = 0.5
+"""Part of a raise that the bin before gets too."""
 
 
 @dataclass(frozen=True, slots=True)
 class FadingParameters:
-    """Forgetting per stride [1], gain [1/rad], dead-zone [rad]."""
+    """Forgetting per stride, gain [1/rad], fixed dead-zone [rad] and more in SD of the reference, bins."""
 
     forgetting: float = 0.92
     gain_per_rad: float = 0.9
     dead_zone_rad: float = 0.07
+    dead_zone_sd: float = 0.0
+    bins: int = 1
+
+
+class PhaseBins:
+    """Tells which bin of the cycle each leg is in and when it leaves one; collects a mean per bin.
+
+    Parameters
+    ----------
+    bins
+        Bins per cycle.
+    """
+
+    def __init__(self, bins: int) -> None:
+        self.bins = bins
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget where the legs are."""
+        self.index = [-1, -1]
+        self._phase = [0.0, 0.0]
+        self._sum = np.zeros(N_JOINTS)
+        self._count = [0, 0]
+
+    def step(self, values: Vector, leg_phase: Vector) -> list[tuple[int, int, Vector]]:
+        """Take one tick's values (6,); return (side, bin, mean of its joints) of each bin left behind."""
+        done = []
+        for side, phase in enumerate(leg_phase.tolist()):
+            now = min(int(phase * self.bins), self.bins - 1)
+            before = self.index[side]
+            # One bin alone never changes: the end of the cycle shows as a fall of the phase.
+            if before >= 0 and (now != before or (self.bins == 1 and phase < self._phase[side] - 0.5)):
+                part = side_slice(side)
+                if self._count[side]:
+                    done.append((side, before, self._sum[part] / self._count[side]))
+                self._sum[part] = 0.0
+                self._count[side] = 0
+            self.index[side] = now
+            self._count[side] += 1
+        self._phase = leg_phase.tolist()
+        self._sum += values
+        return done
+
+    def pause(self) -> None:
+        """Drop what has been collected of the bins the legs are in."""
+        self._sum[:] = 0.0
+        self._count = [0, 0]
+
+
+def between_bins(table: NDArray[np.float64], leg_phase: Vector) -> Vector:
+    """Return a table (bins, 6) at the phases of both legs, linear between the bins' centres, (6,)."""
+    bins = table.shape[0]
+    if bins == 1:
+        return np.array(table[0])
+    out = np.empty(N_JOINTS)
+    for side, phase in enumerate(leg_phase.tolist()):
+        place = phase * bins - 0.5
+        low = int(np.floor(place))
+        weight = place - low
+        part = side_slice(side)
+        out[part] = (1.0 - weight) * table[low % bins, part] + weight * table[(low + 1) % bins, part]
+    return out
 
 
 class FadingAssistance:
-    """Holds one assistance level per joint; update by :meth:`step`, once a tick."""
+    """Holds one assistance level per joint and bin; update by :meth:`step`, once a tick."""
 
     def __init__(self, parameters: FadingParameters) -> None:
         self._p = parameters
-        self._level: Vector | None = None
-        self._start: Vector | None = None
+        self._bins = PhaseBins(parameters.bins)
+        self._dead = np.full((parameters.bins, N_JOINTS), parameters.dead_zone_rad)
         self.reset()
 
     def reset(self) -> None:
         """Forget levels and errors; the next tick starts at the therapist's level."""
-        self._level = None
-        self._start = None
-        self._sum = np.zeros(N_JOINTS)
-        self._count = np.zeros(2)
-        self._last = np.zeros(2)
+        self.table = np.zeros((self._p.bins, N_JOINTS))
+        self._start: Vector | None = None
+        self._bins.reset()
+
+    def set_spread(self, spread_rad: NDArray[np.float64]) -> None:
+        """Set the standard deviation of the reference (bins, 3) [rad], for the dead-zone."""
+        self._dead = self._p.dead_zone_rad + self._p.dead_zone_sd * np.tile(spread_rad, 2)
 
     def step(self, error_rad: Vector, leg_phase: Vector, walking: bool, settings: TherapySettings) -> Vector:
-        """Return the levels (6,), updated where a leg's stride ended in this tick."""
-        if self._level is None or self._start is None or not np.array_equal(self._start, settings.assistance):
+        """Return the levels (6,) for this tick; a bin's level changes when its leg leaves it."""
+        if self._start is None or not (
+            self._start is settings.assistance or np.array_equal(self._start, settings.assistance)
+        ):
             self._start = settings.assistance
-            self._level = settings.assistance.copy()
-        level = np.clip(self._level, settings.assistance_min, settings.assistance_max)
+            self.table = np.tile(settings.assistance, (self._p.bins, 1))
         if not walking:
-            self._sum[:] = 0.0
-            self._count[:] = 0.0
+            self._bins.pause()
         else:
-            self._sum += error_rad * error_rad
-            self._count += 1.0
-            for side in (0, 1):
-                if leg_phase[side] < self._last[side] - 0.5 and self._count[side] > 0:
-                    level = self._end_stride(side, level, settings)
-        self._last = leg_phase.copy()
-        self._level = level
-        return level
+            for side, index, mean_square in self._bins.step(error_rad * error_rad, leg_phase):
+                self._learn(side, index, np.sqrt(mean_square), settings)
+        return bounded_level(between_bins(self.table, leg_phase), settings)
 
-    def _end_stride(self, side: int, level: Vector, settings: TherapySettings) -> Vector:
+    def _learn(self, side: int, index: int, error: Vector, settings: TherapySettings) -> None:
         part = side_slice(side)
-        error = np.sqrt(self._sum[part] / self._count[side])
-        raised = self._p.gain_per_rad * np.maximum(error - self._p.dead_zone_rad, 0.0)
-        level = level.copy()
-        level[part] = np.clip(
-            self._p.forgetting * level[part] + raised,
-            settings.assistance_min[part],
-            settings.assistance_max[part],
-        )
-        self._sum[part] = 0.0
-        self._count[side] = 0.0
-        return level
+        raised = self._p.gain_per_rad * np.maximum(error - self._dead[index, part], 0.0)
+        self._put(index, part, self._p.forgetting * self.table[index, part] + raised, settings)
+        if self._p.bins > 1:
+            before = index - 1
+            self._put(before, part, self.table[before, part] + _EARLIER * raised, settings)
+
+    def _put(self, index: int, part: slice, level: Vector, settings: TherapySettings) -> None:
+        low, high = settings.assistance_min[part], settings.assistance_max[part]
+        self.table[index, part] = np.minimum(np.maximum(level, low), high)

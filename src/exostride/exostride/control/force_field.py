@@ -57,7 +57,7 @@ class ForceFieldController(PathLaw):
             part = side_slice(side)
             plane = slice(part.start, part.start + 2)
             table = self._tables[side]
-            table.refresh(self.tracker.path, track.settings)
+            table.refresh(self.tracker.path)
             point = table.nearest(
                 track.angle_rad[part], float(track.leg_phase[side]), np.array([1.0, 1.0, 0.0])
             )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exostride.control.path import ReferencePath
-from exostride.types import TherapySettings, Vector
+from exostride.types import Vector
 
 SAMPLES = 100
 
@@ -27,21 +27,20 @@ class PathPoint:
 
 
 class PathTable:
-    """Sampled path of one leg, rebuilt when the reference or the settings change."""
+    """Sampled path of one leg, rebuilt when the path changes."""
 
     def __init__(self, side: int, window: float) -> None:
         self._side = side
         self._half = max(1, round(window * SAMPLES))
         self._offsets = np.arange(-self._half, self._half + 1)
-        self._key: object = None
+        self._version = -1
         self._points: NDArray[np.float64] = np.zeros((SAMPLES, 3))
 
-    def refresh(self, path: ReferencePath, settings: TherapySettings) -> None:
+    def refresh(self, path: ReferencePath) -> None:
         """Sample the path anew if it has changed."""
-        key = (path.version, settings.effective_seq, id(settings))
-        if key != self._key:
-            self._key = key
-            self._points = path.table(self._side, settings, SAMPLES)
+        if path.version != self._version:
+            self._version = path.version
+            self._points = path.table(self._side, SAMPLES)
 
     def nearest(self, angle_rad: Vector, phase: float, weight: Vector) -> PathPoint:
         """Return the point with the smallest weighted distance within the window."""

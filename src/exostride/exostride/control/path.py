@@ -1,22 +1,61 @@
 """Reference posture of the six joints for a rhythm, speed and therapist's adjustments.
 
 q_ref = mean + amplitude (q - mean) + offset over the reference gait, kept in the patient's range of
-motion, and blended with a standing posture while the belt is nearly still.
+motion, and blended with a standing posture while the belt is nearly still. What the therapist changes
+glides in: a reference that jumps would throw the leg.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exostride.control.context import ControlContext
 from exostride.control.rhythm import RhythmSample
-from exostride.conventions import LEFT, RIGHT, side_slice
-from exostride.gait.reference import ReferenceCurve
+from exostride.conventions import N_JOINTS, side_slice
+from exostride.gait.reference import ReferenceCurve, fourier_matrix
 from exostride.types import TherapySettings, Vector
 
 STANDING_RAD = np.array([0.02, 0.04, 0.02] * 2)
 """Slightly flexed upright stance: hip, knee, ankle of both legs."""
+
+_GLIDE_S: Final = 1.0
+"""Time constant with which changed settings reach the reference."""
+_ARRIVED: Final = 1e-4
+
+
+class _Glide:
+    """Amplitude, offset, range and phase offset on their way to what the settings say, in one vector."""
+
+    PARTS: Final = ("amplitude", "offset_rad", "range_min_rad", "range_max_rad", "phase_offset")
+
+    def __init__(self, period_s: float) -> None:
+        self._share = period_s / (period_s + _GLIDE_S)
+        self._settings: TherapySettings | None = None
+        self._target: Vector = np.zeros(0)
+        self._now: Vector = np.zeros(0)
+
+    def step(self, settings: TherapySettings) -> bool:
+        """Move one tick; return whether anything moved."""
+        if settings is not self._settings:
+            self._settings = settings
+            self._target = np.concatenate([getattr(settings, name) for name in self.PARTS])
+            if self._now.size == 0:
+                self._now = self._target
+                return True
+        if self._now is self._target:
+            return False
+        self._now = self._now + self._share * (self._target - self._now)
+        if np.abs(self._now - self._target).max() < _ARRIVED:
+            self._now = self._target
+        return True
+
+    def split(self) -> tuple[Vector, Vector, Vector, Vector, Vector]:
+        """Return amplitude, offset, lower and upper range (6,) each, and phase offset (2,)."""
+        n, v = N_JOINTS, self._now
+        return v[:n], v[n : 2 * n], v[2 * n : 3 * n], v[3 * n : 4 * n], v[4 * n :]
 
 
 class ReferencePath:
@@ -25,6 +64,7 @@ class ReferencePath:
     def __init__(self, context: ControlContext, walking_m_s: float = 0.08) -> None:
         self._context = context
         self._walking = walking_m_s
+        self.version = 0
         self.reset()
 
     def reset(self) -> None:
@@ -33,52 +73,68 @@ class ReferencePath:
         self._blend = 0.0
         self._curve: ReferenceCurve | None = None
         self._curve_speed = -1.0
-        self._mean = np.zeros(3)
-
-    @property
-    def version(self) -> tuple[float, float]:
-        """Changes whenever the shape of the path does."""
-        return self._curve_speed, round(self._blend, 2)
+        self._both: NDArray[np.float64] = np.zeros((6, 1))
+        self._mean = np.zeros(N_JOINTS)
+        self._glide = _Glide(self._context.period_s)
+        self.version += 1
 
     @property
     def speed_m_s(self) -> float:
         """Speed the reference is made for [m/s]."""
         return self._speed
 
+    @property
+    def curve(self) -> ReferenceCurve:
+        """The reference at the speed in force."""
+        assert self._curve is not None, "advance() comes first"
+        return self._curve
+
     def advance(self, settings: TherapySettings) -> float:
-        """Follow the set belt speed with the belt's ramp; return the stride rate there [1/s]."""
+        """Follow the set belt speed with the belt's ramp; return the stride rate there [1/s].
+
+        ``version`` changes whenever the shape of the path does.
+        """
         period = self._context.period_s
         ramp = settings.belt_acceleration_m_s2 * period
-        self._speed += float(np.clip(settings.belt_speed_m_s - self._speed, -ramp, ramp))
+        self._speed += min(max(settings.belt_speed_m_s - self._speed, -ramp), ramp)
         target = 1.0 if self._speed >= self._walking else 0.0
-        self._blend += float(np.clip(target - self._blend, -period, period))
+        step = min(max(target - self._blend, -period), period)
+        self._blend += step
+        moved = self._glide.step(settings) or step != 0.0
         if self._curve is None or abs(self._speed - self._curve_speed) > 0.01:
             self._curve_speed = self._speed
             self._curve = self._context.reference.curve(max(self._speed, 0.1), self._context.leg_length_m)
-            self._mean = self._curve.angle[:, 0]
+            self._both = np.vstack([self._curve.angle, self._curve.rate])
+            self._mean = np.tile(self._curve.angle[:, 0], 2)
+            moved = True
+        if moved:
+            self.version += 1
         return settings.cadence_scale / self._curve.stride_time_s
 
-    def sample(self, rhythm: RhythmSample, settings: TherapySettings) -> tuple[Vector, Vector]:
+    def sample(self, rhythm: RhythmSample) -> tuple[Vector, Vector]:
         """Return reference angle [rad] and velocity [rad/s], each (6,)."""
-        angle, velocity = np.empty(6), np.empty(6)
         assert self._curve is not None, "advance() comes first"
-        for side in (LEFT, RIGHT):
-            part = side_slice(side)
-            shape, slope = self._curve.at(float(rhythm.phase[side] + settings.phase_offset[side]) % 1.0)
-            scale = settings.amplitude[part]
-            angle[part] = self._mean + scale * (shape - self._mean) + settings.offset_rad[part]
-            velocity[part] = scale * slope * rhythm.rate_hz[side]
-        angle = STANDING_RAD + self._blend * (angle - STANDING_RAD)
-        kept = np.clip(angle, settings.range_min_rad, settings.range_max_rad)
-        velocity = np.where(kept == angle, self._blend * velocity, 0.0)
-        return kept, velocity
+        scale, offset, low, high, shift = self._glide.split()
+        rows = fourier_matrix((rhythm.phase + shift) % 1.0, (self._both.shape[1] - 1) // 2)
+        both = rows @ self._both.T
+        angle = self._mean + scale * (both[:, :3].ravel() - self._mean) + offset
+        velocity = scale * (both[:, 3:] * rhythm.rate_hz[:, None]).ravel()
+        if self._blend < 1.0:
+            angle = STANDING_RAD + self._blend * (angle - STANDING_RAD)
+            velocity = self._blend * velocity
+        kept = np.minimum(np.maximum(angle, low), high)
+        return kept, velocity * (kept == angle)
 
-    def table(self, side: int, settings: TherapySettings, samples: int) -> NDArray[np.float64]:
+    def table(self, side: int, samples: int) -> NDArray[np.float64]:
         """Return one leg's path over the cycle, shape (samples, 3) [rad], phase 0 first."""
-        assert self._curve is not None, "advance() comes first"
         part = side_slice(side)
-        shape = self._curve.angles(np.arange(samples) / samples)
-        angle = self._mean + settings.amplitude[part] * (shape - self._mean) + settings.offset_rad[part]
+        scale, offset, low, high, shift = self._glide.split()
+        shape = self.curve.angles((np.arange(samples) / samples + shift[side]) % 1.0)
+        angle = self._mean[part] + scale[part] * (shape - self._mean[part]) + offset[part]
         angle = STANDING_RAD[part] + self._blend * (angle - STANDING_RAD[part])
-        kept: NDArray[np.float64] = np.clip(angle, settings.range_min_rad[part], settings.range_max_rad[part])
+        kept: NDArray[np.float64] = np.clip(angle, low[part], high[part])
         return kept
+
+    def spread(self, samples: int) -> NDArray[np.float64]:
+        """Return the standard deviation between able-bodied people [rad], shape (samples, 3)."""
+        return self.curve.sds(np.arange(samples) / samples)

@@ -85,7 +85,7 @@ class PathController(PathLaw):
         """Return error (3,) to the nearest point and the unit tangent there."""
         part = side_slice(side)
         table = self._tables[side]
-        table.refresh(self.tracker.path, track.settings)
+        table.refresh(self.tracker.path)
         seen = (track.error_rad[part] != 0.0).astype(float)
         point = table.nearest(track.angle_rad[part], float(track.leg_phase[side]), np.maximum(seen, 1e-6))
         return (point.angle_rad - track.angle_rad[part]) * seen, point.tangent * seen

@@ -13,15 +13,20 @@ at the cadence the therapist set and keeps the legs half a cycle apart.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
+from typing import Final
 
 import numpy as np
 
 from exostride.types import GaitPhase, GaitState, Vector
 
+_FASTEST_HZ: Final = 3.0
+_FOLLOWED: Final = (GaitState.STARTING, GaitState.WALKING)
 
-def wrap(difference: Vector | float) -> Vector:
+
+def wrap(difference: float) -> float:
     """Return a phase difference in [-1/2, 1/2)."""
-    return (np.asarray(difference) + 0.5) % 1.0 - 0.5
+    return (difference + 0.5) % 1.0 - 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +58,23 @@ class Rhythm:
 
     def reset(self) -> None:
         """Return to the start of a left step."""
-        self._phase = np.array([0.0, 0.5])
-        self._rate = np.zeros(2)
+        self._phase = (0.0, 0.5)
 
     def step(self, phase: GaitPhase, lead_hz: float) -> RhythmSample:
         """Advance one period; ``lead_hz`` is the stride rate to keep when nobody else does."""
-        good = np.isfinite(phase.phase) & np.isfinite(phase.rate_hz) & np.isfinite(phase.confidence)
-        usable = good & (phase.state in (GaitState.STARTING, GaitState.WALKING))
-        trust = np.where(usable, np.clip(phase.confidence, 0.0, 1.0), 0.0)
-        rate = lead_hz + trust * (np.where(usable, phase.rate_hz, lead_hz) - lead_hz)
-        pull = wrap(np.where(usable, phase.phase, self._phase) - self._phase)
-        couple = wrap(self._phase[::-1] + 0.5 - self._phase)
-        speed = rate + self._follow * trust * pull + self._couple * (1.0 - trust) * couple
-        # A leg may wait for the walker but never run backwards: the reference would swing back with it.
-        speed = np.clip(speed, 0.0, 3.0)
-        self._phase = (self._phase + speed * self._period) % 1.0
-        self._rate = speed
-        return RhythmSample(self._phase, self._rate)
+        walking = phase.state in _FOLLOWED
+        estimates = phase.phase.tolist(), phase.rate_hz.tolist(), phase.confidence.tolist()
+        old, new, speeds = self._phase, [0.0, 0.0], [0.0, 0.0]
+        for side in (0, 1):
+            own, seen, rate, trust = old[side], *(values[side] for values in estimates)
+            if walking and isfinite(seen) and isfinite(rate) and isfinite(trust):
+                trust = min(max(trust, 0.0), 1.0)
+                speed = lead_hz + trust * (rate - lead_hz) + self._follow * trust * wrap(seen - own)
+            else:
+                trust, speed = 0.0, lead_hz
+            speed += self._couple * (1.0 - trust) * wrap(old[1 - side] + 0.5 - own)
+            # A leg may wait for the walker but never run backwards: the reference would swing back with it.
+            speeds[side] = min(max(speed, 0.0), _FASTEST_HZ)
+            new[side] = (own + speeds[side] * self._period) % 1.0
+        self._phase = (new[0], new[1])
+        return RhythmSample(np.array(new), np.array(speeds))

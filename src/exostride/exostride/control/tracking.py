@@ -20,15 +20,18 @@ from exostride.conventions import N_JOINTS
 from exostride.types import AssistCommand, ExoState, GaitPhase, TherapySettings, Vector
 
 _BITS: Final = np.arange(N_JOINTS)
+_ALL: Final = (1 << N_JOINTS) - 1
 _WALKING_M_S: Final = 0.02
+_FASTEST_RAD_S: Final = 30.0
+"""Beyond this no leg moves: such a reading is the sensor's fault and must not become a torque."""
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
     """One tick as a law sees it; vectors (6,) in joint order, ``leg_phase`` and ``leg_rate_hz`` (2,).
 
-    ``error_rad`` is reference minus angle, zero where a joint was not measured. ``walking`` tells
-    whether the belt is meant to move.
+    ``error_rad`` is reference minus angle, zero where a joint was not measured, and at most half a turn;
+    ``velocity_error_rad_s`` likewise. ``walking`` tells whether the belt is meant to move.
     """
 
     t: float
@@ -37,10 +40,12 @@ class Track:
     angle_rad: Vector
     velocity_rad_s: Vector
     error_rad: Vector
+    velocity_error_rad_s: Vector
     leg_phase: Vector
     leg_rate_hz: Vector
     walking: bool
     state: ExoState
+    phase: GaitPhase
     settings: TherapySettings
 
 
@@ -48,7 +53,8 @@ class Track:
 class Assistance:
     """What a law gives: feed-forward torque, spring and damper about the reference, level (0..1) to show.
 
-    ``reference_rad`` replaces the path's own reference where a law wants its spring about another point.
+    ``reference_rad`` and ``reference_velocity_rad_s`` replace the path's own where a law wants its spring
+    about another point, or its damper about another speed.
     """
 
     torque_nm: Vector
@@ -56,6 +62,12 @@ class Assistance:
     damping_nms_rad: Vector
     level: Vector
     reference_rad: Vector | None = None
+    reference_velocity_rad_s: Vector | None = None
+
+
+def bounded_level(level: Vector, settings: TherapySettings) -> Vector:
+    """Return a level (6,) kept within the therapist's bounds."""
+    return np.minimum(np.maximum(level, settings.assistance_min), settings.assistance_max)
 
 
 class Tracker:
@@ -87,36 +99,51 @@ class Tracker:
     def step(self, t: float, state: ExoState, phase: GaitPhase, settings: TherapySettings) -> Track:
         """Return what a law sees in this tick; ``gain`` rises from 0 to 1 after a reset."""
         rhythm = self._rhythm.step(phase, self.path.advance(settings))
-        reference, velocity = self.path.sample(rhythm, settings)
-        seen = ((state.joint_valid >> _BITS) & 1).astype(bool)
-        seen &= np.isfinite(state.angle_rad) & np.isfinite(state.velocity_rad_s)
+        reference, velocity = self.path.sample(rhythm)
+        angle, speed = self._measured(state, reference, velocity)
         if self._bridge is None:
             # Beyond half a turn it is the sensor that is wrong, not the posture.
-            self._bridge = np.clip(np.where(seen, state.angle_rad - reference, 0.0), -np.pi, np.pi)
+            self._bridge = np.clip(angle - reference, -np.pi, np.pi)
         reference = reference + self._bridge
         self._bridge = self._bridge * self._decay
         self.gain = 1.0 - self._decay * (1.0 - self.gain)
-        angle = np.where(seen, state.angle_rad, reference)
+        unseen = state.joint_valid != _ALL
+        error = reference - angle
+        if unseen:
+            error[((state.joint_valid >> _BITS) & 1) == 0] = 0.0
         return Track(
             t=t,
             reference_rad=reference,
             reference_velocity_rad_s=velocity,
             angle_rad=angle,
-            velocity_rad_s=np.where(seen, state.velocity_rad_s, velocity),
-            error_rad=reference - angle,
+            velocity_rad_s=speed,
+            error_rad=np.minimum(np.maximum(error, -np.pi), np.pi),
+            velocity_error_rad_s=velocity - speed,
             leg_phase=rhythm.phase,
             leg_rate_hz=rhythm.rate_hz,
             walking=self.path.speed_m_s > _WALKING_M_S,
             state=state,
+            phase=phase,
             settings=settings,
         )
+
+    @staticmethod
+    def _measured(state: ExoState, reference: Vector, velocity: Vector) -> tuple[Vector, Vector]:
+        """Return angle and velocity (6,), the reference's where a joint was not measured."""
+        angle, speed = state.angle_rad, state.velocity_rad_s
+        finite = np.isfinite(angle) & np.isfinite(speed)
+        if state.joint_valid != _ALL or not finite.all():
+            seen = finite & ((state.joint_valid >> _BITS) & 1).astype(bool)
+            angle, speed = np.where(seen, angle, reference), np.where(seen, speed, velocity)
+        return angle, np.minimum(np.maximum(speed, -_FASTEST_RAD_S), _FASTEST_RAD_S)
 
 
 class PathLaw(ABC):
     """An assistance law about the reference path: parameters, memory and one method.
 
     The robot carries itself in every law: its compensation torque is added here. What the law adds
-    rises softly after a reset, so that switching laws is bumpless.
+    rises softly after a reset; :class:`~exostride.control.switching.Switcher` fades the law before it
+    out meanwhile.
     """
 
     def __init__(self, context: ControlContext, tracker: Tracker | None = None) -> None:
@@ -136,19 +163,19 @@ class PathLaw(ABC):
         track = self.tracker.step(t, state, phase, settings)
         given = self.assist(track)
         gain, limit = self.tracker.gain, self.context.torque_limit_nm
-        torque = gain * given.torque_nm + self._compensation(state)
+        torque = gain * given.torque_nm
+        if self.context.compensation is not None:
+            torque = torque + self.context.compensation.step(state)
+        if not np.isfinite(torque).all():
+            torque = np.nan_to_num(torque)
+        reference, velocity = given.reference_rad, given.reference_velocity_rad_s
         return AssistCommand(
             seq=state.seq,
             time_s=t,
-            torque_nm=np.clip(np.nan_to_num(torque), -limit, limit),
+            torque_nm=np.minimum(np.maximum(torque, -limit), limit),
             stiffness_nm_rad=gain * given.stiffness_nm_rad,
             damping_nms_rad=gain * given.damping_nms_rad,
-            reference_rad=track.reference_rad if given.reference_rad is None else given.reference_rad,
-            reference_velocity_rad_s=track.reference_velocity_rad_s,
+            reference_rad=track.reference_rad if reference is None else reference,
+            reference_velocity_rad_s=track.reference_velocity_rad_s if velocity is None else velocity,
             assistance=given.level,
         )
-
-    def _compensation(self, state: ExoState) -> Vector:
-        if self.context.compensation is None:
-            return np.zeros(N_JOINTS)
-        return self.context.compensation.step(state)

@@ -12,7 +12,7 @@ cyclic behaviour of walking", ICORR 2013, for the difficulty; force feedback aft
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from pydantic import Field
@@ -22,6 +22,9 @@ from exostride.control.context import ControlContext
 from exostride.control.tracking import Assistance, PathLaw, Track
 from exostride.conventions import N_JOINTS
 from exostride.types import Signal
+
+_LARGEST_NM: Final = 200.0
+"""No cuff bears more: a larger reading is the sensor's fault."""
 
 
 class TransparentParameters(StrictModel):
@@ -52,8 +55,9 @@ class TransparentController(PathLaw):
 
     def assist(self, track: Track) -> Assistance:
         """Return the cuff feedback; no spring, no damper."""
-        measured = track.state.available & Signal.CUFF
-        cuff = np.nan_to_num(track.state.cuff_torque_nm) if measured else np.zeros(N_JOINTS)
+        measured = track.state.available & Signal.CUFF and np.isfinite(track.state.cuff_torque_nm).all()
+        cuff = track.state.cuff_torque_nm if measured else np.zeros(N_JOINTS)
+        cuff = np.minimum(np.maximum(cuff, -_LARGEST_NM), _LARGEST_NM)
         self._cuff = self._cuff + self._share * (cuff - self._cuff)
         none = np.zeros(N_JOINTS)
         return Assistance(-self._p.cuff_gain * self._cuff, none, none, none)

@@ -1,0 +1,81 @@
+r"""Where ankle and sole of a leg are, in the sagittal plane of the world, from joint angles.
+
+With hip, knee and ankle angles q, pelvis pitch \theta (nose down positive, REP-103), the angles of
+thigh, shank and foot from the vertical or the level are
+
+.. math:: \alpha = q_h - \theta, \qquad \beta = \alpha - q_k, \qquad \gamma = \beta + q_a
+
+and a point (p_x, p_z) of the foot lies, seen from the hip, at
+
+.. math:: x = L_t \sin\alpha + L_s \sin\beta + p_x \cos\gamma - p_z \sin\gamma, \qquad
+          z = -L_t \cos\alpha - L_s \cos\beta + p_x \sin\gamma + p_z \cos\gamma
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import asin, atan2, cos, hypot, isfinite, sin
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exostride.model.geometry import BodyGeometry
+from exostride.types import ExoState, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Ankle:
+    """Ankle seen from the hip [m] and its derivatives by hip and knee angle [m/rad]."""
+
+    x: float
+    z: float
+    x_hip: float
+    x_knee: float
+    z_hip: float
+    z_knee: float
+
+    @property
+    def length(self) -> float:
+        """Distance from hip to ankle [m]."""
+        return hypot(self.x, self.z)
+
+
+def pelvis_roll_pitch(state: ExoState) -> tuple[float, float]:
+    """Return roll and pitch of the pelvis [rad]; zero where they are not measured."""
+    if not state.available & Signal.PELVIS:
+        return 0.0, 0.0
+    x, y, z, w = state.pelvis_orientation.tolist()
+    size = x * x + y * y + z * z + w * w
+    if not isfinite(size) or size < 1e-6:
+        return 0.0, 0.0
+    pitch = asin(min(max(2.0 * (w * y - z * x) / size, -1.0), 1.0))
+    roll = atan2(2.0 * (w * x + y * z) / size, 1.0 - 2.0 * (x * x + y * y) / size)
+    return roll, pitch
+
+
+class SagittalLeg:
+    """Kinematics of one leg of a body (see module)."""
+
+    def __init__(self, geometry: BodyGeometry) -> None:
+        self.thigh, self.shank = geometry.thigh, geometry.shank
+        foot = geometry.foot
+        self._points_x = np.array([foot.heel_x, foot.ball_x, foot.toe_tip_x])
+        self._sole = foot.sole_z
+
+    def ankle(self, hip: float, knee: float, pitch: float = 0.0) -> Ankle:
+        """Return the ankle seen from the hip, for joint angles and pelvis pitch [rad]."""
+        alpha = hip - pitch
+        beta = alpha - knee
+        tx, tz = self.thigh * sin(alpha), self.thigh * cos(alpha)
+        sx, sz = self.shank * sin(beta), self.shank * cos(beta)
+        return Ankle(tx + sx, -tz - sz, tz + sz, -sz, tx + sx, -sx)
+
+    def lowest(self, angle_rad: NDArray[np.float64], pitch: float = 0.0) -> NDArray[np.float64]:
+        """Return the height of the sole's lowest point over the hip [m], negative, (N,) for angles (N, 3)."""
+        alpha = angle_rad[:, 0] - pitch
+        beta = alpha - angle_rad[:, 1]
+        gamma = beta + angle_rad[:, 2]
+        ankle = -self.thigh * np.cos(alpha) - self.shank * np.cos(beta)
+        sole = np.sin(gamma)[:, None] * self._points_x + (self._sole * np.cos(gamma))[:, None]
+        lowest: NDArray[np.float64] = ankle + sole.min(axis=1)
+        return lowest

@@ -37,8 +37,9 @@ class MinimalParameters(StrictModel):
 
     ``gain_nms_rad`` is K_D at assistance 1, ``error_rate_hz`` is \Lambda, ``bound_rad`` the widest and
     narrowest error bound (r_b = \Lambda times it), ``exponent`` is \alpha, ``cautious`` the part of the
-    bound inside which it widens, ``fade`` the fall of K_D in a stride within its bound. ``drift_nm`` [N m/sqrt(s)] and ``noise_nm`` [N m sqrt(s)] are the densities
-    of the Kalman filter; ``rejection`` and ``rejection_s`` start and time constant of \lambda.
+    bound inside which it widens, ``fade`` the fall of K_D in a stride within its bound. ``drift_nm`` [N
+    m/sqrt(s)] and ``noise_nm`` [N m sqrt(s)] are the densities of the Kalman filter; ``rejection`` and
+    ``rejection_s`` start and time constant of \lambda.
     """
 
     gain_nms_rad: tuple[float, float, float] = (22.0, 18.0, 11.0)

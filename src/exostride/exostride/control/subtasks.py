@@ -42,9 +42,9 @@ _ROWS: Final = np.array([[0, 1, 0, 1], [1, 0, 1, 0], [1, 0, 0, 0]], dtype=float)
 class SubtaskParameters(StrictModel):
     """Parameters of the law; vectors over foot clearance, step length, stance support, weight shift.
 
-    ``stiffness_n_m`` are the virtual springs at level 1, ``dead_zone_m`` the error that is left alone, ``gain_per_m`` and ``forgetting`` (per stride) the
-    adaptation, ``ankle_nm_rad`` and ``ankle_nms_rad`` the
-    ankle's spring and damper of the clearance, ``force_n`` the largest virtual force.
+    ``stiffness_n_m`` are the virtual springs at level 1, ``dead_zone_m`` the error that is left alone,
+    ``gain_per_m`` and ``forgetting`` (per stride) the adaptation, ``ankle_nm_rad`` and ``ankle_nms_rad``
+    the ankle's spring and damper of the clearance, ``force_n`` the largest virtual force.
     """
 
     stiffness_n_m: tuple[float, float, float, float] = (900.0, 350.0, 5000.0, 350.0)

@@ -137,6 +137,7 @@ def control_context(config: StackConfig) -> ControlContext:
         torque_limit_nm=np.array([joint.torque_nm for joint in limits.joints]),
         reference=load_reference(config_dir() / "norms" / "reference_gait.yaml"),
         compensation=None if config.robot == "none" else RobotCompensation(body, config.period_s),
+        body=body,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from exostride.control.switching import Switcher
 from exostride.interfaces import AssistController, Device, EnvironmentLaw, PhaseEstimator
 from exostride.runtime.timeline import Timeline
 from exostride.safety.audit import AuditEntry
@@ -171,7 +172,8 @@ class ControlComponent:
         self._laws: dict[str, EnvironmentLaw] = {}
         self._period = period_s
         self._settings: Timeline[TherapySettings] = Timeline()
-        self._active = ("", "")
+        self._switcher = Switcher(period_s)
+        self._active_law = ""
         self.late = 0
         """Settings that came after the tick they were to hold from."""
         self._seq = -1
@@ -196,20 +198,18 @@ class ControlComponent:
     def step(
         self, exo: ExoState, environment: EnvironmentState, phase: GaitPhase
     ) -> tuple[AssistCommand, EnvironmentCommand]:
-        """Return both commands in answer to ``exo``; the law newly chosen starts from this state."""
+        """Return both commands in answer to ``exo``; a law newly chosen takes over from the one before."""
         self._seq = exo.seq
         settings = self._settings.at(exo.seq)
         if settings is None:
             raise ValueError(f"no therapy settings are in force at tick {exo.seq}")
         controller = self._controllers[settings.controller]
         law = self._laws[settings.environment_law]
-        if self._active[0] != settings.controller:
-            controller.reset()
-        if self._active[1] != settings.environment_law:
+        if self._active_law != settings.environment_law:
             law.reset()
-        self._active = (settings.controller, settings.environment_law)
+            self._active_law = settings.environment_law
         t = exo.seq * self._period
-        command = controller.step(t, exo, phase, settings)
+        command = self._switcher.step(controller, t, exo, phase, settings)
         return command, law.step(t, exo, environment, phase, settings)
 
 

@@ -153,6 +153,17 @@ def test_what_is_no_c3d_is_named(tmp_path: Path, content: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.97])
+def test_a_c3d_file_that_was_cut_off_is_not_filled_with_zeros(
+    tmp_path: Path, walker: Walker, share: float
+) -> None:
+    save(tmp_path / "w.c3d", walker())
+    raw = (tmp_path / "w.c3d").read_bytes()
+    (tmp_path / "w.c3d").write_bytes(raw[: int(share * len(raw))])
+    with pytest.raises(InputError, match=r"w\.c3d: "):
+        load(tmp_path / "w.c3d")
+
+
 def test_formats_and_files_that_do_not_exist(tmp_path: Path, walker: Walker) -> None:
     with pytest.raises(InputError, match="unknown format"):
         load(tmp_path / "x.xlsx")

@@ -12,6 +12,7 @@ all its joint angles are valid; its time stays that of the file, so that events 
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +39,9 @@ _MARKERS: Final = {
 _ANGLE_UNITS: Final = {"deg": np.pi / 180.0, "degree": np.pi / 180.0, "degrees": np.pi / 180.0, "rad": 1.0}
 _LENGTH_UNITS: Final = {"mm": 1e-3, "cm": 1e-2, "m": 1.0}
 _KEY: Final = 0x50
+_BLOCK: Final = 512
+_DEC: Final = b"\x55"
+_MIPS: Final = b"\x56"
 _EVENTS: Final = {"foot strike": EventKind.HEEL_STRIKE, "foot off": EventKind.TOE_OFF}
 _ANGLE_COLUMN: Final = re.compile(r"(hip|knee|ankle|thigh|shank|foot)(?:_angle)?_(left|right)")
 
@@ -70,13 +74,12 @@ def load(path: Path) -> MotionRecording:
     InputError
         The file is damaged, or nothing in it can be used.
     """
+    _check_size(path)
     try:
         file = ezc3d.c3d(str(path), extract_forceplat_data=_has_plates(path))
         points = file["parameters"]["POINT"]
         data, rate = np.asarray(file["data"]["points"]), float(points["RATE"]["value"][0])
         first = int(file["header"]["points"]["first_frame"])
-    except InputError:
-        raise
     except Exception as error:
         raise InputError(f"{path}: not a C3D file that can be read ({_line(error)})") from None
     frames = data.shape[2] if data.ndim == 3 else 0
@@ -104,14 +107,34 @@ def load(path: Path) -> MotionRecording:
     return MotionRecording(time_s[run], kept, _events(path, file), str(path), tuple(notes))
 
 
+def _check_size(path: Path) -> None:
+    """Refuse a file that is shorter than its header says: the library would read zeros as motion.
+
+    Words of the header (https://www.c3d.org): 2 points, 3 analogue values a frame, 4 and 5 first and last
+    frame, 7 and 8 scale (negative: data are floats), 9 first block of data; blocks have 512 bytes.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        head = stream.read(_BLOCK)
+        if not head:
+            raise InputError(f"{path}: empty file")
+        if len(head) < _BLOCK or head[1] != _KEY:
+            raise InputError(f"{path}: not a C3D file (wrong first bytes)")
+        stream.seek((head[0] - 1) * _BLOCK + 3)
+        processor = stream.read(1)
+    order = ">" if processor == _MIPS else "<"
+    points, analogs, first, last = struct.unpack_from(order + "4H", head, 2)
+    (start,) = struct.unpack_from(order + "H", head, 16)
+    # The sign bit is where it belongs in all three number formats that C3D knows, DEC's included.
+    sign = head[12] if order == ">" else head[13 if processor == _DEC else 15]
+    width = 4 if sign & 0x80 else 2
+    needed = (start - 1) * _BLOCK + (last - first + 1) * (4 * points + analogs) * width
+    if last < first or size < needed:
+        raise InputError(f"{path}: cut off or damaged: {size} bytes, its header needs {max(needed, 0)}")
+
+
 def _has_plates(path: Path) -> bool:
     """Return whether the file declares force plates: asking ``ezc3d`` for none is an error."""
-    with path.open("rb") as stream:
-        head = stream.read(2)
-    if not head:
-        raise InputError(f"{path}: empty file")
-    if len(head) < 2 or head[1] != _KEY:
-        raise InputError(f"{path}: not a C3D file (wrong first bytes)")
     plates = ezc3d.c3d(str(path))["parameters"].get("FORCE_PLATFORM", {})
     used = plates["USED"]["value"] if "USED" in plates else []
     return bool(len(used) and used[0])

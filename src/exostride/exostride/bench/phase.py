@@ -9,9 +9,9 @@ any. A researcher's own estimator joins by being installed with an entry point i
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,7 +56,7 @@ class Column:
     reliability: list[tuple[float, bool]] = field(default_factory=list)
 
 
-def _factory(name: str) -> EstimatorFactory:
+def factory(name: str) -> EstimatorFactory:
     parameters = {} if name == "default" else settings().of(name)
 
     def make(period_s: float) -> Any:
@@ -84,9 +84,9 @@ def columns(names: Iterable[str] | None) -> list[Column]:
             raise InputError(f"unknown phase estimator '{name}'; available: {', '.join(known)}")
     out = []
     for name in chosen:
-        out.append(Column(name, THIGH, _factory(name)))
+        out.append(Column(name, THIGH, factory(name)))
         if name == "default" or names:
-            out += [Column(f"{name}+{signals}", signals, _factory(name)) for signals in (KINEMATICS, LOAD)]
+            out += [Column(f"{name}+{signals}", signals, factory(name)) for signals in (KINEMATICS, LOAD)]
     out.append(Column(ORACLE, THIGH, None))
     if phase_peer.available() and not names:
         out.append(Column(phase_peer.NAME, THIGH, phase_peer.PeerOscillator))
@@ -192,7 +192,7 @@ def reliability(pairs: list[tuple[float, bool]]) -> list[dict[str, float]]:
     confidence = np.array([p[0] for p in pairs])
     good = np.array([p[1] for p in pairs])
     out = []
-    for low, high in zip(CONFIDENCE_EDGES, CONFIDENCE_EDGES[1:], strict=False):
+    for low, high in pairwise(CONFIDENCE_EDGES):
         inside = (confidence >= low) & ((confidence < high) | (high == CONFIDENCE_EDGES[-1]))
         if inside.any():
             out.append(
@@ -247,7 +247,7 @@ def print_scoreboard(result: dict[str, Any], console: Console) -> None:
     for key, rows in result["reliability"].items():
         for row in rows:
             console.print(
-                f"{key}: confidence {row['from']:.2f}-{row['to']:.2f} ({100 * row['share']:.0f} % of the time): "
+                f"{key}: confidence {row['from']:.2f}-{row['to']:.2f} ({100 * row['share']:.0f} % of time): "
                 f"mean {row['confidence']:.2f}, error below 5 % in {100 * row['within_5_pct']:.0f} %"
             )
 
@@ -290,7 +290,7 @@ def write_json(path: Path, result: dict[str, Any]) -> None:
     temporary = path.with_name(path.name + ".part")
     try:
         temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise InputError(f"{path}: can't be written ({error.strerror})") from None
 

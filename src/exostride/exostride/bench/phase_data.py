@@ -17,6 +17,8 @@ THIGH, KINEMATICS, LOAD = "thigh", "kinematics", "load"
 """What an estimator is shown: thigh angle and rate alone; all joints and segments; thigh and foot load."""
 
 EVENTS_SUFFIX = ".events.csv"
+PADDING_S = 0.1
+"""A leg that repeats one value for longer than this at an end of the recording was not measured there [s]."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Walker:
         if signals == LOAD:
             return bool(np.isfinite(self.load).any())
         if signals == KINEMATICS:
-            return bool(np.isfinite(self.joint_angle[:, [1, 4]]).any())
+            knees, shanks = self.joint_angle[:, [1, 4]], self.segment_angle[:, [1, 4]]
+            return bool(np.isfinite(knees).any() or np.isfinite(shanks).any())
         return True
 
     def legs(self, least: int = 2) -> list[int]:
@@ -93,6 +96,7 @@ def read_walker(path: Path) -> Walker:
         values = recording.columns.get(f"load_{part}_{side_name}")
         if values is not None:
             load_n[:, i] = values
+    spans = tuple(_measured(recording.time_s, angle, rate, joint, side) for side in (0, 1))
     walker = Walker(
         path.stem,
         recording.time_s,
@@ -101,8 +105,8 @@ def read_walker(path: Path) -> Walker:
         joint,
         joint_rate,
         load_n,
-        _times(recording, EventKind.HEEL_STRIKE),
-        _times(recording, EventKind.TOE_OFF),
+        _times(recording, EventKind.HEEL_STRIKE, spans),
+        _times(recording, EventKind.TOE_OFF, spans),
     )
     if not walker.legs():
         raise InputError(
@@ -121,9 +125,45 @@ def _columns(recording: MotionRecording, names: tuple[str, ...], pattern: str) -
     return out
 
 
-def _times(recording: MotionRecording, kind: EventKind) -> tuple[Vector, Vector]:
+def _measured(
+    t: Vector,
+    angle: NDArray[np.float64],
+    rate: NDArray[np.float64],
+    joint: NDArray[np.float64],
+    side: int,
+) -> tuple[float, float]:
+    """Blank the padding of one leg and return the time span in which it was measured.
+
+    Motion capture pads a leg whose markers are out of sight by repeating the first or the last frame; a
+    thigh that does not change in the last decimal for a tenth of a second was not measured.
+    """
+    thigh = angle[:, 3 * side]
+    still = np.flatnonzero(np.diff(thigh) != 0.0)
+    if len(still) == 0:
+        return float(t[0]), float(t[-1])
+    first, last = int(still[0]), int(still[-1]) + 1
+    if t[first] - t[0] < PADDING_S:
+        first = 0
+    if t[-1] - t[last] < PADDING_S:
+        last = len(t) - 1
+    own = slice(3 * side, 3 * side + 3)
+    for columns in (angle, rate, joint):
+        columns[:first, own] = np.nan
+        columns[last + 1 :, own] = np.nan
+    return float(t[first]), float(t[last])
+
+
+def _times(
+    recording: MotionRecording, kind: EventKind, spans: tuple[tuple[float, float], ...]
+) -> tuple[Vector, Vector]:
     left, right = (
-        np.array(sorted(e.time_s for e in recording.events if e.side == side and e.kind == kind))
+        np.array(
+            sorted(
+                e.time_s
+                for e in recording.events
+                if e.side == side and e.kind == kind and spans[side][0] <= e.time_s <= spans[side][1]
+            )
+        )
         for side in (0, 1)
     )
     return left, right

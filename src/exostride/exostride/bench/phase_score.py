@@ -1,8 +1,8 @@
 """How far an estimated phase is from the truth, and how well events are found.
 
 The truth rises linearly in time from one labelled heel strike of a leg to the next. The strikes of the first
-ten strides (the first third, if there are fewer than fifteen) fix one constant offset a leg: the circular median
-of the error there. From then on no label is used and the error counts.
+ten strides (the first third, if there are fewer than fifteen) fix one constant offset a leg: the circular
+median of the error there. From then on no label is used and the error counts.
 """
 
 from __future__ import annotations

@@ -194,7 +194,9 @@ def normalise(
     return np.stack([np.interp(at, time_s, c, left=np.nan, right=np.nan) for c in columns.T], axis=1)
 
 
-def ideal_phase(time_s: Vector, strikes_s: Sequence[float], stride_max_s: float = STRIDE_MAX_S) -> Vector:
+def ideal_phase(
+    time_s: Vector, strikes_s: Sequence[float] | Vector, stride_max_s: float = STRIDE_MAX_S
+) -> Vector:
     """Return the phase that rises linearly in time from one heel strike to the next.
 
     Parameters

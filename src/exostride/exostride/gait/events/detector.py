@@ -4,38 +4,52 @@ from __future__ import annotations
 
 import math
 
+from exostride.gait.events.foot import FootDetector
 from exostride.gait.events.load import LoadDetector
 from exostride.gait.events.thigh import ThighDetector
 from exostride.gait.phase.settings import EventParameters
 from exostride.gait.phase.signals import LegSample
 from exostride.types import EventKind
 
+_STRIKE, _OFF = int(EventKind.HEEL_STRIKE), int(EventKind.TOE_OFF)
+LOAD, FOOT, THIGH = 3, 2, 1
+"""Sources, the better one higher: load cells, motion of the foot, motion of the thigh."""
+PROBABILITY = {LOAD: 0.98, FOOT: 0.95, THIGH: 0.85}
+STRIDE_MAX_S = 4.0
+
 
 class LegEvents:
-    """Events of one leg: foot load where it is measured, otherwise the thigh.
+    """Events of one leg from the best source that is at work: foot load, foot kinematics, thigh.
+
+    All detectors run side by side, so that a better one that fails is replaced at once. An event is accepted
+    when it lies ``refractory_s`` after the last of its kind and does not contradict the last one of the other
+    kind (shortest stance and swing).
 
     Attributes
     ----------
-    stride_s : float
-        Running stride time [s], NaN before two strikes.
     exact : bool
         The last heel strike came from load cells.
+    stride_s : float
+        Running stride time [s], NaN before two strikes.
     strike_s, toe_off_s : float
         Time of the last heel strike and toe off [s], NaN before the first.
     """
 
-    __slots__ = ("_load", "_p", "_thigh", "exact", "stride_s", "strike_s", "toe_off_s")
+    __slots__ = ("_foot", "_foot_seen", "_load", "_p", "_thigh", "exact", "strike_s", "stride_s", "toe_off_s")
 
     def __init__(self, parameters: EventParameters) -> None:
         self._p = parameters
         self._load = LoadDetector(parameters)
+        self._foot = FootDetector(parameters)
         self._thigh = ThighDetector(parameters)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything seen."""
         self._load.reset()
+        self._foot.reset()
         self._thigh.reset()
+        self._foot_seen = -math.inf
         self.stride_s = self.strike_s = self.toe_off_s = math.nan
         self.exact = False
 
@@ -46,37 +60,50 @@ class LegEvents:
 
     def step(self, t: float, leg: LegSample) -> tuple[int, float, float] | None:
         """Return (kind, time [s], probability that it is real) of an event in this tick, or None."""
-        found: tuple[int, float, float] | None = None
-        loaded = self._p.use_foot_load and leg.load_ok
-        if loaded:
-            change, at = self._load.step(t, leg.heel_n, leg.toe_n)
-            if change > 0:
-                found = (int(EventKind.HEEL_STRIKE), at, 0.98)
-                self.exact = True
-            elif change < 0 and self._load.has_toe:
-                found = (int(EventKind.TOE_OFF), at, 0.98)
+        p = self._p
+        found: tuple[int, float] | None = None
+        source = 0
+        strike_by = off_by = THIGH
+        stride = self.stride_s if self.stride_s == self.stride_s else p.initial_stride_s
         if leg.ok:
-            turn = self._thigh.step(t, leg.rate_rad_s)
-            if not math.isnan(turn) and not (loaded and self._load.ready):
-                period = self.stride_s if math.isfinite(self.stride_s) else 1.2
-                at = min(turn + self._p.thigh_strike_lag_cycle * period, t)
-                found = (int(EventKind.HEEL_STRIKE), at, 0.9)
-                self.exact = False
-        return self._accept(found) if found is not None else None
-
-    def _accept(self, found: tuple[int, float, float]) -> tuple[int, float, float] | None:
-        kind, at, _ = found
-        last = self.strike_s if kind == EventKind.HEEL_STRIKE else self.toe_off_s
-        gap = at - last
-        if gap < self._p.refractory_s:
+            kind, at = self._thigh.step(t, leg.rate_rad_s)
+            if kind:
+                lag = p.thigh_strike_lag_cycle if kind > 0 else -p.thigh_off_lag_cycle
+                found, source = ((_STRIKE if kind > 0 else _OFF), at + lag * stride), THIGH
+        if leg.shank_ok:
+            self._foot_seen = t
+            kind, at = self._foot.step(t, leg.angle_rad, leg.shank_rad)
+            if kind:
+                lag = p.foot_strike_lag_cycle if kind > 0 else p.foot_off_lag_cycle
+                found, source = ((_STRIKE if kind > 0 else _OFF), at + lag * stride), FOOT
+        if t - self._foot_seen < STRIDE_MAX_S:
+            strike_by = off_by = FOOT
+        if p.use_foot_load and leg.load_ok:
+            change, at = self._load.step(t, leg.heel_n, leg.toe_n)
+            if change > 0 or (change < 0 and self._load.has_toe):
+                found, source = ((_STRIKE if change > 0 else _OFF), at), LOAD
+            if self._load.ready:
+                strike_by = LOAD
+                off_by = LOAD if self._load.has_toe else off_by
+        if found is None or source < (strike_by if found[0] == _STRIKE else off_by):
             return None
-        if kind == EventKind.TOE_OFF:
+        return self._accept(found[0], min(found[1], t), source)
+
+    def _accept(self, kind: int, at: float, source: int) -> tuple[int, float, float] | None:
+        p = self._p
+        if kind == _OFF:
+            if at - self.toe_off_s < p.refractory_s or at - self.strike_s < p.stance_min_s:
+                return None
             self.toe_off_s = at
-            return found
+            return kind, at, PROBABILITY[source]
+        gap = at - self.strike_s
+        if gap < p.refractory_s or at - self.toe_off_s < p.swing_min_s:
+            return None
         self.strike_s = at
-        if gap < 4.0:
-            previous = self.stride_s
-            self.stride_s = gap if not math.isfinite(previous) else previous + 0.5 * (gap - previous)
+        self.exact = source == LOAD
+        if gap < STRIDE_MAX_S:
+            last = self.stride_s
+            self.stride_s = last + 0.5 * (gap - last) if last == last else gap
         else:
             self.stride_s = math.nan
-        return found
+        return kind, at, PROBABILITY[source]

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from exostride.gait.phase import prior
 from exostride.gait.phase.base import TwoLegEstimator, wrap
 from exostride.gait.phase.kalman import PhaseFilter
 from exostride.gait.phase.learner import StrideLearner
@@ -37,6 +38,8 @@ from exostride.gait.phase.signals import LegSample
 TAIL_CYCLE = 0.3
 """Part of a cycle that a re-lock looks back at."""
 TAIL_SAMPLES = 16
+GUESS_S = 0.3
+"""Time of movement that a first guess looks at [s]."""
 
 
 class IndividualParameters(FilterParameters):
@@ -100,13 +103,16 @@ class IndividualLeg:
         fresh = leg.ok and dt > 0.0
         if fresh:
             learner.past.add(t, leg.angle_rad, leg.rate_rad_s)
-            if not gait.ready:
+            if not gait.strides:
                 self._first.add(leg.angle_rad, leg.rate_rad_s, dt)
         if not walking:
             self._rest(fresh)
             return
         f.predict(dt)
         self.lost = False
+        if fresh and not gait.ready and t - self._searched > self._p.relock_every_s:
+            self._searched = t
+            self._guess(t)
         if gait.ready and fresh:
             f.observe(gait, leg.angle_rad, leg.rate_rad_s, dt)
             if f.misfit > self._p.lost_misfit:
@@ -151,6 +157,9 @@ class IndividualLeg:
         """Search the whole map for the phase that explains the last part of a cycle best."""
         f, learner = self._filter, self._learner
         self._searched = t
+        if not learner.map.strides:
+            self._guess(t)
+            return
         around = learner.stride_hz or learner.map.reference_hz
         tail = learner.past.tail(t - TAIL_CYCLE / around)
         n = tail.shape[1]
@@ -163,13 +172,27 @@ class IndividualLeg:
             f.misfit = misfit
             self.relocks += 1
 
+    def _guess(self, t: float) -> None:
+        """Look for the prior's curve in the last samples, before any stride is known."""
+        f, learner = self._filter, self._learner
+        tail = learner.past.tail(t - GUESS_S)
+        n = tail.shape[1]
+        if n < 6 or tail[0, -1] - tail[0, 0] < 0.7 * GUESS_S:
+            return
+        found = prior.search(tail[:, np.linspace(0, n - 1, min(n, TAIL_SAMPLES)).astype(int)])
+        if found is None:
+            return
+        phase, rate_hz, reach, f.bias = found
+        learner.map.seed(reach * prior.ANGLE, reach * rate_hz * prior.SLOPE, rate_hz, self._p.seed_weight)
+        f.start(phase, rate_hz, 0.08)
+
     def strike(self, at: float, t: float, exact: bool) -> None:
         """Take in a heel strike: a phase-zero observation now, the end of a stride to learn from."""
         p, f, learner = self._p, self._filter, self._learner
         self._exact = exact
         self._awaiting = False
         expected = t - wrap(f.phase) / f.rate_hz
-        if not learner.map.ready:
+        if not learner.map.strides:
             guess = self._first.seed(learner.map, p.seed_weight)
             if guess is not None:
                 f.bias = guess[1]

@@ -9,8 +9,9 @@ the angle and the peak of the rate together tell the stride rate before a stride
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from exostride.gait.phase.gaitmap import PHASES, GaitMap
+from exostride.gait.phase.gaitmap import BINS, PHASES, GaitMap
 
 # Schwartz et al. 2008 (J Biomech 41:1639) and Winter 1991, by the fit in config/norms/reference_gait.yaml.
 _COS = np.array([0.4751, -0.0780, -0.0024, -0.0013, -0.0071, 0.0019])
@@ -29,6 +30,13 @@ RATE_HZ = (0.35, 1.4)
 """Stride rates that a first guess may have [Hz]."""
 RANGE_RAD = (0.12, 1.4)
 """Ranges of the thigh angle that a first guess may have [rad]."""
+
+SEARCH_RATES_HZ = (0.5, 0.7, 0.9, 1.1)
+SEARCH_RANGES_RAD = (0.45, 0.65, 0.9)
+SEARCH_ANGLE_SD_RAD = 0.08
+SEARCH_RATE_SD_RAD_S = 0.7
+SEARCH_OFFSET_SD_RAD = 0.25
+FIT_LIMIT = 9.0
 
 
 class FirstSwing:
@@ -62,3 +70,36 @@ class FirstSwing:
         rate_hz = min(max(self._peak / (STEEPEST * reach), RATE_HZ[0]), RATE_HZ[1])
         gait.seed(reach * ANGLE, reach * rate_hz * SLOPE, rate_hz, weight)
         return rate_hz, float(self._high - reach * PEAK)
+
+
+def search(tail: NDArray[np.float64]) -> tuple[float, float, float, float] | None:
+    """Return phase and rate now, range and offset of the prior curve that explain recent samples best.
+
+    Before the first strike nothing is known of the person: phases, three ranges and four rates are compared on
+    angle and rate, the offset free within a posture's reach.
+
+    Parameters
+    ----------
+    tail : (3, K) time [s], thigh angle [rad] and rate [rad/s]
+
+    Returns
+    -------
+    phase [cycle], stride rate [Hz], range [rad], offset [rad]; ``None`` if nothing fits within three
+    standard deviations of what people differ by.
+    """
+    ago = tail[0, -1] - tail[0]
+    best: tuple[float, float, float, float] | None = None
+    least = FIT_LIMIT
+    for rate_hz in SEARCH_RATES_HZ:
+        at = ((PHASES[:, None] - rate_hz * ago[None, :]) % 1.0 * BINS).astype(int) % BINS
+        for reach in SEARCH_RANGES_RAD:
+            curve = tail[1] - reach * ANGLE[at]
+            offset = curve.mean(axis=1)
+            angle = (curve - offset[:, None]) / SEARCH_ANGLE_SD_RAD
+            rate = (tail[2] - reach * rate_hz * SLOPE[at]) / SEARCH_RATE_SD_RAD_S
+            cost = (angle**2 + rate**2).mean(axis=1) + (offset / SEARCH_OFFSET_SD_RAD) ** 2
+            i = int(np.argmin(cost))
+            if cost[i] < least:
+                least = float(cost[i])
+                best = float(PHASES[i]), rate_hz, reach, float(offset[i])
+    return best

@@ -59,10 +59,10 @@ class LegSample:
         Angle and rate are fresh and finite.
     angle_rad, rate_rad_s : float
         Thigh angle in the world's sagittal plane, forward positive, and its rate.
-    joints_ok : bool
-        Hip, knee and ankle angle are all measured.
-    hip_rad, knee_rad, ankle_rad : float
-        Joint angles, flexion and dorsiflexion positive.
+    shank_ok : bool
+        The shank's angle is known, by its own IMU or by thigh and knee.
+    shank_rad : float
+        Shank angle in the world's sagittal plane, foot forward positive.
     load_ok : bool
         The foot's load cells were read.
     heel_n, toe_n : float
@@ -73,14 +73,12 @@ class LegSample:
         "_differentiator",
         "_source",
         "angle_rad",
-        "ankle_rad",
         "heel_n",
-        "hip_rad",
-        "joints_ok",
-        "knee_rad",
         "load_ok",
         "ok",
         "rate_rad_s",
+        "shank_ok",
+        "shank_rad",
         "side",
         "toe_n",
     )
@@ -93,9 +91,9 @@ class LegSample:
         """Forget the last sample."""
         self._differentiator = Differentiator()
         self._source = 0
-        self.ok = self.joints_ok = self.load_ok = False
+        self.ok = self.shank_ok = self.load_ok = False
         self.angle_rad = self.rate_rad_s = 0.0
-        self.hip_rad = self.knee_rad = self.ankle_rad = 0.0
+        self.shank_rad = 0.0
         self.heel_n = self.toe_n = 0.0
 
     def read(self, t: float, state: ExoState) -> None:
@@ -121,16 +119,19 @@ class LegSample:
             if not math.isfinite(rate):
                 rate = self._differentiator.step(t, angle)
             self.angle_rad, self.rate_rad_s = angle, rate
-        self._read_joints(state, first, bool(joints))
+        self._read_shank(state, first, bool(joints))
         self._read_load(state, available)
 
-    def _read_joints(self, state: ExoState, first: int, hip_ok: bool) -> None:
-        self.joints_ok = hip_ok and state.joint_valid >> first & 7 == 7
-        if self.joints_ok:
-            hip, knee, ankle = state.angle_rad[first : first + 3].tolist()
-            self.joints_ok = math.isfinite(hip + knee + ankle)
-            if self.joints_ok:
-                self.hip_rad, self.knee_rad, self.ankle_rad = hip, knee, ankle
+    def _read_shank(self, state: ExoState, first: int, joints: bool) -> None:
+        """Shank angle from its own IMU, or from thigh and knee."""
+        shank = math.nan
+        if state.available & _SEGMENT and state.segment_valid >> (first + 1) & 1:
+            shank = float(state.segment_angle_rad[first + 1])
+        if joints and not math.isfinite(shank) and state.joint_valid >> (first + 1) & 1:
+            shank = self.angle_rad - float(state.angle_rad[first + 1])
+        self.shank_ok = self.ok and math.isfinite(shank)
+        if self.shank_ok:
+            self.shank_rad = shank
 
     def _read_load(self, state: ExoState, available: int) -> None:
         self.load_ok = bool(available & _FOOT and state.foot_valid >> self.side & 1)

@@ -430,16 +430,16 @@ class TestRunaway:
         self, bench: Bench, limits: SafetyLimits, joint: int, sign: int
     ) -> None:
         bench.train()
-        drive = bench.tick(exo={"joint_torque_nm": np.full(6, 10.0)}).drive
+        drive = bench.tick(exo={"motor_torque_nm": np.full(6, 10.0)}).drive
         high, low = float(drive.high_nm[joint]), float(drive.low_nm[joint])
         margin = limits.detect.drives.runaway_nm
         edge = high + margin if sign > 0 else low - margin
         torque = np.full(6, 10.0)
         torque[joint] = edge - sign * 0.01
-        assert bench.run(4, exo={"joint_torque_nm": torque}).drive.safe_off == 0
+        assert bench.run(4, exo={"motor_torque_nm": torque}).drive.safe_off == 0
         torque[joint] = edge + sign * 0.01
-        assert bench.tick(exo={"joint_torque_nm": torque}).drive.safe_off == 0
-        out = bench.tick(exo={"joint_torque_nm": torque})
+        assert bench.tick(exo={"motor_torque_nm": torque}).drive.safe_off == 0
+        out = bench.tick(exo={"motor_torque_nm": torque})
         assert out.drive.safe_off == 1 << joint
         assert out.reasons[joint] & Reason.RESIDUAL
         assert out.drive.high_nm[joint] == out.drive.low_nm[joint] == 0.0
@@ -450,13 +450,13 @@ class TestRunaway:
     def test_a_single_outlier_is_no_runaway(self, bench: Bench) -> None:
         bench.train()
         for _ in range(5):
-            bench.tick(exo={"joint_torque_nm": np.full(6, 500.0)})
+            bench.tick(exo={"motor_torque_nm": np.full(6, 500.0)})
             out = bench.tick()
         assert out.drive.safe_off == 0
 
     def test_without_torque_sensors_nothing_is_compared(self, bench: Bench) -> None:
         bench.train()
-        out = bench.run(5, exo={"joint_torque_nm": np.full(6, 500.0), "available": ALL & ~2})
+        out = bench.run(5, exo={"motor_torque_nm": np.full(6, 500.0), "available": ALL & ~2})
         assert out.drive.safe_off == 0
 
 

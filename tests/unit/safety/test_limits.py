@@ -42,6 +42,7 @@ def test_joint_limits_lie_inside_the_mechanical_stops(limits: SafetyLimits) -> N
         assert row["lower"] <= joint.angle_min_rad < joint.angle_max_rad <= row["upper"]
         assert joint.torque_nm < joint.protective_nm <= row["effort"]
         assert joint.velocity_rad_s <= row["velocity"]
+        assert joint.armature_kg_m2 == row["armature"]
 
 
 def test_soft_walls_stay_out_of_the_reference_gait(limits: SafetyLimits) -> None:

@@ -6,7 +6,7 @@ from exostride.conventions import N_JOINTS
 from exostride.safety import codes
 from exostride.safety.detect_sensors import joint_names
 from exostride.safety.faults import Finding
-from exostride.safety.guard import LOST
+from exostride.safety.guard import GOOD, LOST
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
 from exostride.types import Action, DeviceFault
@@ -41,12 +41,18 @@ class TrackingDetector:
 
 
 class RunawayDetector:
-    """F18, F19: measured torque against what the drives were told, and speed beyond the envelope."""
+    r"""F18, F19: measured torque against what the drives were told, and speed beyond the envelope.
 
-    def __init__(self, limits: SafetyLimits) -> None:
+    The joint torque sensor sits behind the rotor, so it is brought to the motor's side first:
+
+    .. math:: \tau_m = \tau_{sensor} + I_{rotor} \ddot q.
+    """
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
         self._limits = limits.detect.drives
         self._speed = [joint.velocity_rad_s * limits.detect.drives.overspeed for joint in limits.joints]
-        self._rating = [joint.protective_nm + joint.torque_nm for joint in limits.joints]
+        self._rotor = [joint.armature_kg_m2 / period_s for joint in limits.joints]
+        self._last_speed = [0.0] * N_JOINTS
         self._away = [0] * N_JOINTS
         self._reversed = [0] * N_JOINTS
         self._fast = [0] * N_JOINTS
@@ -67,7 +73,10 @@ class RunawayDetector:
         if applied is not None and snap.torque is not None:
             mean, peak = applied.applied_mean_nm.tolist(), applied.applied_peak_nm.tolist()
             for i in range(N_JOINTS):
-                self._compare(i, snap.torque[i], mean[i], peak[i], found)
+                torque = snap.torque[i] + self._rotor[i] * (snap.speed[i] - self._last_speed[i])
+                if snap.quality[i] == GOOD:
+                    self._compare(i, torque, mean[i], peak[i], found)
+        self._last_speed = snap.speed.copy()
 
     def _compare(self, i: int, torque: float, mean: float, peak: float, found: list[Finding]) -> None:
         """Judge one joint: torque outside what was applied, or of the opposite sign."""

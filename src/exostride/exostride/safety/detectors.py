@@ -43,7 +43,7 @@ class Detectors:
         self._phase = PhaseDetector(limits, period_s)
         self._ages = AgeDetector(limits, period_s)
         self._tracking = TrackingDetector(limits, period_s)
-        self._runaway = RunawayDetector(limits)
+        self._runaway = RunawayDetector(limits, period_s)
         self._device = DeviceDetector(limits)
         self._buttons = ButtonDetector(limits, period_s)
         self._belt = BeltDetector(limits, period_s)

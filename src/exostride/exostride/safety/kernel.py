@@ -146,7 +146,7 @@ class SafetyKernel:
         """Find the torque of this moment, book the last tick's work, and compare with the sensor."""
         guard, source = self._guard, self._source
         injected = absorbed = 0.0
-        measured = exo.joint_torque_nm.tolist() if exo and exo.available & codes.HAS_TORQUE else None
+        measured = exo.motor_torque_nm.tolist() if exo and exo.available & codes.HAS_TORQUE else None
         for i in range(N_JOINTS):
             speed = guard.speed[i]
             torque = source.torque[i] + source.stiffness[i] * (source.reference[i] - guard.angle[i])
@@ -166,7 +166,7 @@ class SafetyKernel:
         self.tank.account(injected, absorbed, budget)
 
     def _compare(self, i: int, measured: float, speed: float) -> None:
-        """Take the power from a joint whose measured torque leaves the envelope of what was allowed."""
+        """Take the power from a joint whose motor torque (by its current) leaves the envelope of what was allowed."""
         other = self._protective[i] - self._damping[i] * speed
         room = self._runaway_nm + (abs(self._damping[i] * speed))
         if self._low[i] + other - room <= measured <= self._high[i] + other + room:

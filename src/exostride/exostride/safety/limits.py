@@ -37,6 +37,9 @@ class JointLimits(StrictModel):
     inertia_kg_m2: float = limit(
         "kg m^2", "leg beyond the joint, 75 kg (de Leva 1996), and reflected rotor", None, gt=0.0, le=10.0
     )
+    armature_kg_m2: float = limit(
+        "kg m^2", "reflected rotor, as urdf/joints.yaml: between motor and joint sensor", None, ge=0.0, le=1.0
+    )
     torque_nm: float = limit(
         "N m", "share of able-bodied peak moment (Winter 1991) that training needs", "lower", gt=0.0, le=120.0
     )

@@ -188,6 +188,22 @@ def test_without_muscles_and_drives_the_energy_never_rises(make_plant, output):
     assert energy[-1] < energy[0] - 20.0
 
 
+def test_forces_on_the_body_explain_its_momentum(make_plant, output, run):
+    """Ground reaction, cable and gravity equal mass times the centre of mass' acceleration while it falls."""
+    plant = make_plant("none", Limp([0.0, 15.0, 25.0, 0.0] * 2))
+    run(plant, 70, output(unloading_percent=20.0))
+    rows, column, sensor = plant.tape.rows, plant.tape.column, plant.world.sensor_slices
+    ground = rows[:, plant.body.points_column][:, 2::3].sum(axis=1)
+    velocity = rows[:, column("sensor", sensor["com_velocity"])][:, 2]
+    to_pulley = plant.config.harness.pulley_height_m - plant.data.site("patient_harness").xpos[2]
+    upward = rows[:, -1] * to_pulley / rows[:, column("sensor", sensor["cable_length"])][:, 0]
+    force = ground + upward - plant.weight_n
+    acceleration = np.diff(velocity) / plant.dt_s
+    assert plant.world.body_mass_kg * acceleration == pytest.approx(force[:-1], abs=0.02 * plant.weight_n)
+    assert np.abs(acceleration).max() > 1.0
+    assert ground.max() > 0.2 * plant.weight_n
+
+
 def test_a_push_moves_the_body_and_ends(make_plant, output, run):
     plant = make_plant()
     run(plant, 100, output(unloading_percent=20.0))

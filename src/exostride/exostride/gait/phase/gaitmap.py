@@ -25,6 +25,9 @@ BINS = 64
 
 PHASES = np.arange(BINS) / BINS
 
+SEARCH_FACTORS = (0.7, 0.85, 1.0, 1.15, 1.3)
+"""Stride rates that a search compares, in parts of the expected one."""
+
 
 class GaitMap:
     """Learned map of one leg; see the module's equations.
@@ -50,6 +53,7 @@ class GaitMap:
         "_n",
         "_rate_floor",
         "_ridge",
+        "_seeded",
         "_sr",
         "_srr",
         "_sry",
@@ -77,6 +81,7 @@ class GaitMap:
     def reset(self) -> None:
         """Forget all strides."""
         self.strides = 0
+        self._seeded = False
         self.reference_hz = 1.0
         self._n = self._sr = self._srr = 0.0
         self._sy = np.zeros((2, BINS))
@@ -91,6 +96,7 @@ class GaitMap:
     def seed(self, angle: Vector, rate: Vector, stride_hz: float, weight: float) -> None:
         """Start from a prior stride of the given weight (1 = one stride), shapes (BINS,)."""
         self.reset()
+        self._seeded = True
         self._take(np.stack((angle, rate)), stride_hz, weight)
         self._var[0] = (4.0 * self._angle_floor) ** 2
         self._var[1] = (4.0 * self._rate_floor) ** 2
@@ -100,7 +106,12 @@ class GaitMap:
         """Take in one completed stride, shapes (BINS,); return its misfit in standard deviations."""
         y = np.stack((angle - angle.mean(), rate))
         misfit = 0.0
-        if self.strides or self._n:
+        if self._seeded:
+            # The prior's idea of where a cycle begins is not this person's: its curve goes, its doubt stays.
+            self._n = self._sr = self._srr = 0.0
+            self._sy, self._sry = np.zeros((2, BINS)), np.zeros((2, BINS))
+            self._seeded = False
+        if self.strides:
             residual = y - self._predict(stride_hz)
             misfit = float(np.sqrt(np.mean(residual**2 / self._variance())))
             gain = max(0.12, 1.0 / (self.strides + 2.0))
@@ -164,33 +175,40 @@ class GaitMap:
             variances.append(np.interp(at, grid, np.array(var)))
         return np.stack(values), np.stack(slopes), np.stack(variances)
 
-    def search(self, tail: NDArray[np.float64], bias: float, stride_hz: float) -> tuple[float, float, float]:
-        """Return phase and rate now that explain recent samples best, and the misfit per sample.
+    def search(
+        self, tail: NDArray[np.float64], offset: float, offset_sd: float, stride_hz: float
+    ) -> tuple[float, float, float, float]:
+        """Return phase and rate now that explain recent samples best, the offset then, and the misfit.
 
         Parameters
         ----------
         tail : (3, K) time [s], thigh angle [rad] and rate [rad/s]
-        bias : offset of the angle [rad]
+        offset, offset_sd : expected offset of the angle and its standard deviation [rad]
         stride_hz : rate to search around [Hz]
+
+        Returns
+        -------
+        phase [cycle], stride rate [Hz], offset [rad], mean squared normalised residual.
         """
         ago = tail[0, -1] - tail[0]
-        best = (0.0, stride_hz, np.inf)
-        for factor in (0.85, 1.0, 1.15):
+        tables = np.array(
+            (self.angle, self.rate, self.angle_slope, self.rate_slope, self.angle_var, self.rate_var)
+        )
+        best = (0.0, stride_hz, offset, np.inf)
+        for factor in SEARCH_FACTORS:
             r = stride_hz * factor
-            at = (PHASES[:, None] - r * ago[None, :]) % 1.0
-            k = np.minimum((at * BINS).astype(int), BINS - 1)
-            dr = r - self.reference_hz
-            angle = np.array(self.angle) + dr * np.array(self.angle_slope)
-            rate = np.array(self.rate) + dr * np.array(self.rate_slope)
-            f = at * BINS - k
-            e0 = tail[1] - bias - (angle[k] + f * (angle[k + 1] - angle[k]))
-            e1 = tail[2] - (rate[k] + f * (rate[k + 1] - rate[k]))
-            cost = (e0**2 / np.array(self.angle_var)[k] + e1**2 / np.array(self.rate_var)[k]).mean(
-                axis=1
-            ) * 0.5
+            at = ((PHASES[:, None] - r * ago[None, :]) % 1.0) * BINS
+            k = np.minimum(at.astype(int), BINS - 1)
+            curves = tables[:2] + (r - self.reference_hz) * tables[2:4]
+            model = curves[:, k] + (at - k) * (curves[:, k + 1] - curves[:, k])
+            angle_error = tail[1] - offset - model[0]
+            shift = 0.9 * angle_error.mean(axis=1)
+            angle_error = angle_error - shift[:, None]
+            squares = angle_error**2 / tables[4][k] + (tail[2] - model[1]) ** 2 / tables[5][k]
+            cost = 0.5 * squares.mean(axis=1) + (shift / offset_sd) ** 2
             i = int(np.argmin(cost))
-            if cost[i] < best[2]:
-                best = (float(PHASES[i]), r, float(cost[i]))
+            if cost[i] < best[3]:
+                best = (float(PHASES[i]), r, offset + float(shift[i]), float(cost[i]))
         return best
 
     def _variance(self) -> NDArray[np.float64]:

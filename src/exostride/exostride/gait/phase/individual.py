@@ -11,7 +11,7 @@ One leg at a time:
 3. Strikes are phase-zero observations: sharp ones from foot load, soft ones from the thigh, whose curve they
    shaped already.
 4. A running mean of the normalised residuals tells when the filter is lost. Then all phases of the map are
-   compared with the last third of a cycle, at three rates, and the best one is taken if it explains the
+   compared with the last third of a cycle, at several rates, and the best one is taken if it explains the
    signal clearly better (innovation test and global re-lock).
 
 The confidence is :math:`P(|e| < 5\,\%) = \mathrm{erf}(0.05/(\sqrt2\,\sigma))` with the filter's own variance,
@@ -166,9 +166,13 @@ class IndividualLeg:
         if n < 6:
             return
         tail = tail[:, np.linspace(0, n - 1, min(n, TAIL_SAMPLES)).astype(int)]
-        phase, rate_hz, misfit = learner.map.search(tail, f.bias, around)
-        if misfit < self._p.relock_gain * f.misfit:
+        p = self._p
+        phase, rate_hz, offset, misfit = learner.map.search(
+            tail, learner.offset_rad, p.start_bias_sd_rad, around
+        )
+        if misfit < p.relock_gain * f.misfit:
             f.start(phase, rate_hz, 0.04)
+            f.bias = offset
             f.misfit = misfit
             self.relocks += 1
 
@@ -198,8 +202,11 @@ class IndividualLeg:
                 f.bias = guess[1]
                 f.start((t - at) * guess[0], guess[0], 0.04)
         elif abs(wrap(f.phase - f.rate_hz * (t - at))) > p.strike_gate:
-            rate_hz = learner.stride_hz or f.rate_hz
+            gap = at - learner.last_strike_s
+            rate_hz = 1.0 / gap if p.stride_min_s < gap < p.stride_max_s else f.rate_hz
             f.start((t - at) * rate_hz, rate_hz, 0.03)
+            if learner.map.strides:
+                f.bias = learner.offset_rad
         else:
             f.fix(0.0, t - at, p.strike_sd_load if exact else p.strike_sd)
         first = learner.map.strides == 0

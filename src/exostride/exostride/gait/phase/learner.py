@@ -57,6 +57,11 @@ class StrideLearner:
         self._refined: list[float] = []
         self._before: tuple[object, ...] | None = None
 
+    @property
+    def last_strike_s(self) -> float:
+        """Time of the last strike [s], NaN if there is none since the last pause."""
+        return self._strikes[-1] if self._strikes else math.nan
+
     def strike(self, at: float, exact: bool, expected: float) -> None:
         """Take in a heel strike and learn what it completes.
 

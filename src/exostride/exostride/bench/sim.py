@@ -169,8 +169,8 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
     yield (
         f"{result['times_real_time']:.1f} times real time on one core: {result['patient']}, "
         f"{result['steps']} steps in {result['simulated_s']:g} s, control {result['control_hz']} Hz, "
-        f"physics {result['physics_hz']} Hz ({result['times_real_time_cpu']:.1f} times by CPU time, which other "
-        "work on the machine does not count in)"
+        f"physics {result['physics_hz']} Hz ({result['times_real_time_cpu']:.1f} times by CPU time, "
+        "where other work on the machine does not count)"
     )
     yield (
         f"{result['nv']} degrees of freedom, {result['cuffs']} cuffs, {result['contacts_mean']:.1f} contacts "

@@ -25,7 +25,7 @@ def _six(values: tuple[float, float, float]) -> Vector:
 
 def _finite(c: DriveCommand) -> bool:
     """Return whether every value of a command is finite (infinite bounds would be no bounds)."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         total = c.torque_nm + c.stiffness_nm_rad + c.damping_nms_rad + c.reference_rad
         total = total + c.reference_velocity_rad_s + c.low_nm + c.high_nm
         total = total + c.protective_nm + c.protective_damping_nms_rad

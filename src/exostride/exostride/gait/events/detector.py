@@ -35,7 +35,7 @@ class LegEvents:
         Time of the last heel strike and toe off [s], NaN before the first.
     """
 
-    __slots__ = ("_foot", "_foot_seen", "_load", "_p", "_thigh", "exact", "strike_s", "stride_s", "toe_off_s")
+    __slots__ = ("_foot", "_foot_seen", "_load", "_p", "_thigh", "exact", "stride_s", "strike_s", "toe_off_s")
 
     def __init__(self, parameters: EventParameters) -> None:
         self._p = parameters
@@ -64,7 +64,7 @@ class LegEvents:
         found: tuple[int, float] | None = None
         source = 0
         strike_by = off_by = THIGH
-        stride = self.stride_s if self.stride_s == self.stride_s else p.initial_stride_s
+        stride = self.stride_s if math.isfinite(self.stride_s) else p.initial_stride_s
         if leg.ok:
             kind, at = self._thigh.step(t, leg.rate_rad_s)
             if kind:
@@ -102,8 +102,10 @@ class LegEvents:
         self.strike_s = at
         self.exact = source == LOAD
         if gap < STRIDE_MAX_S:
+            # A pause in standing must not pass for a slow stride.
             last = self.stride_s
-            self.stride_s = last + 0.5 * (gap - last) if last == last else gap
+            known = math.isfinite(last)
+            self.stride_s = last + 0.5 * (min(gap, 1.8 * last) - last) if known else gap
         else:
             self.stride_s = math.nan
         return kind, at, PROBABILITY[source]

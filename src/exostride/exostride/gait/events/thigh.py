@@ -40,7 +40,7 @@ class ThighDetector:
         dt = t - self._time
         self._time = t
         if not dt > 0.0:
-            if dt != dt:
+            if math.isnan(dt):
                 self._x1 = self._x2 = rate_rad_s
             return 0, t
         p = self._p

@@ -38,6 +38,10 @@ from exostride.gait.phase.signals import LegSample
 TAIL_CYCLE = 0.3
 """Part of a cycle that a re-lock looks back at."""
 TAIL_SAMPLES = 16
+RATE_CHANGE = (0.55, 1.8)
+"""Stride rate that is believed, in parts of the last stride's."""
+MOST_DOUBTS = 2
+"""Strikes in a row that may contradict a filter whose curve fits."""
 GUESS_S = 0.3
 """Time of movement that a first guess looks at [s]."""
 
@@ -49,7 +53,10 @@ class IndividualParameters(FilterParameters):
     seed_weight: float = Field(default=0.3, gt=0.0, le=2.0)
     strike_sd: float = Field(default=0.02, gt=0.0)
     strike_sd_load: float = Field(default=0.004, gt=0.0)
-    strike_gate: float = Field(default=0.15, gt=0.0, lt=0.5)
+    strike_gate: float = Field(default=0.12, gt=0.0, lt=0.5)
+    strike_reach: float = Field(default=0.05, gt=0.0, lt=0.5)
+    trusted_gate: float = Field(default=0.22, gt=0.0, lt=0.5)
+    trusted_misfit: float = Field(default=2.5, gt=0.0)
     lost_misfit: float = Field(default=6.0, gt=1.0)
     relock_gain: float = Field(default=0.4, gt=0.0, lt=1.0)
     relock_every_s: float = Field(default=0.06, gt=0.0)
@@ -63,6 +70,7 @@ class IndividualLeg:
 
     __slots__ = (
         "_awaiting",
+        "_doubts",
         "_exact",
         "_filter",
         "_first",
@@ -90,6 +98,7 @@ class IndividualLeg:
         self._exact = False
         self._awaiting = False
         self._searched = -math.inf
+        self._doubts = 0
         self.relocks = 0
         self.lost = False
         self.phase = 0.0
@@ -115,6 +124,7 @@ class IndividualLeg:
             self._guess(t)
         if gait.ready and fresh:
             f.observe(gait, leg.angle_rad, leg.rate_rad_s, dt)
+            self._bound()
             if f.misfit > self._p.lost_misfit:
                 self.lost = gait.strides > 1
                 if t - self._searched > self._p.relock_every_s:
@@ -122,10 +132,18 @@ class IndividualLeg:
         f.phase %= 1.0
         self._publish(leg)
 
+    def _bound(self) -> None:
+        """Keep the rate near that of the last stride: a walker who slows down further is stopping."""
+        last = self._learner.stride_hz
+        if last:
+            f = self._filter
+            f.rate_hz = min(max(f.rate_hz, RATE_CHANGE[0] * last), RATE_CHANGE[1] * last)
+
     def _rest(self, fresh: bool) -> None:
         """Stand: the phase holds, the next movement starts a search."""
         if fresh:
             self._filter.misfit = 2.0 * self._p.lost_misfit
+        self._learner.pause()
         self.rate_hz = 0.0
         self.confidence = 0.0
         self.lost = False
@@ -195,20 +213,30 @@ class IndividualLeg:
         p, f, learner = self._p, self._filter, self._learner
         self._exact = exact
         self._awaiting = False
-        expected = t - wrap(f.phase) / f.rate_hz
+        apart = wrap(f.phase - f.rate_hz * (t - at))
+        trusted = not exact and learner.map.strides > 1 and f.misfit < p.trusted_misfit
         if not learner.map.strides:
             guess = self._first.seed(learner.map, p.seed_weight)
             if guess is not None:
                 f.bias = guess[1]
                 f.start((t - at) * guess[0], guess[0], 0.04)
-        elif abs(wrap(f.phase - f.rate_hz * (t - at))) > p.strike_gate:
+        elif abs(apart) < p.strike_gate:
+            f.fix(0.0, t - at, p.strike_sd_load if exact else p.strike_sd)
+            self._doubts = 0
+        elif trusted and self._doubts < MOST_DOUBTS and abs(apart) < p.trusted_gate:
+            # A thigh may turn twice at the end of swing. The curve of a whole stride outvotes one turn.
+            self._doubts += 1
+        else:
             gap = at - learner.last_strike_s
             rate_hz = 1.0 / gap if p.stride_min_s < gap < p.stride_max_s else f.rate_hz
             f.start((t - at) * rate_hz, rate_hz, 0.03)
-            if learner.map.strides:
-                f.bias = learner.offset_rad
-        else:
-            f.fix(0.0, t - at, p.strike_sd_load if exact else p.strike_sd)
+            f.bias = learner.offset_rad
+            self._doubts = 0
+            apart, trusted = 0.0, False
+        expected = at - apart / f.rate_hz
+        if trusted:
+            most = p.strike_reach / f.rate_hz
+            at = expected + min(max(at - expected, -most), most)
         first = learner.map.strides == 0
         learner.strike(at, exact, expected)
         if first and learner.map.strides:

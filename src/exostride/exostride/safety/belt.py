@@ -43,9 +43,10 @@ class EnvironmentKernel:
 
     @staticmethod
     def readable(state: EnvironmentState) -> bool:
-        """Return whether the state's numbers can be used."""
+        """Return whether the state is one and its numbers can be used."""
         return (
-            number(getattr(state, "belt_speed_m_s", None), -1e3, 1e3)
+            isinstance(state, EnvironmentState)
+            and number(state.belt_speed_m_s, -1e3, 1e3)
             and number(state.belt_acceleration_m_s2, -1e6, 1e6)
             and number(state.belt_target_m_s, -1e3, 1e3)
             and number(state.unloading_n, -1e6, 1e6)

@@ -9,6 +9,7 @@ from typing import Any
 from exostride.safety.audit import AuditEntry
 from exostride.safety.detectors import Detectors
 from exostride.safety.faults import CATALOGUE, Finding, sentence, stronger
+from exostride.safety.intake import number
 from exostride.safety.kernel import permit_longest
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.selftest import SelfTest
@@ -137,19 +138,22 @@ class SafetyComponent:
     def _facts(self, exo: ExoState, environment: EnvironmentState, status: Status) -> Facts:
         stops = self._limits.detect.stops
         blocked = [f for f, _ in self._active.values() if CATALOGUE[f.fault].blocks_start]
-        speed = environment.belt_speed_m_s
+        lifted = getattr(environment, "harness_action", None) == HarnessAction.LIFT
         return Facts(
-            belt_rest=-stops.belt_rest_m_s <= speed <= stops.belt_rest_m_s,
-            harness_lifted=environment.harness_action == HarnessAction.LIFT
-            and bool(environment.harness_confirmed),
-            estops_closed=bool(exo.estop_closed_a) and bool(exo.estop_closed_b),
+            belt_rest=number(
+                getattr(environment, "belt_speed_m_s", None), -stops.belt_rest_m_s, stops.belt_rest_m_s
+            ),
+            harness_lifted=lifted and bool(environment.harness_confirmed),
+            estops_closed=bool(
+                getattr(exo, "estop_closed_a", False) and getattr(exo, "estop_closed_b", False)
+            ),
             homing_done=status.state == S.HOMING and self._selftest.done,
             start_blocked="; ".join(sentence(f) for f in blocked),
         )
 
     def _request(self, seq: int, session: SessionState | None, exo: ExoState) -> SupervisorState | None:
         """Return what session or the patient's button asks for in this tick."""
-        pressed = bool(exo.patient_stop)
+        pressed = bool(getattr(exo, "patient_stop", False))
         if pressed and self._machine.status.state == S.TRAIN:
             self._patient_button = True
             return S.STOPPING

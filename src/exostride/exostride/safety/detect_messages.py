@@ -48,7 +48,7 @@ class LinkDetector:
         if applied.reason & codes.NOT_FINITE and applied.reason & codes.FALLBACK:
             found.append(Finding("F03", Action.SOFT_STOP, "a message to the kernel"))
         if applied.permit_age_ticks >= self._limits.permit_ticks and snap.ticks_in_state > 1:
-            fault = "F16" if min(self._late) >= self._limits.late_ticks else "F13"
+            fault = "F16" if min(ages) >= self._limits.late_ticks else "F13"
             found.append(Finding(fault, Action.SOFT_STOP))
         elif applied.reason & codes.PERMIT_MISSING and snap.ticks_in_state > 1 and not void_permit:
             found.append(Finding("F13", Action.SOFT_STOP))

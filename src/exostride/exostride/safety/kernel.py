@@ -159,14 +159,16 @@ class SafetyKernel:
             else:
                 absorbed -= work
             self._now[i] = torque
-            if measured is not None:
+            if measured is not None and guard.quality[i] == GOOD:
                 self._compare(i, measured[i], speed)
+            else:
+                self._breach[i] = 0
         self._last_speed = guard.speed.copy()
         budget = self.tank.refill_w * self._t if self._mode == Mode.TRAIN else 0.0
         self.tank.account(injected, absorbed, budget)
 
     def _compare(self, i: int, measured: float, speed: float) -> None:
-        """Take the power from a joint whose motor torque (by its current) leaves the envelope of what was allowed."""
+        """Take the power from a joint whose motor torque, by its current, leaves what was allowed."""
         other = self._protective[i] - self._damping[i] * speed
         room = self._runaway_nm + (abs(self._damping[i] * speed))
         if self._low[i] + other - room <= measured <= self._high[i] + other + room:
@@ -177,11 +179,7 @@ class SafetyKernel:
             self._safe_off |= 1 << i
 
     def _see(self, environment: EnvironmentState) -> EnvironmentState | None:
-        try:
-            readable = self._belt.readable(environment)
-        except (AttributeError, TypeError, ValueError):
-            readable = False
-        if readable:
+        if self._belt.readable(environment):
             return environment
         self._reason |= codes.NOT_FINITE
         return None

@@ -1,0 +1,778 @@
+"""Every fault of the catalogue that signals can show, injected into a walking world: reaction, bound, cause, latch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from safety_world import PERIOD, World
+
+from exostride.safety.component import OperatorRequest
+from exostride.safety.faults import CATALOGUE
+from exostride.types import (
+    Action,
+    DeviceFault,
+    EnvironmentFault,
+    HarnessAction,
+    Mode,
+    RecorderState,
+    SupervisorState,
+)
+
+S = SupervisorState
+Now = dict[str, Any]
+Inject = Callable[[World, Now, int], Now]
+
+
+def exo(**changes: Any) -> Inject:
+    """Replace fields of the state; a callable gets the old value and the tick of the fault."""
+
+    def inject(world: World, now: Now, k: int) -> Now:
+        values = {
+            name: value(getattr(now["exo"], name).copy() if hasattr(getattr(now["exo"], name), "copy")
+                        else getattr(now["exo"], name), k)
+            if callable(value) else value
+            for name, value in changes.items()
+        }  # fmt: skip
+        now["exo"] = replace(now["exo"], **values)
+        return now
+
+    return inject
+
+
+def env(**changes: Any) -> Inject:
+    def inject(world: World, now: Now, k: int) -> Now:
+        now["env"] = replace(now["env"], **changes)
+        return now
+
+    return inject
+
+
+def lose(*names: str) -> Inject:
+    def inject(world: World, now: Now, k: int) -> Now:
+        for name in names:
+            now[name] = None
+        return now
+
+    return inject
+
+
+def put(index: int | slice, value: Any) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Add ``value`` (a number, or a function of the tick) at ``index`` of a vector."""
+
+    def change(vector: np.ndarray, k: int) -> np.ndarray:
+        vector[index] += value(k) if callable(value) else value
+        return vector
+
+    return change
+
+
+def stuck(name: str, index: int) -> Inject:
+    def inject(world: World, now: Now, k: int) -> Now:
+        vector = getattr(now["exo"], name).copy()
+        if k == 0:
+            world.memory = (
+                index if index >= 0 else int(vector.argmax()),
+                vector.max() if index < 0 else vector[index],
+            )
+        vector[world.memory[0]] = world.memory[1]
+        now["exo"] = replace(now["exo"], **{name: vector})
+        return now
+
+    return inject
+
+
+def older(by: int) -> Inject:
+    """Commands that answer a state some ticks ago, each once."""
+
+    def inject(world: World, now: Now, k: int) -> Now:
+        now["command"] = replace(now["command"], seq=world.seq - by)
+        return now
+
+    return inject
+
+
+def repeated(world: World, now: Now, k: int) -> Now:
+    """Each command twice: every other tick gets the one of the tick before again."""
+    if k % 2:
+        now["command"] = world.command
+    return now
+
+
+def phase(**changes: Any) -> Inject:
+    def inject(world: World, now: Now, k: int) -> Now:
+        if now["phase_prev"] is not None:
+            values = {
+                n: v(getattr(now["phase_prev"], n), k) if callable(v) else v for n, v in changes.items()
+            }
+            now["phase_prev"] = replace(now["phase_prev"], **values)
+        return now
+
+    return inject
+
+
+def freeze_session(world: World, now: Now, k: int) -> Now:
+    if k == 0:
+        world.memory = now["session"].seq
+    now["session"] = replace(now["session"], seq=world.memory)
+    return now
+
+
+def falling(vector: np.ndarray, k: int) -> np.ndarray:
+    vector[2] -= 0.5 * 6.0 * (k * PERIOD) ** 2
+    return vector
+
+
+def dropping(vector: np.ndarray, k: int) -> np.ndarray:
+    vector[2] -= 6.0 * k * PERIOD
+    return vector
+
+
+def quaternion(tilt: float) -> np.ndarray:
+    return np.array([0.0, np.sin(tilt / 2), 0.0, np.cos(tilt / 2)])
+
+
+NAN = float("nan")
+T = PERIOD
+
+# id, name, injection, expected state, ticks to the state from the first tick with the fault
+CASES: list[tuple[str, str, Inject, SupervisorState, int]] = [
+    ("F01", "joint", exo(joint_valid=0b101111), S.SOFT_STOP, 1),
+    ("F01", "all joints", exo(joint_valid=0), S.SOFT_STOP, 1),
+    ("F01", "foot", exo(foot_valid=0b01), S.SOFT_STOP, 1),
+    ("F01", "segment", exo(segment_valid=0b110111), S.SOFT_STOP, 1),
+    ("F01", "by the device", exo(device_faults=int(DeviceFault.SENSOR_MISSING)), S.SOFT_STOP, 1),
+    ("F02", "torque", stuck("joint_torque_nm", 3), S.SOFT_STOP, 9),
+    ("F02", "load cell", stuck("foot_load_n", -1), S.SOFT_STOP, 9),
+    ("F03", "state", exo(cuff_force_n=put(7, NAN)), S.SOFT_STOP, 0),
+    ("F03", "time", exo(stamp_s=NAN), S.SOFT_STOP, 0),
+    ("F03", "environment", env(belt_speed_m_s=NAN), S.SOFT_STOP, 0),
+    ("F04", "every fifth", exo(angle_rad=put(4, lambda k: 0.5 * (k % 5 == 0))), S.SOFT_STOP, 10),
+    ("F05", "jump", exo(angle_rad=put(2, 0.5)), S.SOFT_STOP, 2),
+    ("F06", "encoder", exo(angle_rad=put(1, lambda k: 0.004 * k)), S.SOFT_STOP, 90),
+    ("F06", "cuff", exo(cuff_force_n=put(slice(3, 6), 300.0)), S.SOFT_STOP, 100),
+    ("F07", "stamp ahead", exo(stamp_s=lambda t, k: t + 0.1), S.SOFT_STOP, 0),
+    ("F07", "stamp back", exo(stamp_s=lambda t, k: t - 0.1), S.SOFT_STOP, 0),
+    ("F07", "control time", exo(time_s=lambda t, k: t + 0.003), S.SOFT_STOP, 0),
+    ("F08", "command", older(1), S.SOFT_STOP, 3),
+    ("F09", "command", repeated, S.SOFT_STOP, 10),
+    ("F11", "both", lose("command", "env_command", "command_prev"), S.SOFT_STOP, 3),
+    ("F11", "belt", lose("env_command"), S.SOFT_STOP, 3),
+    ("F12", "killed", lose("phase_prev"), S.SOFT_STOP, 2),
+    ("F12", "not a number", phase(phase=np.full(2, NAN)), S.SOFT_STOP, 0),
+    ("F12", "time", phase(time_s=NAN), S.SOFT_STOP, 0),
+    ("F12", "shape", phase(phase=np.zeros(3)), S.SOFT_STOP, 0),
+    ("F12", "jumping", phase(phase=lambda p, k: (p + 0.37 * (k % 4 < 2)) % 1.0), S.SOFT_STOP, 25),
+    ("F18", "torque", exo(joint_torque_nm=put(1, 60.0), motor_torque_nm=put(1, 60.0)), S.E_STOP, 1),
+    ("F18", "sensor only", exo(joint_torque_nm=put(5, -60.0)), S.E_STOP, 1),
+    ("F18", "speed", exo(velocity_rad_s=put(0, lambda k: min(0.9 * (k + 1), 9.0))), S.E_STOP, 12),
+    ("F20", "channel a", exo(estop_closed_a=False), S.E_STOP, 0),
+    ("F20", "channel b", exo(estop_closed_b=False), S.E_STOP, 0),
+    ("F20", "both", exo(estop_closed_a=False, estop_closed_b=False), S.E_STOP, 0),
+    ("F22", "knee", exo(cuff_torque_nm=put(1, lambda k: min(10.0 * (k + 1), 40.0))), S.SOFT_STOP, 4),
+    ("F23", "drop", exo(pelvis_position_m=falling, pelvis_velocity_m_s=dropping), S.E_STOP, 30),
+    ("F23", "low", exo(pelvis_position_m=put(2, -0.2)), S.E_STOP, 2),
+    ("F23", "tilt", exo(pelvis_orientation=quaternion(0.6)), S.E_STOP, 2),
+    ("F23", "tipping", exo(pelvis_orientation=quaternion(0.3), pelvis_gyro_rad_s=put(1, 2.6)), S.E_STOP, 2),
+    ("F23", "forward", exo(pelvis_velocity_m_s=put(0, 1.5)), S.E_STOP, 2),
+    ("F23", "sideways", exo(pelvis_position_m=put(1, 0.4)), S.E_STOP, 2),
+    ("F25", "fast", env(belt_speed_m_s=1.2), S.SOFT_STOP, 4),
+    ("F25", "reverse", env(belt_speed_m_s=-0.3), S.SOFT_STOP, 4),
+    ("F25", "drive", env(faults=int(EnvironmentFault.BELT_DRIVE)), S.SOFT_STOP, 0),
+    ("F26", "watchdog", env(faults=int(EnvironmentFault.HARNESS_WATCHDOG)), S.SOFT_STOP, 0),
+    ("F26", "cell", env(faults=int(EnvironmentFault.HARNESS_LOAD_CELL)), S.SOFT_STOP, 0),
+    ("F26", "cable", env(faults=int(EnvironmentFault.HARNESS_CABLE)), S.SOFT_STOP, 0),
+    ("F26", "force lost", env(unloading_n=5.0), S.SOFT_STOP, 4),
+    ("F27", "hot", exo(motor_temperature_c=put(2, 105.0)), S.SOFT_STOP, 0),
+    ("F27", "battery", exo(battery_fraction=0.04), S.SOFT_STOP, 0),
+    ("F27", "bus", exo(device_faults=int(DeviceFault.BUS_OFF)), S.SOFT_STOP, 1),
+    ("F27", "drive", exo(device_faults=int(DeviceFault.DRIVE_FAULT)), S.SOFT_STOP, 0),
+    ("F10", "drive watchdog", exo(device_faults=int(DeviceFault.DRIVE_WATCHDOG)), S.SOFT_STOP, 0),
+    ("F37", "silent", freeze_session, S.SOFT_STOP, 401),
+    ("F38", "therapist", exo(therapist_stop=True), S.SOFT_STOP, 0),
+]  # fmt: skip
+
+
+def inject(world: World, injection: Inject) -> int:
+    start = world.seq
+
+    def fault(world_: World, now: Now) -> Now:
+        return injection(world_, now, world_.seq - start)
+
+    world.fault = fault
+    return start
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "injection", "state", "ticks"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES]
+)
+def test_fault_is_caught_in_time_and_latched(
+    world: World, fault: str, name: str, injection: Inject, state: SupervisorState, ticks: int
+) -> None:
+    world.start(2.0)
+    start = inject(world, injection)
+    world.run(ticks + 1, state)
+    assert world.safety.state == state
+    assert world.safety.cause == fault
+    assert world.safety.message.startswith(CATALOGUE[fault].words)
+    assert world.safety.latched and fault in world.safety.active_faults
+    assert world.safety.action == (Action.E_STOP if state == S.E_STOP else Action.SOFT_STOP)
+    permit, _, out = world.history[-1]
+    assert permit.belt_limit_m_s == 0.0 and out.environment.belt_speed_m_s == 0.0
+    assert permit.harness_action == HarnessAction.HOLD
+    if state == S.E_STOP:
+        assert out.mode == Mode.DAMP and not out.drive.high_nm.any()
+    codes = [e.detail["codes"] for e in world.audit if e.kind == "transition"]
+    assert codes[-1] == [CATALOGUE[fault].code]
+    world.run(700)
+    assert world.safety.latched and world.safety.cause == fault
+    assert world.safety.state in (S.SOFT_STOP, S.FAULT, S.E_STOP)
+    assert start > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("stride_s", [0.9, 1.4, 2.2])
+def test_the_same_walk_without_a_fault_trips_nothing(world: World, seed: int, stride_s: float) -> None:
+    again = World(world.limits, seed=seed, stride_s=stride_s).start(12.0)
+    assert {s.active_faults for _, s, _ in again.history} == {()}
+    assert all(s.action == Action.NONE for _, s, _ in again.history)
+
+
+def test_ordinary_session_from_idle_to_idle(world: World) -> None:
+    world.start(3.0)
+    world.request = int(S.STAND)
+    assert world.run(2000, S.STAND).state == S.STAND
+    world.request = int(S.TRAIN)
+    assert world.run(100, S.TRAIN).state == S.TRAIN
+    world.request = int(S.IDLE)
+    assert world.run(2000, S.IDLE).state == S.IDLE
+    path = [(e.detail["from"], e.detail["to"]) for e in world.audit if e.kind == "transition"]
+    assert [a for a, _ in path] == [
+        "IDLE",
+        "HOMING",
+        "STAND",
+        "TRAIN",
+        "STOPPING",
+        "STAND",
+        "TRAIN",
+        "STOPPING",
+        "STAND",
+    ]
+    assert path[-1] == ("STAND", "IDLE")
+
+
+# ------------------------------------------------------------------ faults with a course of their own
+
+
+def test_stuck_encoder_is_told_by_its_twin(world: World) -> None:
+    world.start(2.0)
+
+    def both(world_: World, now: Now, k: int) -> Now:
+        if k == 0:
+            world_.memory = (now["exo"].angle_rad[1], now["exo"].velocity_rad_s[1])
+        angle, speed = now["exo"].angle_rad.copy(), now["exo"].velocity_rad_s.copy()
+        angle[1], speed[1] = world_.memory
+        now["exo"] = replace(now["exo"], angle_rad=angle, velocity_rad_s=speed)
+        return now
+
+    inject(world, both)
+    world.run(80, S.SOFT_STOP)
+    assert world.safety.cause == "F02" and "angle of knee left" in world.safety.message
+
+
+def test_wrap_is_unwrapped_and_training_goes_on(world: World) -> None:
+    world.start(2.0)
+    inject(world, exo(angle_rad=put(1, 2 * np.pi)))
+    world.run(300)
+    assert world.safety.state == S.TRAIN
+    assert any("F05" in s.active_faults and s.action == Action.WARN for _, s, _ in world.history)
+    assert world.safety.active_faults == ()
+
+
+def test_single_spikes_only_warn(world: World) -> None:
+    world.start(2.0)
+    inject(world, exo(angle_rad=put(4, lambda k: 0.5 * (k % 12 == 0))))
+    world.run(200)
+    assert world.safety.state == S.TRAIN and "F04" in world.safety.active_faults
+
+
+def test_nan_in_commands_is_damped_in_the_same_tick(world: World) -> None:
+    for name in ("command", "env_command"):
+        again = World(world.limits).start(1.0)
+
+        def poison(world_: World, now: Now, k: int, name: str = name) -> Now:
+            field = "torque_nm" if name == "command" else "belt_speed_m_s"
+            value = np.full(6, NAN) if name == "command" else NAN
+            now[name] = replace(now[name], **{field: value})
+            return now
+
+        inject(again, poison)
+        again.tick()
+        assert again.history[-1][2].mode == Mode.DAMP
+        again.tick()
+        assert again.safety.state == S.SOFT_STOP and again.safety.cause == "F03"
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        (lambda now: now.update(command_prev=replace(now["command_prev"], reference_rad=np.full(6, NAN))), "AssistCommand"),
+        (lambda now: now.update(session=replace(now["session"], requested_state=99)), "SessionState"),
+        (lambda now: now.update(applied_prev=replace(now["applied_prev"], applied_mean_nm=np.full(6, NAN))), "AppliedTorque"),
+        (lambda now: now.update(exo="garbage"), "ExoState.shape"),
+    ],
+)  # fmt: skip
+def test_damaged_messages_are_named(world: World, what: Callable[[Now], None], words: str) -> None:
+    world.start(1.0)
+
+    def damage(world_: World, now: Now, k: int) -> Now:
+        what(now)
+        return now
+
+    inject(world, damage)
+    world.tick()
+    assert world.safety.cause == "F03" and words in world.safety.message
+
+
+@pytest.mark.parametrize("lost", [("permit",), ("permit", "command", "env_command", "command_prev")])
+def test_silent_supervisor_is_held_by_the_kernel_and_latched_on_return(
+    world: World, lost: tuple[str, ...]
+) -> None:
+    world.start(2.0)
+
+    def silence(world_: World, now: Now, k: int) -> Now:
+        if k < 30:
+            for name in lost:
+                now[name] = False if name == "permit" else None
+        return now
+
+    start = inject(world, silence)
+    world.run(31)
+    modes = [out.mode for _, _, out in world.history[start:]]
+    first = next(n for n, mode in enumerate(modes) if mode != Mode.TRAIN)
+    assert first <= 4 and modes[first] == Mode.HOLD_STANCE
+    assert world.safety.state == S.SOFT_STOP
+    assert world.safety.cause == ("F13" if lost == ("permit",) else "F16")
+
+
+def test_short_permit_loss_is_seen_by_the_kernels_word(world: World) -> None:
+    """The kernel reports a missing permit even if the age has already recovered."""
+    world.start(1.0)
+
+    def claim(world_: World, now: Now, k: int) -> Now:
+        now["applied_prev"] = replace(now["applied_prev"], reason=8)
+        return now
+
+    inject(world, claim)
+    world.tick()
+    assert world.safety.cause == "F13"
+
+
+def test_all_inputs_late_together_is_overload(world: World) -> None:
+    world.start(1.0)
+
+    def stall(world_: World, now: Now, k: int) -> Now:
+        now["applied_prev"] = replace(
+            now["applied_prev"], command_age_ticks=1, environment_age_ticks=1, permit_age_ticks=1
+        )
+        return now
+
+    inject(world, stall)
+    world.tick()
+    assert world.safety.active_faults == ("F36",) and world.safety.action == Action.WARN
+    world.run(2)
+    assert world.safety.state == S.SOFT_STOP and world.safety.cause == "F36"
+
+
+def test_missing_applied_torque_is_survived(world: World) -> None:
+    world.start(1.0)
+    inject(world, lose("applied_prev"))
+    world.run(10)
+    assert world.safety.state == S.TRAIN
+
+
+def test_tracking_backs_off_then_stops(world: World) -> None:
+    world.start(3.0)
+    inject(world, exo(cuff_torque_nm=put(0, 0.0)))
+    reduce_ticks = round(world.limits.detect.drives.tracking_reduce_s / PERIOD)
+    stop_ticks = round(world.limits.detect.drives.tracking_stop_s / PERIOD)
+
+    def saturate(world_: World, now: Now, k: int) -> Now:
+        asked = now["applied_prev"].applied_mean_nm.copy()
+        asked[3] += 30.0
+        now["applied_prev"] = replace(now["applied_prev"], requested_nm=asked)
+        return now
+
+    inject(world, saturate)
+    world.run(reduce_ticks - 1)
+    assert world.safety.active_faults == ()
+    world.run(1)
+    assert world.safety.action == Action.REDUCE and world.safety.active_faults == ("F17",)
+    world.run(100)
+    assert world.history[-1][0].scale == pytest.approx(world.limits.detect.stops.reduce_scale)
+    world.run(stop_ticks - reduce_ticks - 100)
+    assert world.safety.state == S.SOFT_STOP and world.safety.cause == "F17"
+
+
+def test_lost_command_does_not_break_tracking(world: World) -> None:
+    world.start(3.0)
+    inject(world, lose("command_prev"))
+    world.run(50)
+    assert world.safety.state == S.TRAIN
+
+
+def test_reversed_drive_is_found_while_training(world: World) -> None:
+    world.start(3.0)
+
+    def reverse(world_: World, now: Now, k: int) -> Now:
+        mean = np.full(6, 24.0)
+        now["applied_prev"] = replace(now["applied_prev"], applied_mean_nm=mean, applied_peak_nm=mean)
+        torque = now["exo"].joint_torque_nm.copy()
+        torque[:] = 24.0
+        torque[4] = -24.0
+        now["exo"] = replace(now["exo"], joint_torque_nm=torque)
+        return now
+
+    inject(world, reverse)
+    world.run(2)
+    assert (
+        world.safety.state == S.E_STOP
+        and world.safety.cause == "F19"
+        and "knee right" in world.safety.message
+    )
+
+
+@pytest.mark.parametrize("factor", [-1.0, 0.3, 2.0])
+def test_wrong_sign_or_scale_is_found_in_homing(world: World, factor: float) -> None:
+    def scale(world_: World, now: Now) -> Now:
+        torque = now["exo"].joint_torque_nm.copy()
+        torque[2] *= factor
+        now["exo"] = replace(now["exo"], joint_torque_nm=torque)
+        return now
+
+    world.fault = scale
+    world.request = int(S.HOMING)
+    world.run(1000, S.E_STOP)
+    assert world.safety.cause == "F19" and "ankle left, gain" in world.safety.message
+    world.run(5)
+    assert world.safety.state == S.FAULT
+
+
+def test_posture_out_of_range_is_found_in_homing(world: World) -> None:
+    world.fault = lambda w, now: exo(angle_rad=put(1, 2.0), available=63)(w, now, 0)
+    world.request = int(S.HOMING)
+    world.run(1000, S.E_STOP)
+    assert world.safety.cause == "F19" and "knee left outside its range" in world.safety.message
+
+
+def test_homing_without_torque_sensors_passes(world: World) -> None:
+    world.fault = lambda w, now: exo(available=int(now["exo"].available) & ~2)(w, now, 0)
+    world.start(0.1)
+
+
+def test_kernel_whose_watchdog_does_not_trip_fails_homing(world: World) -> None:
+    def pretend(world_: World, now: Now) -> Now:
+        if now["applied_prev"] is not None:
+            now["applied_prev"] = replace(now["applied_prev"], mode=int(Mode.HOMING))
+        return now
+
+    world.fault = pretend
+    world.request = int(S.HOMING)
+    world.run(1000, S.FAULT)
+    assert world.safety.cause == "F13" and "watchdog did not trip" in world.safety.message
+
+
+def test_estop_channels_that_disagree_are_a_second_fault(world: World) -> None:
+    world.start(1.0)
+    inject(world, exo(estop_closed_a=False))
+    world.run(19)
+    assert "F21" not in world.safety.active_faults
+    world.run(1)
+    assert "F21" in world.safety.active_faults and world.safety.cause == "F20"
+
+
+@pytest.mark.parametrize("bounce", [1, 3, 10])
+def test_bouncing_estop_counts_from_its_first_edge(world: World, bounce: int) -> None:
+    world.start(1.0)
+    inject(
+        world,
+        exo(
+            estop_closed_a=lambda v, k: (k // bounce) % 2 == 1,
+            estop_closed_b=lambda v, k: (k // bounce) % 2 == 1,
+        ),
+    )
+    world.tick()
+    assert world.safety.state == S.E_STOP
+    world.fault = None
+    world.run(400)
+    assert world.safety.state == S.FAULT and world.history[-1][2].mode == Mode.DAMP
+
+
+def test_patient_button_stops_ordinarily_and_needs_a_new_wish(world: World) -> None:
+    world.start(2.0)
+    inject(world, exo(patient_stop=lambda v, k: k < 10))
+    world.tick()
+    assert world.safety.state == S.STOPPING and not world.safety.latched
+    assert world.run(1000, S.STAND).state == S.STAND
+    world.run(200)
+    assert world.safety.state == S.STAND, "the session still wishes TRAIN, but the patient stopped it"
+    world.request = int(S.STAND)
+    world.run(30)
+    world.request = int(S.TRAIN)
+    assert world.run(40, S.TRAIN).state == S.TRAIN
+
+
+@pytest.mark.parametrize(
+    ("reading", "level"),
+    [
+        (exo(motor_temperature_c=put(2, 85.0)), Action.REDUCE),
+        (exo(battery_fraction=0.1), Action.REDUCE),
+        (exo(device_faults=int(DeviceFault.OVER_TEMPERATURE)), Action.REDUCE),
+        (exo(device_faults=int(DeviceFault.BATTERY_LOW)), Action.REDUCE),
+        (exo(cuff_force_n=put(slice(0, 3), 170.0)), Action.REDUCE),
+    ],
+)
+def test_derating_and_its_hysteresis(world: World, reading: Inject, level: Action) -> None:
+    world.start(2.0)
+    start = inject(world, reading)
+    world.run(120)
+    assert world.safety.state == S.TRAIN and world.safety.action == level
+    assert world.history[-1][0].scale < 1.0
+    world.fault = lambda w, now: now
+    world.run(100)
+    world.run(500)
+    assert world.safety.active_faults == () and world.history[-1][0].scale == 1.0
+    assert start > 0
+
+
+def drag(toe_n: float) -> Inject:
+    def scrape(world_: World, now: Now, k: int) -> Now:
+        load = now["exo"].foot_load_n.copy()
+        for side, offset in enumerate((0.0, 0.5)):
+            if 0.65 < (world_.phase + offset) % 1.0 < 0.95 and side == 0:
+                load[2 * side + 1] = toe_n + world_.rng.normal()
+        now["exo"] = replace(now["exo"], foot_load_n=load)
+        return now
+
+    return scrape
+
+
+def test_foot_drag_warns_then_slows_the_belt_then_stops(world: World) -> None:
+    world.start(2.0)
+    inject(world, drag(40.0))
+    world.run(round(2.0 * world.stride_s / PERIOD))
+    warned = [s for _, s, _ in world.history if s.action == Action.WARN]
+    assert warned and all(s.active_faults == ("F24a",) and "left foot" in s.message for s in warned)
+    world.run(round(5.0 * world.stride_s / PERIOD))
+    reduced = [(p, s, o) for p, s, o in world.history if s.action == Action.REDUCE]
+    assert reduced and all(p.scale == 1.0 for p, _, _ in reduced), "assistance is what a dragging foot needs"
+    assert min(o.environment.belt_speed_m_s for _, _, o in reduced) < 0.55
+    world.run(round(20.0 * world.stride_s / PERIOD), S.SOFT_STOP)
+    assert world.safety.cause == "F24a"
+
+
+def test_a_light_touch_is_no_drag(world: World) -> None:
+    world.start(2.0)
+    inject(world, drag(20.0))
+    world.run(1500)
+    assert world.safety.active_faults == ()
+
+
+def test_rare_drags_are_forgotten(world: World) -> None:
+    world.start(2.0)
+    stride = round(world.stride_s / PERIOD)
+
+    def sometimes(world_: World, now: Now, k: int) -> Now:
+        return drag(40.0)(world_, now, k) if (k // stride) % 4 == 0 else now
+
+    inject(world, sometimes)
+    world.run(16 * stride)
+    assert {s.action for _, s, _ in world.history} == {Action.NONE, Action.WARN}
+
+
+def test_trip_is_told_from_drag_by_shank_and_trunk(world: World) -> None:
+    world.start(2.0)
+    while not 0.72 < world.phase < 0.75:
+        world.tick()
+
+    def block(world_: World, now: Now, k: int) -> Now:
+        load, rate = now["exo"].foot_load_n.copy(), now["exo"].segment_rate_rad_s.copy()
+        load[1] += 150.0
+        rate[1] *= max(0.0, 1.0 - 0.4 * (k + 1))
+        gyro = now["exo"].pelvis_gyro_rad_s.copy()
+        gyro[1] += 0.3 * (k + 1)
+        now["exo"] = replace(now["exo"], foot_load_n=load, segment_rate_rad_s=rate, pelvis_gyro_rad_s=gyro)
+        return now
+
+    inject(world, block)
+    world.run(20, S.SOFT_STOP)
+    assert world.safety.cause == "F24b" and "left foot" in world.safety.message
+    assert world.history[-1][2].mode == Mode.TRAIN, "swing torque is never dropped in a trip"
+    assert world.history[-1][2].environment.belt_speed_m_s == 0.0
+
+
+@pytest.mark.parametrize("missing", [16 | 8, 32, 64, 4, 2])
+def test_detectors_do_without_signals_the_device_lacks(world: World, missing: int) -> None:
+    world.fault = lambda w, now: exo(available=int(now["exo"].available) & ~missing)(w, now, 0)
+    world.start(3.0)
+    assert {s.active_faults for _, s, _ in world.history} == {()}
+
+
+def test_missing_cuffs_and_feet_are_bridged_for_a_tick(world: World) -> None:
+    world.start(2.0)
+    inject(
+        world,
+        exo(
+            segment_valid=lambda v, k: 0b111110 if k == 0 else v,
+            foot_valid=lambda v, k: 0b01 if k == 0 else v,
+        ),
+    )
+    world.run(2)
+    assert world.safety.action == Action.WARN and world.safety.active_faults == ("F01",)
+    world.run(250)
+    assert world.safety.active_faults == ()
+
+
+def recorder(seq: int, **changes: Any) -> RecorderState:
+    base = RecorderState(seq=seq, time_s=seq * PERIOD, recording=True, disk_free_bytes=10**11)
+    return replace(base, **changes)
+
+
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        (lambda k: recorder(0), "F14"),
+        (lambda k: recorder(k, disk_free_bytes=10**6), "F28"),
+        (lambda k: recorder(k, dropped=k), "F28"),
+        (lambda k: recorder(k), ""),
+    ],
+)
+def test_recorder_warns_and_blocks_the_next_start_only(world: World, make: Any, fault: str) -> None:
+    world.start(1.0)
+
+    def put_recorder(world_: World, now: Now, k: int) -> Now:
+        now["recorder"] = make(world_.seq)
+        return now
+
+    inject(world, put_recorder)
+    world.run(50)
+    assert world.safety.state == S.TRAIN
+    assert world.safety.active_faults == ((fault,) if fault else ())
+    world.request = int(S.STAND)
+    assert world.run(2000, S.STAND).state == S.STAND
+    world.request = int(S.TRAIN)
+    world.run(100)
+    assert (world.safety.state == S.STAND) == bool(fault)
+    if fault:
+        assert world.safety.message.startswith("can't start")
+        reply = ask(world, OperatorRequest(state=S.TRAIN))
+        assert not reply.accepted and "can't start" in reply.message
+
+
+# ------------------------------------------------------------------ operators, reset, hardware loss
+
+
+def ask(world: World, *requests: OperatorRequest) -> Any:
+    world.requests = requests
+    world.tick()
+    return world.component.replies[-1]
+
+
+def test_operator_path_and_replies(world: World) -> None:
+    world.run(5)
+    assert ask(world, OperatorRequest(state=S.TRAIN)).message == "no way from IDLE to TRAIN"
+    assert ask(world, OperatorRequest(state=S.IDLE)).message == "already there"
+    assert ask(world, OperatorRequest(state=S.FAULT)).message == "state 7 can't be asked for"
+    assert ask(world, OperatorRequest(state=42)).message == "state 42 can't be asked for"
+    assert ask(world, OperatorRequest(state=S.HOMING, operator_id="anna")).accepted
+    assert world.safety.state == S.HOMING
+    entry = [e for e in world.audit if e.kind == "request"][-1]
+    assert entry.detail == {"what": "HOMING", "operator": "anna", "accepted": True, "reply": "HOMING"}
+    assert [e.detail["what"] for e in world.audit if e.kind == "request"][-2] == "42"
+
+
+@pytest.mark.parametrize(("state", "lands"), [(S.SOFT_STOP, S.SOFT_STOP), (S.E_STOP, S.E_STOP)])
+def test_operator_stops(world: World, state: int, lands: SupervisorState) -> None:
+    world.start(1.0)
+    assert ask(world, OperatorRequest(state=state, operator_id="anna")).accepted
+    assert world.safety.state == lands and "anna" in world.safety.message
+    reply = ask(world, OperatorRequest(state=S.TRAIN))
+    assert not reply.accepted and "reset first" in reply.message
+
+
+def test_reset_returns_to_idle_and_motion_needs_a_start(world: World) -> None:
+    world.start(2.0)
+    inject(world, exo(estop_closed_a=lambda v, k: k > 5, estop_closed_b=lambda v, k: k > 5))
+    world.run(20)
+    assert not ask(world, OperatorRequest(reset=True)).accepted
+    world.run(800)
+    assert world.safety.state == S.FAULT
+    assert ask(
+        world, OperatorRequest(reset=True, operator_id="anna"), OperatorRequest(state=S.HOMING)
+    ).accepted
+    world.run(300)
+    assert world.safety.state == S.IDLE and world.safety.active_faults == ()
+    assert world.history[-1][2].mode == Mode.ZERO
+    world.request = int(S.IDLE)
+    world.run(40)
+    world.request = int(S.HOMING)
+    assert world.run(60, S.HOMING).state == S.HOMING
+
+
+def test_person_may_start_directly_after_a_reset(world: World) -> None:
+    world.start(1.0)
+    ask(world, OperatorRequest(state=S.E_STOP))
+    world.run(800)
+    ask(world, OperatorRequest(reset=True))
+    world.run(10)
+    ask(world, OperatorRequest(state=S.HOMING))
+    assert world.safety.state == S.HOMING
+
+
+def test_session_requests_take_effect_when_they_say_and_no_session_is_fine(world: World) -> None:
+    def later(world_: World, now: Now) -> Now:
+        now["session"] = replace(now["session"], requested_state=int(S.HOMING), effective_seq=50)
+        return now
+
+    world.fault = later
+    world.run(50)
+    assert world.safety.state == S.IDLE
+    world.run(1)
+    assert world.safety.state == S.HOMING
+    again = World(world.limits)
+    again.fault = lambda w, now: lose("session")(w, now, 0)
+    assert again.run(20).state == S.IDLE
+
+
+def test_session_cannot_ask_for_a_stop_state(world: World) -> None:
+    world.request = int(S.FAULT)
+    assert world.run(30).state == S.IDLE
+
+
+def test_hardware_loss_is_latched_by_the_watchdog(world: World) -> None:
+    world.start(1.0)
+    state, entries = world.component.hardware_lost(world.seq)
+    assert state.state == S.E_STOP and state.cause == "F10" and state.latched
+    assert entries[0].detail["codes"] == ["HARDWARE_LOST"]
+    world.tick()
+    assert world.safety.latched
+
+
+def test_strongest_fault_names_the_cause(world: World) -> None:
+    world.start(1.0)
+    inject(world, exo(estop_closed_a=False, joint_valid=0, therapist_stop=True))
+    world.tick()
+    assert world.safety.cause == "F20"
+    assert set(world.safety.active_faults) == {"F01", "F20", "F38"}
+
+
+def test_audit_tells_faults_as_they_come_and_go(world: World) -> None:
+    world.start(1.0)
+    inject(world, exo(battery_fraction=lambda v, k: 0.1 if k < 5 else 1.0))
+    world.run(400)
+    notes = [e.detail for e in world.audit if e.kind == "faults"]
+    assert notes[0]["active"] == {"F27": {"code": "DEVICE", "level": "REDUCE", "where": "battery at 10%"}}
+    assert notes[-1] == {"active": {}, "action": "NONE"}

@@ -6,6 +6,7 @@ import pytest
 from exostride.control.context import ControlContext
 from exostride.control.fading import FadingAssistance, FadingParameters
 from exostride.control.impedance import ImpedanceController
+from exostride.control.pace import BeltPace
 from exostride.control.path import ReferencePath
 from exostride.control.rhythm import Rhythm
 from exostride.control.treadmill import TreadmillLaw
@@ -161,9 +162,10 @@ def test_unknown_parameter_is_named(context):
 def test_belt_ramps_to_the_set_speed_and_no_further(context):
     law = TreadmillLaw(context)
     settings = TherapySettings(belt_speed_m_s=0.4, belt_acceleration_m_s2=0.1, unloading_percent=30.0)
-    seen = [
-        law.step(k * T, state(k), EnvironmentState(k, k * T), walking(k), settings) for k in range(int(6 / T))
-    ]
+    belt, seen = 0.0, []
+    for k in range(int(6 / T)):
+        seen.append(law.step(k * T, state(k), EnvironmentState(k, k * T, belt), walking(k), settings))
+        belt = seen[-1].belt_speed_m_s
     speed = np.array([c.belt_speed_m_s for c in seen])
     assert np.max(np.diff(speed)) <= 0.1 * T + 1e-12
     assert speed[int(4 / T) :] == pytest.approx(np.full(int(2 / T), 0.4))
@@ -178,7 +180,27 @@ def test_belt_slows_for_a_walker_who_falls_behind(context):
         place = {} if k < 500 else behind
         seen = state(k, **place)
         seen = ExoState(k, k * T, k * T, available=Signal.PELVIS, **place)
-        command = law.step(k * T, seen, EnvironmentState(k, k * T), walking(k), settings)
+        belt = command.belt_speed_m_s if k else 0.0
+        command = law.step(k * T, seen, EnvironmentState(k, k * T, belt), walking(k), settings)
         if k == 499:
             assert command.belt_speed_m_s == pytest.approx(0.4)
     assert command.belt_speed_m_s == 0.0
+
+
+def test_belt_command_waits_just_ahead_of_a_belt_that_is_held(context):
+    law = TreadmillLaw(context)
+    settings = TherapySettings(belt_speed_m_s=1.0, belt_acceleration_m_s2=0.5)
+    for k in range(2000):
+        command = law.step(k * T, state(k), EnvironmentState(k, k * T, 0.0), walking(k), settings)
+    assert 0.0 < command.belt_speed_m_s <= 0.1
+
+
+def test_reference_follows_the_belt_and_not_the_wish():
+    pace, settings = BeltPace(), TherapySettings(belt_speed_m_s=0.8)
+    standing = GaitPhase(0, 0.0, state=GaitState.STANDING)
+    assert pace.step(settings, EnvironmentState(0, 0.0, 0.001), standing).belt_speed_m_s == 0.0
+    assert pace.step(settings, EnvironmentState(1, T, 0.302), walking(1)).belt_speed_m_s == pytest.approx(0.3)
+    assert pace.step(settings, EnvironmentState(2, T, 0.79), walking(2)) is settings
+    over_ground = EnvironmentState(3, T, 0.0)
+    assert pace.step(settings, over_ground, walking(3)) is settings
+    assert pace.step(settings, EnvironmentState(4, T, np.nan), standing) is settings

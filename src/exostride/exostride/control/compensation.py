@@ -27,9 +27,9 @@ _ACCELERATION_RAD_S2 = 200.0
 class CompensationParameters(StrictModel):
     """Share of each part that is compensated [1], friction's velocity scale [rad/s], filter [s].
 
-    A share below one keeps the loop passive when the model is a little wrong. The inertia's share is off by
-    default: its acceleration comes late, by a tick, the sensor and the filter, and through the elastic cuffs a
-    late share of 0.3 rang with +-60 N m in a standing walker (tests/unit/test_compensation.py shows it).
+    A share below one keeps the loop passive when the model is a little wrong. The inertia's share is off
+    by default: its acceleration comes late, by a tick, the sensor and the filter, and through the elastic
+    cuffs a late share of 0.3 rang with 60 N m in a standing walker.
     """
 
     gravity: float = Field(1.0, gt=0.0, le=1.0)

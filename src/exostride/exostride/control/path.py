@@ -41,10 +41,12 @@ class _Glide:
         """Move one tick; return whether anything moved."""
         if settings is not self._settings:
             self._settings = settings
-            self._target = np.concatenate([getattr(settings, name) for name in self.PARTS])
+            target = np.concatenate([getattr(settings, name) for name in self.PARTS])
             if self._now.size == 0:
-                self._now = self._target
+                self._now = self._target = target
                 return True
+            if not np.array_equal(target, self._target):
+                self._target = target
         if self._now is self._target:
             return False
         self._now = self._now + self._share * (self._target - self._now)
@@ -90,7 +92,7 @@ class ReferencePath:
         return self._curve
 
     def advance(self, settings: TherapySettings) -> float:
-        """Follow the set belt speed with the belt's ramp; return the stride rate there [1/s].
+        """Follow the belt speed of the settings within the belt's ramp; return the stride rate there [1/s].
 
         ``version`` changes whenever the shape of the path does.
         """

@@ -6,8 +6,11 @@ phase-locked oscillator per leg,
 .. math:: \dot\varphi = f + k\, c\, \mathrm{wrap}(\hat\varphi - \varphi) + k_x (1 - c)\,
           \mathrm{wrap}(\varphi_{other} + 1/2 - \varphi),
 
-with confidence c of the estimate: at c = 1 it follows the estimate and its rate, at c = 0 it runs
-at the cadence the therapist set and keeps the legs half a cycle apart.
+with the trust c in the estimate: at c = 1 it follows the estimate and its rate, at c = 0 it runs
+at the cadence the therapist set and keeps the legs half a cycle apart. Trust is the estimate's confidence
+while it says that somebody walks; it is gained slowly and lost quickly, so that a robot that leads a
+walker who can't is not led astray by the estimate of its own first steps. However much it is
+trusted, an estimate that brings the legs closer than a limp does is resisted.
 """
 
 from __future__ import annotations
@@ -21,7 +24,12 @@ import numpy as np
 from exostride.types import GaitPhase, GaitState, Vector
 
 _FASTEST_HZ: Final = 3.0
-_FOLLOWED: Final = (GaitState.STARTING, GaitState.WALKING)
+_GAIN_S: Final = 1.5
+_LOSE_S: Final = 0.3
+"""Time constants with which trust is gained and lost."""
+_LIMP: Final = 0.15
+"""Legs may be this far from half a cycle apart before the coupling resists [cycle]."""
+_APART_HZ: Final = 20.0
 
 
 def wrap(difference: float) -> float:
@@ -59,22 +67,34 @@ class Rhythm:
     def reset(self) -> None:
         """Return to the start of a left step."""
         self._phase = (0.0, 0.5)
+        self._trust = [0.0, 0.0]
 
     def step(self, phase: GaitPhase, lead_hz: float) -> RhythmSample:
         """Advance one period; ``lead_hz`` is the stride rate to keep when nobody else does."""
-        walking = phase.state in _FOLLOWED
+        walking = phase.state == GaitState.WALKING
         estimates = phase.phase.tolist(), phase.rate_hz.tolist(), phase.confidence.tolist()
         old, new, speeds = self._phase, [0.0, 0.0], [0.0, 0.0]
         for side in (0, 1):
             own, seen, rate, trust = old[side], *(values[side] for values in estimates)
-            if walking and isfinite(seen) and isfinite(rate) and isfinite(trust):
-                trust = min(max(trust, 0.0), 1.0)
-                speed = lead_hz + trust * (rate - lead_hz) + self._follow * trust * wrap(seen - own)
-            else:
-                trust, speed = 0.0, lead_hz
-            speed += self._couple * (1.0 - trust) * wrap(old[1 - side] + 0.5 - own)
+            usable = walking and isfinite(seen) and isfinite(rate) and isfinite(trust)
+            trust = self._believe(side, min(max(trust, 0.0), 1.0) if usable else 0.0)
+            speed = lead_hz
+            if usable:
+                rate = min(max(rate, 0.0), _FASTEST_HZ)
+                speed += trust * (rate - lead_hz) + self._follow * trust * wrap(seen - own)
+            apart = wrap(old[1 - side] + 0.5 - own)
+            speed += self._couple * (1.0 - trust) * apart
+            speed += _APART_HZ * (apart - min(max(apart, -_LIMP), _LIMP))
             # A leg may wait for the walker but never run backwards: the reference would swing back with it.
             speeds[side] = min(max(speed, 0.0), _FASTEST_HZ)
             new[side] = (own + speeds[side] * self._period) % 1.0
         self._phase = (new[0], new[1])
         return RhythmSample(np.array(new), np.array(speeds))
+
+    def _believe(self, side: int, confidence: float) -> float:
+        """Return the trust in the estimate of one leg."""
+        trust = self._trust[side]
+        time_s = _GAIN_S if confidence > trust else _LOSE_S
+        trust += (confidence - trust) * self._period / (self._period + time_s)
+        self._trust[side] = trust
+        return trust

@@ -10,7 +10,7 @@ treadmill system", IEEE TNSRE 19:290 (2011): position error times a gain plus th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +26,9 @@ from exostride.types import (
     Signal,
     TherapySettings,
 )
+
+_AHEAD_M_S: Final = 0.1
+"""How far the command may run ahead of the belt."""
 
 
 class TreadmillParameters(StrictModel):
@@ -68,6 +71,9 @@ class TreadmillLaw:
         ramp = settings.belt_acceleration_m_s2 * self._period
         goal = self._goal(state, settings)
         self._speed += float(np.clip(goal - self._speed, -ramp, ramp))
+        if np.isfinite(environment.belt_speed_m_s):
+            # While the belt is held (standing, a stop) the command waits just ahead of it.
+            self._speed = min(self._speed, max(environment.belt_speed_m_s, 0.0) + _AHEAD_M_S)
         if self._unloading is None:
             self._unloading = float(np.clip(environment.unloading_percent, 0.0, 100.0))
         step = self._p.unloading_rate_percent_s * self._period

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from exostride.control.pace import BeltPace
 from exostride.control.switching import Switcher
 from exostride.interfaces import AssistController, Device, EnvironmentLaw, PhaseEstimator
 from exostride.runtime.timeline import Timeline
@@ -173,6 +174,7 @@ class ControlComponent:
         self._period = period_s
         self._settings: Timeline[TherapySettings] = Timeline()
         self._switcher = Switcher(period_s)
+        self._pace = BeltPace()
         self._active_law = ""
         self.late = 0
         """Settings that came after the tick they were to hold from."""
@@ -209,7 +211,8 @@ class ControlComponent:
             law.reset()
             self._active_law = settings.environment_law
         t = exo.seq * self._period
-        command = self._switcher.step(controller, t, exo, phase, settings)
+        paced = self._pace.step(settings, environment, phase)
+        command = self._switcher.step(controller, t, exo, phase, paced)
         return command, law.step(t, exo, environment, phase, settings)
 
 

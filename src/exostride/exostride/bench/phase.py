@@ -57,6 +57,7 @@ class Column:
 
 
 def factory(name: str) -> EstimatorFactory:
+    """Return a maker of the estimator ``name`` with the parameters that the configuration has for it."""
     parameters = {} if name == "default" else settings().of(name)
 
     def make(period_s: float) -> Any:

@@ -1,15 +1,16 @@
-"""``exostride bench phase --stress``: disturb a walker in the middle of walking and see how soon the phase is right again.
+"""``exostride bench phase --stress``: disturb walkers in mid-stride, see how soon the phase is right again.
 
 Walkers are recorded ones, time-warped, and made-up ones: the reference gait at a random speed with a random
-person's deviation inside the published spread. After :data:`WARM_UP` strides one disturbance comes; a trial
-is recovered when within :data:`ALLOWED` strides the error stays below 10 % of the cycle to the end. The
-constant offset is that of the warm-up. Signals: thigh angle and rate, one or both legs as recorded.
+person's deviation inside the published spread. After :data:`WARM_UP` strides one disturbance comes. A trial
+is recovered when within :data:`ALLOWED` strides the error has come below 10 % of the cycle to stay for two
+whole strides, and is not above 25 % for half a stride afterwards. The constant offset is that of the
+warm-up. Signals: thigh angle and rate, one or both legs as recorded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from rich.progress import track
 from rich.table import Table
 
 from exostride.bench.phase_data import Walker, read_folder
-from exostride.bench.phase_score import EstimatorFactory, circular_median, wrap
+from exostride.bench.phase_score import LOST_ERROR, EstimatorFactory, circular_median, wrap
 from exostride.gait.cycles import ideal_phase
 from exostride.gait.reference import FILE_NAME, load_reference
 from exostride.paths import config_dir
@@ -32,6 +33,7 @@ AFTER = 9
 RECOVERED_ERROR = 0.1
 KINDS = ("speed_step", "stop_start", "dropout", "noise", "swapped_feet", "wrong_phase")
 RATES_HZ = (60.0, 100.0, 200.0)
+NOISE_RAD, NOISE_RAD_S = float(np.radians(1.5)), 0.35
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ def recorded(walkers: list[Walker]) -> list[Source]:
 def made_up(rng: np.random.Generator) -> Source:
     """Return a made-up walker: reference gait, a person's deviation, stride-to-stride variation, asymmetry.
 
-    The deviation is a random curve of four harmonics whose size is drawn within the published standard deviation
-    between people; stride times vary by 1 to 3 % and drift; the second leg has its own curve and lag.
+    The deviation is a random curve of four harmonics whose size is drawn within the published standard
+    deviation between people; stride times vary by 1 to 3 % and drift; the second leg has its own curve
+    and lag.
     """
     gait = load_reference(config_dir() / "norms" / FILE_NAME)
     speed, leg = float(rng.uniform(0.5, 1.7)), float(rng.uniform(0.65, 0.98))
@@ -104,66 +107,82 @@ def _deviation(rng: np.random.Generator, grid: Vector) -> Vector:
     k = np.arange(1, 5)
     weight = rng.normal(0.0, 1.0, (2, 4)) / k
     wave = 2.0 * np.pi * np.outer(grid, k)
-    return np.asarray(np.cos(wave) @ weight[0] + np.sin(wave) @ weight[1]) / np.sqrt(np.sum(1.0 / k**2))
+    curve = np.cos(wave) @ weight[0] + np.sin(wave) @ weight[1]
+    return np.asarray(curve / np.sqrt(np.sum(1.0 / k**2)), dtype=np.float64)
 
 
-def _warp(
-    source: Source, start: float, knots: Vector, speeds: Vector, rate_hz: float
-) -> tuple[Vector, Vector]:
-    """Return new times and the source's times there; ``speeds`` at ``knots`` [s of source time], linear between."""
+def _warp(start: float, knots: Vector, speeds: Vector, rate_hz: float) -> tuple[Vector, Vector]:
+    """Return new times and the source's times there; ``speeds`` at ``knots`` [s], linear between."""
     source_t = np.linspace(start, knots[-1], max(int((knots[-1] - start) * 1000), 10))
     pace = np.maximum(np.interp(source_t, knots, speeds), 0.02)
     new_t = np.concatenate(([0.0], np.cumsum(np.diff(source_t) / (0.5 * (pace[1:] + pace[:-1])))))
     t = np.arange(0.0, new_t[-1], 1.0 / rate_hz)
-    return t, np.interp(t, new_t, source_t)
+    return t, np.asarray(np.interp(t, new_t, source_t), dtype=np.float64)
 
 
 def make_trial(kind: str, source: Source, rng: np.random.Generator) -> Trial:
     """Return one disturbed walk of a source."""
     lead = int(np.argmax([len(s) for s in source.strikes]))
     strikes = source.strikes[lead]
-    k = int(rng.integers(1, len(strikes) - WARM_UP - AFTER - 2)) if len(strikes) > WARM_UP + AFTER + 3 else 1
+    spare = len(strikes) - WARM_UP - AFTER - 2
+    k = int(rng.integers(1, spare)) if spare > 1 else 1
     stride = float(np.median(np.diff(strikes)))
     start = float(strikes[k] + rng.uniform(0.0, 1.0) * stride)
     at = float(strikes[k + WARM_UP] + rng.uniform(0.0, 1.0) * stride)
     end = float(strikes[min(k + WARM_UP + AFTER + 1, len(strikes) - 1)])
     pace = float(rng.uniform(0.85, 1.15))
-    knots, speeds = np.array([start, end]), np.array([pace, pace])
-    if kind == "speed_step":
-        step = pace * (1.0 + float(rng.choice((-0.3, 0.3))))
-        knots, speeds = np.array([start, at, at + 0.2, end]), np.array([pace, pace, step, step])
+    step = pace * (1.0 + float(rng.choice((-0.3, 0.3)))) if kind == "speed_step" else pace
     sample_rate = float(rng.choice(RATES_HZ))
-    t, source_t = _warp(source, start, knots, speeds, sample_rate)
+    t, source_t = _warp(
+        start, np.array([start, at, at + 0.2, end]), np.array([pace, pace, step, step]), sample_rate
+    )
     pause = float(rng.uniform(1.5, 4.0)) if kind == "stop_start" else 0.0
     if pause:
-        t, source_t = _stop(t, source_t, at, pause, 1.0 / sample_rate)
+        t, source_t = _stop(source_t, at, pause, 1.0 / sample_rate)
     angle = np.stack([np.interp(source_t, source.time_s, a) for a in source.angle.T], axis=1)
-    rate = np.gradient(angle, t, axis=0)
+    rate = np.asarray(np.gradient(angle, t, axis=0))
     begin = float(np.interp(at, source_t, t))
-    true = tuple(np.interp(s[(s > start) & (s < end)], source_t, t) for s in source.strikes)
-    done = begin + pause
-    if kind == "dropout":
-        done = begin + stride / pace
-        gone = (t >= begin) & (t < done)
+    left, right = (np.interp(s[(s > start) & (s < end)], source_t, t) for s in source.strikes)
+    trial = Trial(kind, source.name, t, angle, rate, (left, right), begin, begin + pause)
+    return _disturb(trial, stride / pace, rng)
+
+
+def _disturb(trial: Trial, stride: float, rng: np.random.Generator) -> Trial:
+    """Apply the disturbances that change what is shown, not how the walker walks."""
+    t, begin = trial.time_s, trial.begin_s
+    angle, rate = trial.angle.copy(), trial.rate.copy()
+    if trial.kind == "dropout":
+        gone = (t >= begin) & (t < begin + stride)
         angle[gone], rate[gone] = np.nan, np.nan
-    elif kind == "noise":
-        angle = angle + rng.normal(0.0, np.radians(1.5), angle.shape)
-        rate = rate + rng.normal(0.0, 0.35, rate.shape)
-    elif kind == "swapped_feet":
-        angle, rate = _swap(angle, rate, t, begin, stride / pace)
-    elif kind == "wrong_phase":
-        # The sensor is taken off in mid-stride and put back at another part of the cycle.
-        skip = int(rng.uniform(0.2, 0.8) * stride / pace * sample_rate)
-        first = int(np.searchsorted(t, begin))
-        keep = np.r_[0:first, first + skip : len(t)]
-        moved = skip / sample_rate
-        angle, rate = angle[keep], rate[keep]
-        true = tuple(np.concatenate((s[s < begin], s[s >= begin + moved] - moved)) for s in true)
-        t = t[: len(keep)]
-    return Trial(kind, source.name, t, angle, rate, (true[0], true[1]), begin, done)
+        return replace(trial, angle=angle, rate=rate, end_s=begin + stride)
+    if trial.kind == "noise":
+        angle += rng.normal(0.0, NOISE_RAD, angle.shape)
+        rate += rng.normal(0.0, NOISE_RAD_S, rate.shape)
+        return replace(trial, angle=angle, rate=rate)
+    if trial.kind == "swapped_feet":
+        angle, rate = _swap(angle, rate, t, begin, stride)
+        return replace(trial, angle=angle, rate=rate, end_s=begin + 2.0 * stride)
+    if trial.kind == "wrong_phase":
+        return _skip(trial, float(rng.uniform(0.2, 0.8)) * stride)
+    return trial
 
 
-def _stop(t: Vector, source_t: Vector, at: float, pause: float, dt: float) -> tuple[Vector, Vector]:
+def _skip(trial: Trial, moved: float) -> Trial:
+    """Cut a part out of a stride: the walker is suddenly elsewhere in the cycle."""
+    t, begin = trial.time_s, trial.begin_s
+    dt = float(t[1] - t[0])
+    first = int(np.searchsorted(t, begin))
+    skip = int(moved / dt)
+    keep = np.r_[0:first, first + skip : len(t)]
+    left, right = (
+        np.concatenate((s[s < begin], s[s >= begin + skip * dt] - skip * dt)) for s in trial.strikes
+    )
+    return replace(
+        trial, time_s=t[: len(keep)], angle=trial.angle[keep], rate=trial.rate[keep], strikes=(left, right)
+    )
+
+
+def _stop(source_t: Vector, at: float, pause: float, dt: float) -> tuple[Vector, Vector]:
     """Slow down to a stand over 0.4 s at source time ``at``, stand, start over 0.4 s."""
     k = int(np.searchsorted(source_t, at))
     ramp = max(int(0.4 / dt), 2)
@@ -173,7 +192,7 @@ def _stop(t: Vector, source_t: Vector, at: float, pause: float, dt: float) -> tu
     up = down[-1] + np.cumsum(speed * np.linspace(0.0, 1.0, ramp))
     rest = np.arange(up[-1] + speed, source_t[-1], max(speed, 1e-6))
     warped = np.concatenate((source_t[:k], down, hold, up, rest))
-    return np.arange(len(warped)) * dt, warped
+    return np.asarray(np.arange(len(warped)) * dt), np.asarray(warped, dtype=np.float64)
 
 
 def _swap(
@@ -212,10 +231,6 @@ def run_trial(make: EstimatorFactory, trial: Trial) -> tuple[bool, float]:
         )
         phase[k] = estimator.step(t, state)[0].phase
     done = trial.end_s
-    if trial.kind == "swapped_feet":
-        done += 2.0 * float(
-            np.median(np.diff(trial.strikes[int(np.argmax([len(s) for s in trial.strikes]))]))
-        )
     worst = 0.0
     for side in (0, 1):
         if len(trial.strikes[side]) > WARM_UP and valid[:, side].any():
@@ -239,14 +254,27 @@ def _strides_to_recover(trial: Trial, phase: Vector, strikes: Vector, done: floa
     error = np.where(known, wrap(np.where(known, phase - truth, 0.0)), 0.0)
     offset = circular_median(error[warm])
     late = known & (t >= done)
-    if trial.kind != "dropout" and trial.kind != "noise":
+    if trial.kind not in ("dropout", "noise"):
         late &= t >= strikes[k]
-    bad = late & (np.abs(wrap(error - offset)) > RECOVERED_ERROR)
-    if not bad.any():
-        return 0.0
-    last = float(t[np.flatnonzero(bad)[-1]])
     stride = float(np.median(np.diff(strikes[k:]))) if len(strikes) - k > 1 else 1.0
-    return max(last - done, 0.0) / stride
+    return _relock(t[late], np.abs(wrap(error - offset))[late], done, stride)
+
+
+def _relock(t: Vector, error: Vector, done: float, stride: float) -> float:
+    """Return strides from ``done`` until the error stays low for two strides; too many if lost again."""
+    if len(t) == 0:
+        return float(ALLOWED + 1)
+    since = float(t[0])
+    for now, size in zip(t.tolist(), error.tolist(), strict=True):
+        if size > RECOVERED_ERROR:
+            since = now
+        elif now - since >= 2.0 * stride:
+            break
+    else:
+        return float(ALLOWED + 1)
+    if np.mean(error[t > since] > LOST_ERROR) * (t[-1] - since) > 0.5 * stride:
+        return float(ALLOWED + 1)
+    return max(since - done, 0.0) / stride if since > t[0] else 0.0
 
 
 def stress_test(folder: Path, name: str, trials: int, seed: int, console: Console) -> dict[str, Any]:

@@ -40,8 +40,8 @@ TAIL_CYCLE = 0.3
 TAIL_SAMPLES = 16
 RATE_CHANGE = (0.55, 1.8)
 """Stride rate that is believed, in parts of the last stride's."""
-MOST_DOUBTS = 2
-"""Strikes in a row that may contradict a filter whose curve fits."""
+MOST_DOUBTS = 3.0
+"""Strikes in a row, weighed with the misfit, that may contradict a filter whose curve fits."""
 GUESS_S = 0.3
 """Time of movement that a first guess looks at [s]."""
 
@@ -98,7 +98,7 @@ class IndividualLeg:
         self._exact = False
         self._awaiting = False
         self._searched = -math.inf
-        self._doubts = 0
+        self._doubts = 0.0
         self.relocks = 0
         self.lost = False
         self.phase = 0.0
@@ -222,16 +222,16 @@ class IndividualLeg:
                 f.start((t - at) * guess[0], guess[0], 0.04)
         elif abs(apart) < p.strike_gate:
             f.fix(0.0, t - at, p.strike_sd_load if exact else p.strike_sd)
-            self._doubts = 0
+            self._doubts = 0.0
         elif trusted and self._doubts < MOST_DOUBTS and abs(apart) < p.trusted_gate:
             # A thigh may turn twice at the end of swing. The curve of a whole stride outvotes one turn.
-            self._doubts += 1
+            self._doubts += max(f.misfit, 0.2)
         else:
             gap = at - learner.last_strike_s
             rate_hz = 1.0 / gap if p.stride_min_s < gap < p.stride_max_s else f.rate_hz
             f.start((t - at) * rate_hz, rate_hz, 0.03)
             f.bias = learner.offset_rad
-            self._doubts = 0
+            self._doubts = 0.0
             apart, trusted = 0.0, False
         expected = at - apart / f.rate_hz
         if trusted:

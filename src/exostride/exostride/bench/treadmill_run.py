@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from exostride.conventions import N_JOINTS
 from exostride.patient.gait_plan import ANGLE, ANGLE_RATE, PELVIS, PELVIS_RATE
+from exostride.patient.interface import SAGITTAL
 from exostride.patient.virtual import VirtualPatient, attitude
 from exostride.plant.config import PlantConfig
 from exostride.plant.plant import Plant, guidance_wrench
@@ -175,9 +176,17 @@ class TreadmillRun:
             -sp * sr,
         ]
         data.qvel[w.pelvis_v : w.pelvis_v + 6] = [*(leg * spin[2:]), spin[1], spin[0], 0.0]
+        if w.has_robot:
+            data.qpos[w.exo_q], data.qvel[w.exo_v] = (
+                data.qpos[w.patient_q[SAGITTAL]],
+                data.qvel[w.patient_v[SAGITTAL]],
+            )
+            data.qpos[w.base_q : w.base_q + 7] = data.qpos[w.pelvis_q : w.pelvis_q + 7]
+            data.qvel[w.base_v : w.base_v + 6] = data.qvel[w.pelvis_v : w.pelvis_v + 6]
         plant.belt.set_speed_m_s = plant.belt.target_m_s = belt_m_s
         data.qvel[w.belt_v] = -belt_m_s
         patient.speed_m_s = belt_m_s
+        patient.wear(w.has_robot)
         patient.rhythm.begin(phase)
         mujoco.mj_forward(w.model, data)
         plant.tape.make_room(1)

@@ -14,16 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pool
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
 from exostride.analysis.walking import PHASE, Strides, cut_strides, guidance_rms, mid_swing_clearance_m
-from exostride.bench.treadmill_run import TreadmillRun, Walk, with_guidance
+from exostride.bench.transparent_drive import TransparentDrive
+from exostride.bench.treadmill_run import TreadmillRun, Walk
 from exostride.conventions import GRAVITY_M_S2
 from exostride.gait.bands import bands_at
+from exostride.model.geometry import body_geometry
 from exostride.patient.gait_plan import GaitPlan, load_plan
 from exostride.patient.policy import FIELDS, OFFSETS, pack, unpack
 from exostride.patient.profile import PatientProfile
@@ -31,10 +33,11 @@ from exostride.patient.profiles import load_profile
 from exostride.patient.virtual import VirtualPatient
 from exostride.plant.config import load_plant_config
 from exostride.plant.plant import Plant
+from exostride.plant.world import RobotKind
 from exostride.types import Vector
 
 PERIOD_S: Final = 0.005
-NOISE: Final = 0.05
+NOISE: Final = 0.03
 """Motor noise in trials, so that the gains hold the gait against something."""
 LOGARITHMIC: Final = (
     "stiffness_stance",
@@ -89,17 +92,17 @@ class Trial:
     def __init__(
         self,
         profile: PatientProfile,
-        plan: GaitPlan,
+        plans: tuple[GaitPlan, GaitPlan],
         speed_m_s: float,
-        guidance: float,
         noise: float,
-        unloading_percent: float = 0.0,
-        robot: Any = "none",
+        unloading_percent: float,
+        robot: RobotKind,
     ) -> None:
         self.speed_m_s, self.unloading = speed_m_s, unloading_percent
-        self.patient = VirtualPatient(profile.model_copy(update={"motor_noise": noise}), plan, PERIOD_S)
-        config = with_guidance(load_plant_config(), guidance)
-        self.plant = Plant(config, profile.body, self.patient, robot)
+        trembling = profile.model_copy(update={"motor_noise": noise})
+        self.patient = VirtualPatient(trembling, plans[0], PERIOD_S, 0, plans[1])
+        self.plant = Plant(load_plant_config(), profile.body, self.patient, robot)
+        self.drive = TransparentDrive(profile.body, PERIOD_S) if robot == "exoskeleton" else None
 
     def run(self, policy: Vector, seed: int, duration_s: float) -> Walk:
         """Return the walk of one trial from the middle of the gait."""
@@ -107,6 +110,8 @@ class Trial:
         self.patient.seed(seed)
         self.plant.reset()
         run = TreadmillRun(self.plant, self.patient, slip=False)
+        if self.drive is not None:
+            run.drive_with(self.drive)
         run.start_in_gait(self.speed_m_s)
         run.run(duration_s, self.speed_m_s, unloading_percent=self.unloading)
         return run.walk()
@@ -171,13 +176,13 @@ class Judge:
     def __init__(
         self,
         profile: PatientProfile,
-        plan: GaitPlan,
-        speeds: list[float],
+        plans: tuple[GaitPlan, GaitPlan],
+        tasks: list[tuple[float, RobotKind]],
         base: Vector,
         duration_s: float,
         seed: int,
     ) -> None:
-        self._profile, self._plan, self._speeds, self._base = profile, plan, speeds, base
+        self._profile, self._plans, self._tasks, self._base = profile, plans, tasks, base
         self._duration_s, self._seed = duration_s, seed
         self._trials: list[Trial] = []
 
@@ -185,8 +190,8 @@ class Judge:
         """Return the mean cost over the speeds; after a fall the speeds that follow count as falls."""
         if not self._trials:
             self._trials = [
-                Trial(self._profile, self._plan, abs(v), 1.0, NOISE, unloading_percent=30.0 if v < 0 else 0.0)
-                for v in self._speeds
+                Trial(self._profile, self._plans, abs(v), NOISE, 30.0 if v < 0 else 0.0, robot)
+                for v, robot in self._tasks
             ]
         leg = self._trials[0].patient.leg_m
         goal = Goal(self._duration_s, self._profile.body.mass_kg, leg, 0.4 * self._duration_s)
@@ -199,6 +204,7 @@ class Judge:
         return total
 
 
+_SAME_SPEED: Final = 0.01
 _JUDGES: list[Judge] = []
 """The judge of this worker process."""
 
@@ -218,8 +224,12 @@ def minimise(
     generations: int,
     population: int,
     seed: int,
-) -> Vector:
-    """Return the best point found by CMA-ES; ``cost`` takes points and the generation."""
+    progress: Callable[[Vector], None],
+) -> None:
+    """Minimise by CMA-ES; ``cost`` takes points and the generation, ``progress`` the mean of each generation.
+
+    The mean is what one keeps: it is less lucky than the best point.
+    """
     random = np.random.default_rng(seed)
     n, parents = len(start), population // 2
     weight = np.log(parents + 0.5) - np.log(np.arange(1, parents + 1))
@@ -231,15 +241,14 @@ def minimise(
     damp = 1 + 2 * max(0.0, np.sqrt((mass - 1) / (n + 1)) - 1) + c_step
     expected = np.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n * n))
     path, step_path, covariance, mean = np.zeros(n), np.zeros(n), np.eye(n), start.copy()
-    best, best_cost, began = start.copy(), np.inf, time.monotonic()
+    best_cost, began = np.inf, time.monotonic()
     for generation in range(generations):
         values, basis = np.linalg.eigh(0.5 * (covariance + covariance.T))
         scale = np.sqrt(np.maximum(values, 1e-12))
         moves = (random.standard_normal((population, n)) * scale) @ basis.T
         costs = cost(mean + sigma * moves, generation)
         order = np.argsort(costs)
-        if costs[order[0]] < best_cost:
-            best, best_cost = mean + sigma * moves[order[0]], float(costs[order[0]])
+        best_cost = min(best_cost, float(costs[order[0]]))
         chosen = moves[order[:parents]]
         move = weight @ chosen
         mean = mean + sigma * move
@@ -255,13 +264,20 @@ def minimise(
             f"{time.monotonic() - began:6.0f} s",
             flush=True,
         )
-    return mean
+        progress(mean)
+
+
+def _froude(speed_m_s: float) -> float:
+    """Return the dimensionless speed of the unimpaired patient."""
+    leg = body_geometry(load_profile("unimpaired").body).leg_length
+    return abs(speed_m_s) / float(np.sqrt(GRAVITY_M_S2 * leg))
 
 
 def tune(
     path: Path,
     out: Path,
-    speeds: list[float],
+    tasks: list[tuple[float, RobotKind]],
+    targets: list[float],
     generations: int,
     population: int,
     sigma: float,
@@ -269,20 +285,25 @@ def tune(
     seed: int,
     workers: int,
 ) -> None:
-    """Tune the one policy of a plan file over several speeds and write it back into the file."""
+    """Tune one policy in trials (speed, robot) and write it into the plan for the speeds ``targets``."""
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    plan, profile = load_plan(path), load_profile("unimpaired")
-    base = pack(raw["speeds"][0]["policy"], str(path))
-    judge = Judge(profile, plan, speeds, base, duration_s, seed)
+    plans, profile = (load_plan(path), load_plan(path, robot=True)), load_profile("unimpaired")
+    first = min(raw["speeds"], key=lambda item: abs(item["froude_speed"] - _froude(targets[0])))
+    base = pack(first["policy"], str(path))
+    judge = Judge(profile, plans, tasks, base, duration_s, seed)
     with Pool(workers, _equip, (judge,)) as pool:
 
         def costs(points: NDArray[np.float64], generation: int) -> Vector:
             return np.array(pool.map(_judge, [(z, generation) for z in points], chunksize=1))
 
-        best = decode(minimise(costs, np.zeros(len(base)), sigma, generations, population, seed), base)
-    for item in raw["speeds"]:
-        item["policy"] = unpack(best)
-    out.write_text(yaml.safe_dump(raw, sort_keys=False, width=118), encoding="utf-8")
+        def keep(mean: Vector) -> None:
+            policy = unpack(decode(mean, base))
+            for item in raw["speeds"]:
+                if any(abs(_froude(v) - item["froude_speed"]) < _SAME_SPEED for v in targets):
+                    item["policy"] = policy
+            out.write_text(yaml.safe_dump(raw, sort_keys=False, width=118), encoding="utf-8")
+
+        minimise(costs, np.zeros(len(base)), sigma, generations, population, seed, keep)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -293,6 +314,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--speeds", type=float, nargs="+", default=[1.0, 0.6, 1.3], help="m/s; negative: with 30 %% unloading"
     )
+    parser.add_argument(
+        "--targets", type=float, nargs="*", help="m/s; speeds of the plan to write, default: those tried"
+    )
+    parser.add_argument(
+        "--robots", nargs="+", choices=("none", "exoskeleton"), default=["none", "exoskeleton"]
+    )
     parser.add_argument("--generations", type=int, default=40)
     parser.add_argument("--population", type=int, default=14)
     parser.add_argument("--sigma", type=float, default=0.5)
@@ -300,7 +327,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     o = parser.parse_args(arguments)
-    tune(o.plan, o.out, o.speeds, o.generations, o.population, o.sigma, o.duration, o.seed, o.workers)
+    targets = o.targets or [abs(v) for v in o.speeds]
+    tasks: list[tuple[float, RobotKind]] = [(v, robot) for v in o.speeds for robot in o.robots]
+    tune(o.plan, o.out, tasks, targets, o.generations, o.population, o.sigma, o.duration, o.seed, o.workers)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ class BandFile(StrictModel):
     vertical_sd_n_kg: list[float] | None = None
     forward_n_kg: list[float] | None = None
     forward_sd_n_kg: list[float] | None = None
+    moment_nm_kg: dict[str, list[float]] | None = None
 
 
 class BandsFile(StrictModel):
@@ -77,6 +78,16 @@ class Band:
         mean = _series(phase, np.array(f.vertical_n_kg))[:, 0]
         sd = _series(phase, np.array(f.vertical_sd_n_kg))[:, 0]
         return mean, np.maximum(sd, _LEAST_SD_N_KG)
+
+    def forward_n_kg(self, phase: Vector) -> Vector | None:
+        """Return the mean fore-aft ground force on the foot, forward positive [N/kg], or None."""
+        f = self.file.forward_n_kg
+        return None if f is None else np.asarray(_series(phase, np.array(f))[:, 0])
+
+    def moments_nm_kg(self, phase: Vector) -> NDArray[np.float64] | None:
+        """Return mean joint moments of hip, knee, ankle [N m/kg], flexion positive, shape (N, 3), or None."""
+        f = self.file.moment_nm_kg
+        return None if f is None else _series(phase, np.array([f[j] for j in JOINT_KINDS]))
 
 
 @cache

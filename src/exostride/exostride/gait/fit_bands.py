@@ -51,7 +51,13 @@ def fit(folder: Path) -> dict[str, Any]:
         path = folder / f"winter_Ground_Reaction_{name}_Cadence.csv"
         force = np.genfromtxt(path, delimiter=",", skip_header=1)[:50]
         keys = ("vertical_n_kg", "vertical_sd_n_kg", "forward_n_kg", "forward_sd_n_kg")
-        bands.append(band | {key: _fit(force[:, k + 1]) for k, key in enumerate(keys)})
+        band |= {key: _fit(force[:, k + 1]) for k, key in enumerate(keys)}
+        moment = np.genfromtxt(
+            folder / f"winter_Joint_Moment_{name}_Cadence.csv", delimiter=",", skip_header=1
+        )[:50]
+        # Winter counts extension and plantarflexion positive; columns after the support moment.
+        band["moment_nm_kg"] = {j: _fit(-moment[:, 3 + 2 * k]) for k, j in enumerate(JOINT_KINDS)}
+        bands.append(band)
     return {
         "made_by": f"python -m exostride.gait.fit_bands --data NORMS --out config/norms/{FILE_NAME}",
         "citations": list(CITATIONS[:2]),

@@ -48,6 +48,14 @@ Positive = Annotated[float, Field(gt=0.0)]
 Series = dict[str, list[float]]
 
 
+class TorqueSet(StrictModel):
+    """Torques and ground force of the same motion with the robot's legs on the patient's."""
+
+    torque_free: Series
+    torque_load: Series
+    vertical_force: list[float]
+
+
 class SpeedPlan(StrictModel):
     """One speed of the plan: Fourier coefficients (1, cos, sin, ...) over the phase of a leg.
 
@@ -62,6 +70,7 @@ class SpeedPlan(StrictModel):
     torque_free: Series
     torque_load: Series
     vertical_force: list[float]
+    in_robot: TorqueSet
     pelvis: Series
     policy: dict[str, list[float]]
 
@@ -74,7 +83,7 @@ class PlanFile(StrictModel):
     speeds: Annotated[tuple[SpeedPlan, ...], Field(min_length=1)]
 
 
-def _table(plan: SpeedPlan) -> NDArray[np.float64]:
+def _table(plan: SpeedPlan, *, robot: bool) -> NDArray[np.float64]:
     phase = np.arange(SAMPLES) / SAMPLES
 
     def sample(series: Series, names: tuple[str, ...], scale: float) -> NDArray[np.float64]:
@@ -82,11 +91,12 @@ def _table(plan: SpeedPlan) -> NDArray[np.float64]:
         both = np.concatenate([coefficients, derivative(coefficients)])
         return np.asarray(fourier_matrix(phase, (coefficients.shape[1] - 1) // 2) @ both.T)
 
-    force = np.array(plan.vertical_force)
+    torques = plan.in_robot if robot else plan
+    force = np.array(torques.vertical_force)
     columns = [
         sample(plan.angle_deg, LEG, np.pi / 180.0),
-        sample(plan.torque_free, LEG, 1.0),
-        sample(plan.torque_load, LEG, 1.0),
+        sample(torques.torque_free, LEG, 1.0),
+        sample(torques.torque_load, LEG, 1.0),
         np.maximum(fourier_matrix(phase, (len(force) - 1) // 2) @ force, 0.0)[:, None],
         sample(plan.pelvis, ROOT, 1.0),
     ]
@@ -111,6 +121,11 @@ class GaitPlan:
         i = min(int(np.searchsorted(f, froude_speed)) - 1, len(f) - 2)
         return i, float(min((froude_speed - f[i]) / (f[i + 1] - f[i]), 1.0))
 
+    def table(self, place: tuple[int, float]) -> NDArray[np.float64]:
+        """Return the table at one speed, shape (SAMPLES + 1, WIDTH)."""
+        i, w = place
+        return self.tables[i] if w == 0.0 else (1.0 - w) * self.tables[i] + w * self.tables[i + 1]
+
     def rows(self, place: tuple[int, float], left: float, right: float) -> NDArray[np.float64]:
         """Return the table's rows at the phases of both legs, shape (2, WIDTH)."""
         i, w = place
@@ -132,8 +147,34 @@ class GaitPlan:
         return float(t) * float(np.sqrt(leg_length_m / GRAVITY_M_S2))
 
 
-def load_plan(path: Path) -> GaitPlan:
-    """Read a plan file.
+class PlanCursor:
+    """Reads a plan tick by tick; keeps the table of a speed as long as the speed stays."""
+
+    def __init__(self, plan: GaitPlan) -> None:
+        self._plan = plan
+        self._place: tuple[int, float] | None = None
+        self._table: NDArray[np.float64] | None = None
+        self._out = np.empty((2, WIDTH))
+
+    def rows(self, place: tuple[int, float], left: float, right: float) -> NDArray[np.float64]:
+        """Return the rows at both phases as :meth:`GaitPlan.rows`; valid until the next call."""
+        if place != self._place:
+            self._place, self._table = place, None
+            return self._plan.rows(place, left, right)
+        if self._table is None:
+            self._table = self._plan.table(place)
+        table, out = self._table, self._out
+        for leg, phase in enumerate((left, right)):
+            x = (phase % 1.0) * SAMPLES
+            k = int(x)
+            u = x - k
+            np.multiply(table[k], 1.0 - u, out=out[leg])
+            out[leg] += u * table[k + 1]
+        return out
+
+
+def load_plan(path: Path, *, robot: bool = False) -> GaitPlan:
+    """Read a plan file; ``robot`` takes the torques learned for walking in the exoskeleton.
 
     Raises
     ------
@@ -143,7 +184,7 @@ def load_plan(path: Path) -> GaitPlan:
     raw = load(PlanFile, path)
     speeds = sorted(raw.speeds, key=lambda s: s.froude_speed)
     try:
-        tables = np.array([_table(s) for s in speeds])
+        tables = np.array([_table(s, robot=robot) for s in speeds])
     except (KeyError, ValueError) as error:
         raise ConfigError(f"{path}: a speed lacks a joint or has rows of unequal length ({error})") from None
     return GaitPlan(

@@ -21,6 +21,8 @@ J Biomech 40:3105, with plantarflexion at the level that fast walking needs.
 
 _FATIGUE_RATE: Final = np.array([0.0097, 0.0097, 0.0150, 0.00589])
 _RECOVERY_RATE: Final = np.array([0.00091, 0.00091, 0.00149, 0.00058])
+_FATIGUE_TICKS: Final = 10
+"""Fatigue moves in minutes: it is advanced every so many ticks."""
 _RESTING: Final = 0.05
 """Below this part of its capacity a muscle counts as resting."""
 
@@ -48,6 +50,7 @@ class Muscles:
         strength = np.array([strength_matrix(s) for s in sides])
         self.positive, self.negative = strength[:, 0], strength[:, 1]
         self.tone = strength.mean(axis=1)
+        self._full = bool((strength == 1.0).all())
         limit = MAX_TORQUE_NM_KG * profile.body.mass_kg
         self._limit_positive, self._limit_negative = self.positive * limit[0], self.negative * limit[1]
         slowness = np.array([[s.slowness] for s in sides])
@@ -65,6 +68,8 @@ class Muscles:
         self._head = 0
         self._started = False
         self.fatigued = np.zeros((2, 4))
+        self._high, self._low = self._limit_positive, self._limit_negative
+        self._tick = 0
         self.torque = np.zeros((2, 4))
 
     def step(
@@ -83,7 +88,10 @@ class Muscles:
         delayed = self._delay(command)
         self._activation += self._blend * (delayed - self._activation)
         torque = self._activation
-        self.torque = np.maximum(torque, 0.0) * self.positive + np.minimum(torque, 0.0) * self.negative
+        if self._full:
+            self.torque = torque
+        else:
+            self.torque = np.maximum(torque, 0.0) * self.positive + np.minimum(torque, 0.0) * self.negative
         return np.asarray(self.torque)
 
     def _delay(self, command: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -96,11 +104,17 @@ class Muscles:
 
     def limit(self, torque: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return all voluntary torque held within what the muscles have left, and let them tire."""
+        out = np.minimum(np.maximum(torque, -self._low), self._high)
+        self._tick += 1
+        if self._tick % _FATIGUE_TICKS == 0:
+            self._tire(out)
+        return np.asarray(out)
+
+    def _tire(self, torque: NDArray[np.float64]) -> None:
         left = 1.0 - self.fatigued
-        high, low = self._limit_positive * left, self._limit_negative * left
-        out = np.minimum(np.maximum(torque, -low), high)
-        used = np.abs(out) / np.maximum(np.where(out > 0.0, high, low), 1.0)
-        active = used * left
+        used = np.abs(torque) / np.maximum(np.where(torque > 0.0, self._high, self._low), 1.0)
         recovery = self._recover * np.where(used < _RESTING, self._rest, 1.0)
-        self.fatigued = np.minimum(self.fatigued + self._fatigue * active - recovery * self.fatigued, 0.95)
-        return out
+        change = self._fatigue * used * left - recovery * self.fatigued
+        self.fatigued = np.minimum(np.maximum(self.fatigued + _FATIGUE_TICKS * change, 0.0), 0.95)
+        left = 1.0 - self.fatigued
+        self._high, self._low = self._limit_positive * left, self._limit_negative * left

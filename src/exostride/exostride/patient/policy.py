@@ -15,6 +15,7 @@ Gains are dimensionless: stiffness by :math:`m g \ell`, damping by :math:`m g \e
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,9 +67,21 @@ SIZE: Final = sum(FIELDS.values())
 
 STANCE_LOAD: Final = 0.4
 """Load, as a part of body weight, at which a leg has its full stance stiffness."""
-_PLACEMENT_LIMIT: Final = np.array([0.2, 0.3])
-"""Largest correction of swing abduction and hip flexion [rad]."""
-_SIDE: Final = np.array([1.0, -1.0])
+_SIDE_LIMIT: Final = 0.2
+_HIP_LIMIT: Final = 0.3
+"""Largest correction of swing abduction and of swing hip flexion [rad]."""
+_STANCE: Final = np.array([0, 1, 2, 3, 8, 9, 10, 11])
+_SWING: Final = np.array([4, 5, 6, 7, 12, 13, 14, 15])
+"""Places of stiffness and damping of stance and swing in the flat vector."""
+_FEEDBACK: Final = slice(OFFSETS["load_feedback"], OFFSETS["load_feedback"] + 4)
+_LATE: Final = OFFSETS["ankle_late_stiffening"]
+_PITCH: Final = OFFSETS["trunk_pitch"]
+_LEAN: Final = OFFSETS["lean"]
+_DRIFT: Final = OFFSETS["ankle_drift"]
+_UPRIGHT: Final = OFFSETS["swing_upright"]
+_FORWARD: Final = OFFSETS["placement_forward"]
+_SIDEWAYS: Final = OFFSETS["placement_sideways"]
+_LIFT: Final = OFFSETS["knee_lift"]
 
 
 def pack(policy: dict[str, list[float]], where: str) -> Vector:
@@ -163,47 +176,50 @@ class WalkingPolicy:
         """
         p, load = posture, posture.load
         g = gains.tolist()
-        stance = np.minimum(load * (1.0 / STANCE_LOAD), 1.0)
-        swing = 1.0 - stance
-        s, w = stance[:, None], swing[:, None]
-        stiffness = s * gains[0:4] + w * gains[4:8]
-        damping = s * gains[8:12] + w * gains[12:16]
-        late = np.exp(-(((phase - 0.45) * 10.0) ** 2))
-        stiffness[:, 3] *= 1.0 + g[OFFSETS["ankle_late_stiffening"]] * late
-        planned = loading * rows[:, FORCE]
-        ratio = np.where(planned > 0.02, np.minimum(load / np.maximum(planned, 0.15), 1.4), 1.0) - 1.0
-        scale = loading * (1.0 + gains[16:20] * (ratio * np.minimum(planned / 0.15, 1.0))[:, None])
-        free, carry = rows[:, FREE], rows[:, LOAD]
-        model = free + carry * scale
+        felt = load.tolist()
+        stance = [min(x / STANCE_LOAD, 1.0) for x in felt]
+        impedance = gains[_SWING] + np.array([[stance[0]], [stance[1]]]) * (gains[_STANCE] - gains[_SWING])
+        stiffness, damping = impedance[:, :4], impedance[:, 4:]
+        excess = [0.0, 0.0]
+        for leg in (0, 1):
+            late = math.exp(-(((float(phase[leg]) - 0.45) * 10.0) ** 2))
+            stiffness[leg, 3] *= 1.0 + g[_LATE] * late
+            planned = loading * float(rows[leg, FORCE])
+            if planned > 0.02:
+                ratio = min(felt[leg] / max(planned, 0.15), 1.4) - 1.0
+                excess[leg] = ratio * min(planned / 0.15, 1.0)
+        scale = loading + (loading * np.array([[excess[0]], [excess[1]]])) * gains[_FEEDBACK]
+        model = rows[:, FREE] + rows[:, LOAD] * scale
         model_rate = (rows[:, FREE_RATE] + rows[:, LOAD_RATE] * scale) * phase_rate
         angle = rows[:, ANGLE].copy()
-        self._place_swing(angle, swing, phase, p, g)
-        balance = np.zeros((2, 4))
-        share = load / max(float(load[0] + load[1]), 1e-3)
-        k = OFFSETS["trunk_pitch"]
-        lean = g[OFFSETS["lean"]] * p.forward
-        balance[:, 1] = -share * (g[k] * (p.pitch + lean) + g[k + 1] * p.pitch_rate)
-        balance[:, 0] = _SIDE * share * (g[k + 2] * p.roll + g[k + 3] * p.roll_rate)
-        k = OFFSETS["ankle_drift"]
-        balance[:, 3] = stance * (g[k] * p.forward + g[k + 1] * p.forward_velocity)
+        self._place_swing(angle, stance, phase, p, g)
+        total = max(felt[0] + felt[1], 1e-3)
+        pitch = -(g[_PITCH] * (p.pitch + g[_LEAN] * p.forward) + g[_PITCH + 1] * p.pitch_rate) / total
+        roll = (g[_PITCH + 2] * p.roll + g[_PITCH + 3] * p.roll_rate) / total
+        drift = g[_DRIFT] * p.forward + g[_DRIFT + 1] * p.forward_velocity
+        balance = np.array(
+            [
+                [felt[0] * roll, felt[0] * pitch, 0.0, stance[0] * drift],
+                [-felt[1] * roll, felt[1] * pitch, 0.0, stance[1] * drift],
+            ]
+        )
         return Drive(model, model_rate, balance, stiffness, damping, angle, rows[:, ANGLE_RATE] * phase_rate)
 
     @staticmethod
     def _place_swing(
-        angle: NDArray[np.float64], swing: Vector, phase: Vector, p: Posture, g: list[float]
+        angle: NDArray[np.float64], stance: list[float], phase: Vector, p: Posture, g: list[float]
     ) -> None:
-        k = OFFSETS["swing_upright"]
-        forward = OFFSETS["placement_forward"]
-        sideways = OFFSETS["placement_sideways"]
-        hip = g[k] * p.pitch + g[forward] * p.forward + g[forward + 1] * p.forward_velocity
-        side = g[sideways] * p.sideways + g[sideways + 1] * p.sideways_velocity - g[k + 1] * p.roll
-        angle[:, 1] += swing * min(max(hip, -_PLACEMENT_LIMIT[1]), _PLACEMENT_LIMIT[1])
-        angle[:, 0] += swing * _SIDE * min(max(side, -_PLACEMENT_LIMIT[0]), _PLACEMENT_LIMIT[0])
-        lift = g[OFFSETS["knee_lift"]]
-        if lift != 0.0:
-            angle[:, 2] += (
-                swing * lift * min(max(-p.height, -0.02), 0.05) * np.exp(-(((phase - 0.78) * 10.0) ** 2))
-            )
+        hip = g[_UPRIGHT] * p.pitch + g[_FORWARD] * p.forward + g[_FORWARD + 1] * p.forward_velocity
+        side = g[_SIDEWAYS] * p.sideways + g[_SIDEWAYS + 1] * p.sideways_velocity - g[_UPRIGHT + 1] * p.roll
+        hip = min(max(hip, -_HIP_LIMIT), _HIP_LIMIT)
+        side = min(max(side, -_SIDE_LIMIT), _SIDE_LIMIT)
+        lift = g[_LIFT] * min(max(-p.height, -0.02), 0.05)
+        for leg, sign in ((0, 1.0), (1, -1.0)):
+            swing = 1.0 - stance[leg]
+            if swing > 0.0:
+                angle[leg, 0] += swing * sign * side
+                angle[leg, 1] += swing * hip
+                angle[leg, 2] += swing * lift * math.exp(-(((float(phase[leg]) - 0.78) * 10.0) ** 2))
 
 
 __all__ = [

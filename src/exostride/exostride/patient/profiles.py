@@ -46,12 +46,13 @@ def load_profile(name_or_path: str) -> PatientProfile:
 
 
 @cache
-def default_plan() -> GaitPlan:
-    """Return the stored plan of walking, ``config/norms/gait_plan.yaml``."""
-    return load_plan(config_dir() / "norms" / FILE_NAME)
+def default_plan(*, robot: bool = False) -> GaitPlan:
+    """Return ``config/norms/gait_plan.yaml``; ``robot``: with the torques learned in the robot."""
+    return load_plan(config_dir() / "norms" / FILE_NAME, robot=robot)
 
 
 def load_patient(name_or_path: str, period_s: float, seed: int = 0) -> tuple[VirtualPatient, BodyParameters]:
     """Return a patient, rested and standing, and their body; errors as :func:`load_profile`."""
     profile = load_profile(name_or_path)
-    return VirtualPatient(profile, default_plan(), period_s, seed), profile.body
+    patient = VirtualPatient(profile, default_plan(), period_s, seed, default_plan(robot=True))
+    return patient, profile.body

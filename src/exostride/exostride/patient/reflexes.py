@@ -12,6 +12,8 @@ _GROUPS = (
     ("hip_flexors", "knee_flexors", "dorsiflexors"),
 )
 """Muscles that flexion (dorsiflexion) stretches, and those that extension stretches; hip, knee, ankle."""
+_NOTHING = np.zeros((2, 3))
+_NOTHING.flags.writeable = False
 _LOADED = 0.1
 """Part of body weight on a foot above which a stretch can set off clonus."""
 
@@ -46,7 +48,7 @@ class StretchReflexes:
     def step(self, angle: NDArray[np.float64], velocity: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return reflex torque [N m], shape (2, 3), for angles and velocities of shape (2, 3)."""
         if not self.active:
-            return np.zeros((2, 3))
+            return _NOTHING
         stretch = np.stack([velocity, -velocity], axis=1)
         length = np.stack([angle, -angle], axis=1)
         drive = np.maximum(stretch - self._threshold, 0.0) * (1.0 + self._length * np.maximum(length, 0.0))
@@ -101,10 +103,10 @@ class FlexorSpasms:
 
     def step(self) -> NDArray[np.float64]:
         """Return spasm torque [N m], shape (2, 3)."""
-        out = np.zeros((2, 3))
         s = self._s
         if s.rate_per_min == 0.0:
-            return out
+            return _NOTHING
+        out = np.zeros((2, 3))
         if self._left_s <= 0.0 and self._random.random() < s.rate_per_min / 60.0 * self._period_s:
             self._left_s, self._leg = s.duration_s, int(self._random.integers(2))
         if self._left_s > 0.0:

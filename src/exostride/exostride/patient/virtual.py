@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, Protocol
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from exostride.conventions import GRAVITY_M_S2
 from exostride.model.geometry import body_geometry
-from exostride.patient.gait_plan import ANGLE, PELVIS, PELVIS_RATE, GaitPlan
+from exostride.patient.gait_plan import ANGLE, PELVIS, PELVIS_RATE, GaitPlan, PlanCursor
 from exostride.patient.interface import JointDrive, PatientAction, PatientSense
 from exostride.patient.muscles import Muscles
 from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
@@ -28,6 +29,9 @@ _ROLL_GAINS: Final = (0.6, 0.2)
 _SLOWEST: Final = 1.8
 """Largest stretch of the stride time below the slowest stored speed."""
 _SPEED_BLEND_S: Final = 0.15
+_SPEED_FELT_M_S: Final = 0.02
+"""Change of belt speed that a person notices; smaller ones leave the gait as it is."""
+_TREMBLE_HZ: Final = 5.0
 _SIDE: Final = np.array([1.0, -1.0])
 
 
@@ -38,10 +42,10 @@ class _Part(Protocol):
 def attitude(orientation: Vector) -> tuple[float, float, float]:
     """Return roll, pitch, yaw [rad] of a quaternion xyzw (rotations about z, then y, then x)."""
     x, y, z, w = orientation.tolist()
-    pitch = np.arcsin(min(max(2.0 * (w * y - z * x), -1.0), 1.0))
-    roll = np.arctan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
-    yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
-    return float(roll), float(pitch), float(yaw)
+    pitch = math.asin(min(max(2.0 * (w * y - z * x), -1.0), 1.0))
+    roll = math.atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
+    yaw = math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
+    return roll, pitch, yaw
 
 
 class VirtualPatient:
@@ -52,7 +56,14 @@ class VirtualPatient:
     stiffness and damping of every joint until the next tick.
     """
 
-    def __init__(self, profile: PatientProfile, plan: GaitPlan, period_s: float, seed: int = 0) -> None:
+    def __init__(
+        self,
+        profile: PatientProfile,
+        plan: GaitPlan,
+        period_s: float,
+        seed: int = 0,
+        plan_in_robot: GaitPlan | None = None,
+    ) -> None:
         self.profile, self.plan, self.period_s = profile, plan, period_s
         self.leg_m = body_geometry(profile.body).leg_length
         mass = profile.body.mass_kg
@@ -61,6 +72,8 @@ class VirtualPatient:
         self.time_s = float(np.sqrt(self.leg_m / GRAVITY_M_S2))
         self.froude_m_s = float(np.sqrt(self.leg_m * GRAVITY_M_S2))
         self.policy = WalkingPolicy(plan)
+        self._cursor_alone = PlanCursor(plan)
+        self._cursor_in_robot = PlanCursor(plan_in_robot) if plan_in_robot is not None else self._cursor_alone
         self.rhythm = Rhythm(period_s)
         self.muscles = Muscles(profile, period_s)
         self.stretch = StretchReflexes(profile, period_s)
@@ -73,6 +86,12 @@ class VirtualPatient:
             [[s.tissue.hip, s.tissue.knee, s.tissue.ankle] for s in (profile.left, profile.right)]
         )
         self._healthy_tissue = scale
+        self._keep = float(np.exp(-2.0 * np.pi * _TREMBLE_HZ * period_s))
+        self._reflexive = (
+            self.stretch.active
+            or profile.spasms.rate_per_min > 0.0
+            or any(s.clonus.torque_nm > 0.0 for s in (profile.left, profile.right))
+        )
         self._seed = seed
         self.reset()
 
@@ -91,11 +110,17 @@ class VirtualPatient:
             part.reset()
         self._random = np.random.default_rng([self._seed, 7])
         self._noise = np.zeros((2, 4))
+        self._tick = 0
+        self._worn = False
         self.speed_m_s = 0.0
 
     def set_policy(self, flat: Vector) -> None:
         """Walk with one set of feedback gains at every speed (for fits)."""
         self.policy.set_gains(flat)
+
+    def wear(self, robot: bool) -> None:
+        """Know at once whether the robot is on, as after minutes in it."""
+        self._worn = robot
 
     def seed(self, seed: int) -> None:
         """Draw motor noise from another seed after the next :meth:`reset`."""
@@ -108,19 +133,27 @@ class VirtualPatient:
         del t
         angle, velocity = sense.angle_rad.reshape(2, 4), sense.velocity_rad_s.reshape(2, 4)
         load = np.maximum(sense.ground_force_n[2::3], 0.0) / self.weight_n
-        self.speed_m_s += (sense.belt_speed_m_s - self.speed_m_s) * self.period_s / _SPEED_BLEND_S
+        change = sense.belt_speed_m_s - self.speed_m_s
+        if abs(change) > _SPEED_FELT_M_S:
+            self.speed_m_s += change * self.period_s / _SPEED_BLEND_S
         place = self.plan.bracket(abs(self.speed_m_s) / self.froude_m_s)
         gains = self.policy.gains(place)
         stride_s = self._stride_time(place)
         self.rhythm.step(sense.belt_speed_m_s, load, stride_s, float(gains[OFFSETS["phase_reset"]]))
         phase = self.rhythm.phases()
-        rows = self.plan.rows(place, phase[0], phase[1])
+        rows = self._cursor(sense).rows(place, float(phase[0]), float(phase[1]))
         loading = max(1.0 - sense.unloading_n / self.weight_n, 0.2)
         posture = self._posture(sense, rows[0], load, self.time_s / stride_s)
         drive = self.policy.drive(rows, phase, self.time_s / stride_s, posture, gains, loading)
         if self.rhythm.blend < 1.0:
             drive = self._blend_standing(drive, posture)
         return self._act(sense, angle, velocity, load, drive, phase)
+
+    def _cursor(self, sense: PatientSense) -> PlanCursor:
+        """Return what was learned for the legs alone, or with the robot's on them (felt at the cuffs)."""
+        if not self._worn and sense.cuff_torque_nm.any():
+            self._worn = True
+        return self._cursor_in_robot if self._worn else self._cursor_alone
 
     def _stride_time(self, place: tuple[int, float]) -> float:
         stride = self.plan.stride_time_s(place, self.leg_m)
@@ -177,60 +210,62 @@ class VirtualPatient:
         phase: Vector,
     ) -> PatientAction:
         muscles, effort = self.muscles, self.effort.level
-        both = np.concatenate([angle[:, 1:], drive.angle[:, 1:]])
-        moment, stiffening = passive_moment(both)
-        model = drive.model * self.moment_nm
-        model[:, 1:] -= self._healthy_tissue * moment[2:]
-        meant = muscles.step(model, drive.model_rate * (self.moment_nm / self.time_s), effort)
+        scale, tissue = self.moment_nm, self._healthy_tissue
+        moment, stiffening = passive_moment(np.concatenate([angle[:, 1:], drive.angle[:, 1:]]))
+        model = drive.model * scale
+        model[:, 1:] -= tissue * moment[2:]
+        meant = muscles.step(model, drive.model_rate * (scale / self.time_s), effort)
         tone = muscles.tone * effort
-        stiffness = drive.stiffness * self.moment_nm
-        stiffness[:, 1:] = np.maximum(stiffness[:, 1:] - self._healthy_tissue * stiffening[:2], 0.0)
+        stiffness = drive.stiffness * scale
+        stiffness[:, 1:] = np.maximum(stiffness[:, 1:] - tissue * stiffening[:2], 0.0)
         stiffness *= tone
-        damping = drive.damping * (self.moment_nm * self.time_s) * tone
-        rate = drive.rate / self.time_s
+        damping = drive.damping * (scale * self.time_s * tone)
+        rate = drive.rate * (1.0 / self.time_s)
         error = drive.angle - angle
         hold = stiffness * error + damping * (rate - velocity)
-        wanted = meant + drive.balance * self.moment_nm * tone + hold
-        torque = muscles.limit(wanted) - hold
-        torque += self._tremble(meant)
-        reflex = self.stretch.step(angle[:, 1:], velocity[:, 1:])
-        reflex[:, 2] += [c.step(float(velocity[i, 3]), float(load[i])) for i, c in enumerate(self.clonus)]
+        whole = muscles.limit(meant + drive.balance * (scale * tone) + hold)
+        if self.profile.motor_noise:
+            whole = whole + self._tremble(meant)
         spasm = self.spasms.step()
-        torque[:, 1:] += reflex + spasm
-        passive = np.zeros((2, 4))
+        if self._reflexive:
+            whole[:, 1:] += self._reflexes(angle, velocity, load) + spasm
+        passive, elastic = np.zeros((2, 4)), np.zeros((2, 4))
         passive[:, 1:] = self._tissue * moment[:2]
-        tissue_stiffness = np.zeros((2, 4))
-        tissue_stiffness[:, 1:] = self._tissue * stiffening[:2]
-        self._live(error, torque + hold, velocity)
+        elastic[:, 1:] = self._tissue * stiffening[:2]
+        self._live(error, whole, velocity)
         return PatientAction(
             active=JointDrive(
-                torque.ravel(), stiffness.ravel(), damping.ravel(), drive.angle.ravel(), rate.ravel()
+                (whole - hold).ravel(), stiffness.ravel(), damping.ravel(), drive.angle.ravel(), rate.ravel()
             ),
             passive=JointDrive(
-                torque_nm=passive.ravel(),
-                stiffness_nm_rad=tissue_stiffness.ravel(),
-                reference_rad=sense.angle_rad,
+                torque_nm=passive.ravel(), stiffness_nm_rad=elastic.ravel(), reference_rad=sense.angle_rad
             ),
             spasm_torque_nm=spasm.ravel(),
             phase=phase,
             heart_rate_bpm=self.heart.bpm,
-            emg=emg(torque + hold, self.profile.body.mass_kg),
+            emg=emg(whole, self.profile.body.mass_kg),
         )
 
-    def _tremble(self, torque: NDArray[np.float64]) -> NDArray[np.float64] | float:
+    def _reflexes(
+        self, angle: NDArray[np.float64], velocity: NDArray[np.float64], load: Vector
+    ) -> NDArray[np.float64]:
+        torque = self.stretch.step(angle[:, 1:], velocity[:, 1:]).copy()
+        torque[:, 2] += [c.step(float(velocity[i, 3]), float(load[i])) for i, c in enumerate(self.clonus)]
+        return torque
+
+    def _tremble(self, torque: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return motor noise proportional to the torque (Jones, Hamilton & Wolpert 2002), 5 Hz wide."""
-        size = self.profile.motor_noise
-        if size == 0.0:
-            return 0.0
-        keep = np.exp(-2.0 * np.pi * 5.0 * self.period_s)
+        keep = self._keep
         self._noise = keep * self._noise + np.sqrt(1.0 - keep**2) * self._random.standard_normal((2, 4))
-        return size * self._noise * np.abs(torque)
+        return np.asarray(self.profile.motor_noise * self._noise * np.abs(torque))
 
     def _live(
         self, error: NDArray[np.float64], active: NDArray[np.float64], velocity: NDArray[np.float64]
     ) -> None:
-        self.heart.step(float(np.abs(active * velocity).sum()))
-        self.effort.feel(float(np.abs(error[:, 1:]).mean()))
+        self._tick += 1
+        if self._tick % self.heart.every == 0:
+            self.heart.step(float(np.abs(active * velocity).sum()))
+            self.effort.feel(float(np.abs(error[:, 1:]).mean()))
         if self.rhythm.struck[0]:
             self.effort.stride()
 

@@ -1,0 +1,1 @@
+"""Offline: the consistent gait that the virtual patient has learned."""

@@ -53,6 +53,9 @@ setup(
             "adaptive_oscillator = exostride.gait.phase.adaptive_oscillator:AdaptiveOscillator",
             "individual = exostride.gait.phase.individual:Individual",
             "default = exostride.gait.phase.default:default",
+            "ekf = exostride.gait.phase.ekf:Ekf",
+            "phase_variable = exostride.gait.phase.phase_variable:PhaseVariable",
+            "time_based = exostride.gait.phase.time_based:TimeBased",
         ],
         "exostride.controllers": [
             "adaptive_rbf = exostride.control.adaptive_rbf:AdaptiveRbfController",

@@ -1,9 +1,9 @@
 """Heel strike and toe off from the thigh's rate alone, causally.
 
 At the end of swing the thigh stops rising, about 8 % of the cycle before the heel strikes (84 to 92 % in
-published sets). The rate is low-passed towards its fundamental; its fall through zero after a positive swing
-peak marks that turn. The peak itself, when the thigh swings forward fastest, follows toe off by a few per cent
-of the cycle.
+published sets). The rate is low-passed towards its fundamental; its fall through zero after a positive
+swing peak marks that turn. The peak itself, when the thigh swings forward fastest, follows toe off by a few
+per cent of the cycle.
 """
 
 from __future__ import annotations

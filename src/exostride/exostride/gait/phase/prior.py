@@ -75,8 +75,8 @@ class FirstSwing:
 def search(tail: NDArray[np.float64]) -> tuple[float, float, float, float] | None:
     """Return phase and rate now, range and offset of the prior curve that explain recent samples best.
 
-    Before the first strike nothing is known of the person: phases, three ranges and four rates are compared on
-    angle and rate, the offset free within a posture's reach.
+    Before the first strike nothing is known of the person: phases, three ranges and four rates are compared
+    on angle and rate, the offset free within a posture's reach.
 
     Parameters
     ----------

@@ -273,7 +273,7 @@ class World:
         return self.safety
 
     def start(self, walk_s: float = 4.0) -> World:
-        """Go through HOMING and STAND to TRAIN and walk for a while; remembered, since many tests begin so."""
+        """Go through HOMING and STAND to TRAIN and walk for a while; remembered: many tests begin so."""
         key = (id(self.limits), self.seed, self.stride_s, walk_s)
         if self.fault is None and self.seq == 0 and key in _STARTED:
             self.__dict__.update(deepcopy(_STARTED[key], {id(self.limits): self.limits}).__dict__)

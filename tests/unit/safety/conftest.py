@@ -9,9 +9,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
 
-from safety_world import ROOT, World  # noqa: E402
+from safety_world import ROOT, World
 
-from exostride.safety.limits import SafetyLimits, load_limits  # noqa: E402
+from exostride.safety.limits import SafetyLimits, load_limits
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,7 @@ def test_deletion_insertion_and_reordering(log: Path, line: int) -> None:
     for changed, at in (
         (lines[:line] + lines[line + 1 :], line + 1),
         (lines[: line + 1] + lines[line:], line + 2),
-        (lines[:line] + [lines[line + 1], lines[line]] + lines[line + 2 :], line + 1),
+        ([*lines[:line], lines[line + 1], lines[line], *lines[line + 2 :]], line + 1),
     ):
         log.write_text("".join(changed))
         verdict = verify(log)

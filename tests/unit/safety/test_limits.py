@@ -98,7 +98,8 @@ def test_tank_follows_from_the_reference_gait_work(limits: SafetyLimits) -> None
 def test_patient_file_tightens_kind_then_single_joint(limits: SafetyLimits, tmp_path: Path) -> None:
     patient = tmp_path / "patient.yaml"
     patient.write_text(
-        "joints:\n  knee_left: {angle_max_rad: 0.8}\n  knee: {angle_max_rad: 1.0, torque_nm: 40, hold_nm: 30}\n"
+        "joints:\n  knee_left: {angle_max_rad: 0.8}\n"
+        "  knee: {angle_max_rad: 1.0, torque_nm: 40, hold_nm: 30}\n"
         "belt: {speed_m_s: 0.8}\n"
     )
     tight = load_limits(DEFAULT, patient)

@@ -239,7 +239,8 @@ class TestIntake:
     @pytest.mark.parametrize(
         "value",
         [None, 3.0, [0.0] * 6, np.zeros(5), np.zeros((6, 1)), np.zeros(6, dtype=int), np.array([None] * 6),
-         np.full(6, np.nan), np.array([0, 0, np.inf, 0, 0, 0.0]), np.full(6, 1e300), np.zeros(6, dtype=np.float32)],
+         np.full(6, np.nan), np.array([0, 0, np.inf, 0, 0, 0.0]), np.full(6, 1e300),
+         np.zeros(6, dtype=np.float32)],
     )  # fmt: skip
     @pytest.mark.filterwarnings("ignore:overflow")
     def test_not_a_vector(self, value: object) -> None:
@@ -314,7 +315,8 @@ class TestIntake:
     @pytest.mark.parametrize(
         "change",
         [{"belt_speed_m_s": np.nan}, {"belt_acceleration_m_s2": -0.1}, {"belt_acceleration_m_s2": np.inf},
-         {"unloading_percent": np.nan}, {"support_kind": 3}, {"harness_action": -1}, {"belt_speed_m_s": "fast"}],
+         {"unloading_percent": np.nan}, {"support_kind": 3}, {"harness_action": -1},
+         {"belt_speed_m_s": "fast"}],
     )  # fmt: skip
     def test_environment_order(self, change: dict) -> None:
         good = EnvironmentCommand(seq=0, time_s=0.0)

@@ -1,4 +1,4 @@
-"""Windows of the active part: one abstract test per limit, inherited by every joint, dense at the boundary."""
+"""Windows of the active part: one test per limit, inherited by every joint, dense at the boundary."""
 
 from __future__ import annotations
 

@@ -107,10 +107,11 @@ class BalanceDetector:
 
 
 class FootDetector:
-    """F24a and F24b: a toe that carries load while its shank swings forward.
+    """F24a and F24b: a toe that carries load while the leg swings it forward.
 
-    Drag: load and forward rate together for ``drag_s``: the foot scrapes along; counted per swing.
-    Trip: a higher load, the shank decelerating hard, and the trunk pitching forward at once.
+    The sum of the forward rates of thigh and shank stands for the foot's speed over the pelvis, both
+    segments being about equally long. Drag: load and forward rate together for ``drag_s``: the foot
+    scrapes along; counted per swing. Trip: a higher load, a swing that brakes hard, a trunk pitching forward.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
@@ -134,7 +135,7 @@ class FootDetector:
         pitch = float(exo.pelvis_gyro_rad_s[1]) if exo.available & codes.HAS_PELVIS else 0.0
         for side, name in enumerate(SIDES):
             toe, heel = snap.load[2 * side + 1], snap.load[2 * side]
-            rate = rates[3 * side + 1]
+            rate = rates[3 * side] + rates[3 * side + 1]
             self._drag(side, name, toe, heel, rate, found)
             self._trip(side, name, toe, rate, pitch, found)
             self._rate[side] = rate

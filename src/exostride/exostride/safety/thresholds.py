@@ -102,12 +102,14 @@ class BodyThresholds(StrictModel):
     height_s: float = limit("s", "F23: time constant of the walking height", None, gt=0.0, le=30.0)
     drag_n: float = limit("N", "F24a: toe load while the foot swings forward", "lower", gt=0.0, le=200.0)
     drag_s: float = limit("s", "F24a: for this long within one swing", "lower", gt=0.0, le=0.3)
-    drag_rate_rad_s: float = limit("rad/s", "F24a: shank forward faster than this is swing", None, gt=0.0)
+    drag_rate_rad_s: float = limit(
+        "rad/s", "F24a: thigh and shank together forward faster than this is swing", None, gt=0.0
+    )
     drag_steps: int = limit("steps", "F24a: n of m swings to REDUCE", "lower", ge=1, le=10)
     drag_of_steps: int = limit("steps", "F24a: m", "raise", ge=2, le=20)
     drag_stop_steps: int = limit("steps", "F24a: n of m swings to SOFT_STOP", "lower", ge=2, le=20)
     trip_n: float = limit("N", "F24b: load on the swinging foot's toe", "lower", gt=0.0, le=400.0)
-    trip_decel_rad_s2: float = limit("rad/s^2", "F24b: shank slowed by the obstacle", "lower", gt=0.0)
+    trip_decel_rad_s2: float = limit("rad/s^2", "F24b: swing slowed by the obstacle", "lower", gt=0.0)
     trip_pitch_rad_s: float = limit("rad/s", "F24b: trunk pitched forward", "lower", gt=0.0, le=6.0)
     trip_ticks: int = limit("ticks", "F24b: for this long", "lower", ge=1, le=10)
 

@@ -20,7 +20,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["exostride", "exostride.*"]),
     package_data={
-        "exostride": ["py.typed", "**/*.jinja", "**/*.css", "**/*.svg", "**/*.json", "**/*.npz", "**/*.yaml"]
+        "exostride": ["py.typed", "**/*.jinja", "**/*.css", "**/*.svg", "**/*.json", "**/*.npz", "**/*.yaml", "**/*.xml"]
     },
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/exostride"]),

@@ -237,6 +237,7 @@ class HardwareNode(ManagedNode):
         }
         for name, spread in (("period_ms", period), ("latency_ms", latency)):
             values |= {
+                f"{name}_mean": f"{spread.mean:.4f}",
                 f"{name}_p50": f"{spread.p50:.4f}",
                 f"{name}_p99": f"{spread.p99:.4f}",
                 f"{name}_p999": f"{spread.p999:.4f}",

@@ -18,6 +18,7 @@ from exostride.nodes.process import run
 from exostride.recording.session_info import SessionInfo, git_state
 from exostride.recording.topics import BY_VALUE, TOPICS, Topic
 from exostride.recording.writer import BagWriter
+from exostride.runtime.assembly import patient_record
 from exostride.types import ExoState, RecorderState
 
 _STAMP: Final = struct.Struct("<4xiII")
@@ -53,7 +54,7 @@ class RecorderNode(ManagedNode):
             return
         info = SessionInfo(
             configuration={**self._facts, "rate_hz": self.rate_hz, "lockstep": self.lockstep},
-            patient={"patient_id": Path(self._facts["patient"]).stem} if self._facts["patient"] else {},
+            patient=patient_record(self._facts["patient"], self._facts["device"]),
             seeds={"seed": self._seed},
             control_period_s=1.0 / self.rate_hz,
             runner="ros",

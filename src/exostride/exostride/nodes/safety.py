@@ -169,9 +169,9 @@ class SafetyNode(PlainNode):
         """Step without what has not come in time; end when the session is over."""
         if not self._told and not self.missing():
             # A latched first word: everything that the supervisor needs is connected.
+            self.begin_control()
             self._tell.publish(self._state)
             self._told = True
-            self.begin_control()
         if self._since is not None:
             left = self._since + self._wait - now_s
             if left > 0.0:

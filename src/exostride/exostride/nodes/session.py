@@ -35,7 +35,7 @@ from exostride.types import (
 )
 
 _INPUTS: Final = ("exo", "environment", "phase", "applied", "command")
-_SILENT_S: Final = 0.5
+_SILENT_S: Final = 1.5
 """Wall time without a state after which the hardware node is asked whether it is still at work [s]."""
 _NO_PERMIT_S: Final = 2.5
 """Control time without any permit after which the supervisor is given up [s]."""

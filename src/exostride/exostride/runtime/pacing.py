@@ -43,6 +43,7 @@ class Spread:
     """Percentiles of a series, in the unit of the series; not-a-number when it is empty."""
 
     count: int
+    mean: float
     p50: float
     p99: float
     p999: float
@@ -70,6 +71,6 @@ class Series:
         kept = self._values[: min(self._count, len(self._values))]
         if not len(kept):
             nan = float("nan")
-            return Spread(0, nan, nan, nan, nan)
+            return Spread(0, nan, nan, nan, nan, nan)
         p50, p99, p999 = np.percentile(kept, [50.0, 99.0, 99.9])
-        return Spread(self._count, float(p50), float(p99), float(p999), float(kept.max()))
+        return Spread(self._count, float(kept.mean()), float(p50), float(p99), float(p999), float(kept.max()))

@@ -33,6 +33,8 @@ AFTER = 9
 RECOVERED_ERROR = 0.1
 KINDS = ("speed_step", "stop_start", "dropout", "noise", "swapped_feet", "wrong_phase")
 RATES_HZ = (60.0, 100.0, 200.0)
+OFFSET_SHARE, SHAPE_SHARE = 0.75, 0.66
+"""Parts of the spread between people that are a constant and a curve; their squares add up to one."""
 NOISE_RAD, NOISE_RAD_S = float(np.radians(1.5)), 0.35
 
 
@@ -85,9 +87,10 @@ def made_up(rng: np.random.Generator) -> Source:
     base, sd = curve.angles(grid)[:, 0], curve.sds(grid)[:, 0].mean()
     shapes = []
     common = _deviation(rng, grid)
+    level = OFFSET_SHARE * sd * float(rng.normal())
     for _ in (0, 1):
         own = 0.7 * common + 0.3 * _deviation(rng, grid)
-        shapes.append(float(rng.uniform(0.8, 1.2)) * base + sd * own + float(rng.normal(0.0, 0.1)))
+        shapes.append(float(rng.uniform(0.8, 1.2)) * base + SHAPE_SHARE * sd * own + level)
     n = WARM_UP + AFTER + 12
     stride = curve.stride_time_s * (1.0 + 0.02 * np.cumsum(rng.normal(0.0, 0.4, n)))
     stride = np.maximum(stride * (1.0 + rng.normal(0.0, rng.uniform(0.01, 0.03), n)), 0.5)

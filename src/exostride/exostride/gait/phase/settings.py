@@ -33,7 +33,7 @@ class EventParameters(StrictModel):
     initial_stride_s: float = Field(default=1.1, gt=0.3)
     refractory_s: float = Field(default=0.35, gt=0.05, lt=2.0)
     thigh_cutoff_hz: float = Field(default=2.0, gt=0.5, lt=20.0)
-    thigh_arm_fraction: float = Field(default=0.35, gt=0.05, lt=0.95)
+    thigh_arm_fraction: float = Field(default=0.4, gt=0.05, lt=0.95)
     thigh_arm_minimum_rad_s: float = Field(default=0.35, gt=0.0)
     thigh_memory_s: float = Field(default=6.0, gt=0.5)
     thigh_strike_lag_cycle: float = Field(default=0.085, ge=-0.2, le=0.3)

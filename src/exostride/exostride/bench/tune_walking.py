@@ -289,7 +289,8 @@ def tune(
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     plans, profile = (load_plan(path), load_plan(path, robot=True)), load_profile("unimpaired")
     first = min(raw["speeds"], key=lambda item: abs(item["froude_speed"] - _froude(targets[0])))
-    base = pack(first["policy"], str(path))
+    robots = {robot for _, robot in tasks}
+    base = pack((first if "none" in robots else first["in_robot"])["policy"], str(path))
     judge = Judge(profile, plans, tasks, base, duration_s, seed)
     with Pool(workers, _equip, (judge,)) as pool:
 
@@ -300,7 +301,10 @@ def tune(
             policy = unpack(decode(mean, base))
             for item in raw["speeds"]:
                 if any(abs(_froude(v) - item["froude_speed"]) < _SAME_SPEED for v in targets):
-                    item["policy"] = policy
+                    if "none" in robots:
+                        item["policy"] = policy
+                    if "exoskeleton" in robots:
+                        item["in_robot"]["policy"] = policy
             out.write_text(yaml.safe_dump(raw, sort_keys=False, width=118), encoding="utf-8")
 
         minimise(costs, np.zeros(len(base)), sigma, generations, population, seed, keep)

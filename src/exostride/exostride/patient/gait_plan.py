@@ -49,11 +49,12 @@ Series = dict[str, list[float]]
 
 
 class TorqueSet(StrictModel):
-    """Torques and ground force of the same motion with the robot's legs on the patient's."""
+    """Torques, ground force and feedback of the same motion with the robot's legs on the patient's."""
 
     torque_free: Series
     torque_load: Series
     vertical_force: list[float]
+    policy: dict[str, list[float]]
 
 
 class SpeedPlan(StrictModel):
@@ -192,5 +193,5 @@ def load_plan(path: Path, *, robot: bool = False) -> GaitPlan:
         stride_time=np.array([s.stride_time for s in speeds]),
         stance_fraction=np.array([s.stance_fraction for s in speeds]),
         tables=np.concatenate([tables, tables[:, :1]], axis=1),
-        policies=tuple(s.policy for s in speeds),
+        policies=tuple(s.in_robot.policy if robot else s.policy for s in speeds),
     )

@@ -71,9 +71,9 @@ class VirtualPatient:
         self.moment_nm = self.weight_n * self.leg_m
         self.time_s = float(np.sqrt(self.leg_m / GRAVITY_M_S2))
         self.froude_m_s = float(np.sqrt(self.leg_m * GRAVITY_M_S2))
-        self.policy = WalkingPolicy(plan)
-        self._cursor_alone = PlanCursor(plan)
-        self._cursor_in_robot = PlanCursor(plan_in_robot) if plan_in_robot is not None else self._cursor_alone
+        in_robot = plan_in_robot if plan_in_robot is not None else plan
+        self._policies = (WalkingPolicy(plan), WalkingPolicy(in_robot))
+        self._cursors = (PlanCursor(plan), PlanCursor(in_robot))
         self.rhythm = Rhythm(period_s)
         self.muscles = Muscles(profile, period_s)
         self.stretch = StretchReflexes(profile, period_s)
@@ -116,7 +116,8 @@ class VirtualPatient:
 
     def set_policy(self, flat: Vector) -> None:
         """Walk with one set of feedback gains at every speed (for fits)."""
-        self.policy.set_gains(flat)
+        for policy in self._policies:
+            policy.set_gains(flat)
 
     def wear(self, robot: bool) -> None:
         """Know at once whether the robot is on, as after minutes in it."""
@@ -137,23 +138,24 @@ class VirtualPatient:
         if abs(change) > _SPEED_FELT_M_S:
             self.speed_m_s += change * self.period_s / _SPEED_BLEND_S
         place = self.plan.bracket(abs(self.speed_m_s) / self.froude_m_s)
-        gains = self.policy.gains(place)
+        self._feel_robot(sense)
+        policy = self._policies[self._worn]
+        gains = policy.gains(place)
         stride_s = self._stride_time(place)
         self.rhythm.step(sense.belt_speed_m_s, load, stride_s, float(gains[OFFSETS["phase_reset"]]))
         phase = self.rhythm.phases()
-        rows = self._cursor(sense).rows(place, float(phase[0]), float(phase[1]))
+        rows = self._cursors[self._worn].rows(place, float(phase[0]), float(phase[1]))
         loading = max(1.0 - sense.unloading_n / self.weight_n, 0.2)
         posture = self._posture(sense, rows[0], load, self.time_s / stride_s)
-        drive = self.policy.drive(rows, phase, self.time_s / stride_s, posture, gains, loading)
+        drive = policy.drive(rows, phase, self.time_s / stride_s, posture, gains, loading)
         if self.rhythm.blend < 1.0:
             drive = self._blend_standing(drive, posture)
         return self._act(sense, angle, velocity, load, drive, phase)
 
-    def _cursor(self, sense: PatientSense) -> PlanCursor:
-        """Return what was learned for the legs alone, or with the robot's on them (felt at the cuffs)."""
+    def _feel_robot(self, sense: PatientSense) -> None:
+        """Notice the robot by its cuffs: what was learned for the legs in the robot is used from then on."""
         if not self._worn and sense.cuff_torque_nm.any():
             self._worn = True
-        return self._cursor_in_robot if self._worn else self._cursor_alone
 
     def _stride_time(self, place: tuple[int, float]) -> float:
         stride = self.plan.stride_time_s(place, self.leg_m)

@@ -313,7 +313,7 @@ def export(problem: Problem, x: Vector, policy: dict[str, list[float]]) -> dict[
         "stance_fraction": round(c.stance, 4),
         "angle_deg": _named(KINDS, np.degrees(problem.motion.legs(q)), HARMONICS, 5),
         **alone,
-        "in_robot": worn,
+        "in_robot": worn | {"policy": policy},
         "pelvis": pelvis,
         "policy": policy,
     }

@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "launch": ("exostride.commands.launch:launch", "Start the ROS 2 graph described by a launch file."),
     "simulate": ("exostride.commands.simulate:simulate", "Run a session on the virtual clock, without ROS."),
     "replay": ("exostride.commands.replay:replay", "Play a recorded walker through the ROS 2 graph."),
+    "analyze": ("exostride.commands.analyze:analyze", "Compute every metric of one or many bags."),
+    "report": ("exostride.commands.report:report", "Write a session's report as HTML or PDF."),
     "recover": ("exostride.commands.recover:recover", "Mend a damaged bag and say what was lost."),
     "export": ("exostride.commands.export:export", "Convert a recording to another format."),
     "doctor": ("exostride.commands.doctor:doctor", "Check this installation and say what to do."),

@@ -32,6 +32,8 @@ SIMULATED = ("simulated", "gazebo")
 """Devices that make up patient and robot themselves, and so are told which."""
 
 DEFAULT_PATIENT = "hemiparetic_left_mild"
+REPLAY = "replay"
+"""The device that plays a recording, whose walker is somebody else than the patient configured."""
 STANCE = "stance"
 """A body that only stands, known to the simulated device without a profile."""
 
@@ -94,6 +96,16 @@ def body_of(patient: str) -> BodyParameters:
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
         raise InputError(f"unknown patient '{patient}'; available: {known}, or the path of a file")
     return load(PatientProfile, path).body
+
+
+def patient_record(patient: str, device: str) -> dict[str, Any]:
+    """Return what a bag says of the patient: pseudonym and body; a replayed walker's body is unknown."""
+    if not patient:
+        return {}
+    record: dict[str, Any] = {"patient_id": Path(patient).stem}
+    if device != REPLAY:
+        record["body"] = body_of(patient).model_dump(mode="json")
+    return record
 
 
 def make_hardware(config: StackConfig, device: Device) -> HardwareComponent:

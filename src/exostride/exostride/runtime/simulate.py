@@ -158,7 +158,7 @@ def _open_bag(config: SimulationConfig) -> BagWriter | None:
         return None
     info = SessionInfo(
         configuration=config.model_dump(mode="json", exclude={"settings"}),
-        patient={"patient_id": Path(config.patient).stem},
+        patient=assembly.patient_record(config.patient, config.device),
         seeds={"seed": config.seed},
         control_period_s=1.0 / config.rate_hz,
         runner="virtual",

@@ -1,0 +1,182 @@
+r"""Who does the work: the patient's own torque, and their share of the positive work at each joint.
+
+The patient's torque is what inverse dynamics leaves after the exoskeleton's part (cuffs) and the tissue's
+elasticity (:mod:`exostride.patient.passive`) are taken off,
+
+.. math:: \tau_{pat} = M_{net} - \tau_{cuff} - \tau_{passive}, \qquad
+          W^+ = \int \max(\tau \dot q, 0)\,dt, \qquad C = \frac{W^+_{pat}}{W^+_{pat} + W^+_{exo}}.
+
+It needs ground forces, cuff torques, the pelvis' motion and the body's dimensions. Where they are missing but the
+controller estimated contributions while it ran, those are averaged instead, and the source says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exostride.analysis import estimate as why
+from exostride.analysis.planar import leg_moments, smooth
+from exostride.analysis.walk import Walk
+from exostride.conventions import GRAVITY_M_S2, side_slice
+from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
+from exostride.types import Vector
+
+Matrix = NDArray[np.float64]
+
+LEAST_WORK_J_KG: Final = 0.01
+"""Positive work per stride and body mass below which a share is not stated."""
+TORQUE_ERROR_NM_KG: Final = 0.06
+"""Uncertainty (1 SD) of the patient's torque per body mass: inverse dynamics with ratios instead of measured
+segments, and tissue that is not this person's. docs/report.md says how it was found."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Positive and negative work [J] over each stride of one leg, shape (n, 3): hip, knee, ankle."""
+
+    patient_positive: Matrix
+    exo_positive: Matrix
+    exo_negative: Matrix
+    angular_travel: Matrix
+    """Integral of |q'| [rad], for the uncertainty of a work."""
+
+
+class Effort:
+    """Torques and works of a walk; what cannot be computed is None, and ``reason`` says why."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.reason = self._reason()
+
+    def _reason(self) -> str:
+        s = self.walk.session
+        lacking = (
+            (s.angle_rad is None, why.NO_ANGLES),
+            (s.cuff_torque_nm is None, why.NO_CUFFS),
+            (self.moment_reason != "", self.moment_reason),
+        )
+        return next((reason for lacks, reason in lacking if lacks), "")
+
+    @property
+    def moment_reason(self) -> str:
+        """Why there are no net joint moments; empty when there are."""
+        s = self.walk.session
+        lacking = (
+            (s.angle_rad is None, why.NO_ANGLES),
+            (s.foot_force_n is None, why.NO_GROUND_FORCE),
+            (s.pelvis_m is None, why.NO_PELVIS),
+            (s.body is None, why.NO_BODY),
+        )
+        return next((reason for lacks, reason in lacking if lacks), "")
+
+    @cached_property
+    def moments_nm(self) -> tuple[Matrix, Matrix] | None:
+        """Net moments (N, 3) of the left and the right leg, or None."""
+        s = self.walk.session
+        if self.moment_reason:
+            return None
+        assert s.angle_rad is not None and s.foot_force_n is not None and s.body is not None
+        assert s.foot_cop_m is not None and s.pelvis_m is not None and s.pelvis_pitch_rad is not None
+        left, right = (
+            leg_moments(
+                s.angle_rad[:, side_slice(side)],
+                s.pelvis_pitch_rad,
+                s.pelvis_m[:, [0, 2]],
+                s.foot_force_n[:, [3 * side, 3 * side + 2]],
+                s.foot_cop_m[:, 2 * side],
+                s.body,
+                s.period_s,
+            )
+            for side in (0, 1)
+        )
+        return left, right
+
+    def patient_torque_nm(self, side: int) -> Matrix | None:
+        """Return the active torque (N, 3) of the patient's muscles on one side, or None."""
+        s = self.walk.session
+        if self.reason or self.moments_nm is None or s.cuff_torque_nm is None or s.body is None:
+            return None
+        assert s.angle_rad is not None and self.walk.geometry is not None
+        scale = s.body.mass_kg * GRAVITY_M_S2 * self.walk.geometry.leg_length / REFERENCE_SCALE_NM
+        passive, _ = passive_moment(s.angle_rad[:, side_slice(side)])
+        cuff = smooth(s.cuff_torque_nm[:, side_slice(side)], s.period_s)
+        return self.moments_nm[side] - cuff - scale * passive
+
+    def works(self, side: int, part: str = "stride") -> Work | None:
+        """Return the works over each stride (``stride``), or its ``stance`` or ``swing``, or None."""
+        s, leg = self.walk.session, self.walk.legs[side]
+        if s.velocity_rad_s is None or s.cuff_torque_nm is None:
+            return None
+        start = leg.toe_off_s if part == "swing" else leg.start_s
+        end = leg.toe_off_s if part == "stance" else leg.end_s
+        joints = side_slice(side)
+        velocity = smooth(s.velocity_rad_s[:, joints], s.period_s)
+        exo = s.cuff_torque_nm[:, joints] * velocity
+        torque = self.patient_torque_nm(side)
+        patient = np.full_like(exo, np.nan) if torque is None else torque * velocity
+        return Work(
+            self.walk.integral(np.maximum(patient, 0.0), start, end),
+            self.walk.integral(np.maximum(exo, 0.0), start, end),
+            self.walk.integral(np.minimum(exo, 0.0), start, end),
+            self.walk.integral(np.abs(velocity), start, end),
+        )
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """Patient's share of the positive work [%] per stride of one leg (n, 3), and its uncertainty (3,)."""
+
+    percent: Matrix
+    model_sd_percent: Vector
+    from_controller: bool
+
+
+def contribution(effort: Effort, side: int, part: str = "stride") -> Contribution | None:
+    """Return the patient's share per stride, from works, or from the controller where works are missing.
+
+    The uncertainty is that of the model, common to all strides: an error of the patient's torque of one
+    SD changes their work by at most that times the angle travelled in the half of the time in which they
+    do positive work.
+    """
+    walk = effort.walk
+    works = None if effort.reason else effort.works(side, part)
+    if works is None:
+        return _from_controller(walk, side) if part == "stride" else None
+    assert walk.session.body is not None
+    mass = walk.session.body.mass_kg
+    total = works.patient_positive + works.exo_positive
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(total >= LEAST_WORK_J_KG * mass, works.patient_positive / total, np.nan)
+        work_sd = TORQUE_ERROR_NM_KG * mass * 0.5 * works.angular_travel
+        sd = np.where(np.isfinite(share), work_sd * works.exo_positive / total**2, np.nan)
+    model = np.array([np.nanmean(c) if np.isfinite(c).any() else np.nan for c in sd.T])
+    return Contribution(100.0 * share, 100.0 * model, False)
+
+
+def _from_controller(walk: Walk, side: int) -> Contribution | None:
+    s, leg = walk.session, walk.legs[side]
+    if s.contribution_percent is None or not len(leg):
+        return None
+    row = np.clip(np.searchsorted(s.time_s, leg.end_s) - 1, 0, len(s.time_s) - 1)
+    percent = s.contribution_percent[row][:, side_slice(side)]
+    if not np.isfinite(percent).any():
+        return None
+    sd = np.full(3, np.nan)
+    if s.contribution_sd_percent is not None:
+        found = s.contribution_sd_percent[row][:, side_slice(side)]
+        sd = np.array([np.nanmean(c) if np.isfinite(c).any() else np.nan for c in found.T])
+    return Contribution(percent, sd, True)
+
+
+def effort_of(walk: Walk) -> Effort:
+    """Return the effort of a walk, computed once."""
+    cached = walk.__dict__.get("_effort")
+    if not isinstance(cached, Effort):
+        cached = Effort(walk)
+        walk.__dict__["_effort"] = cached
+    return cached

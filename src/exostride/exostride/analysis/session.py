@@ -1,0 +1,381 @@
+"""A recorded session as arrays: what every metric is computed from.
+
+Only the fields that a metric needs are decoded. Whatever a bag lacks is ``None``, so that a metric can say
+why it has no value; nothing is filled in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exostride.errors import ConfigError, InputError
+from exostride.model.anthropometry import BodyParameters, body_parameters
+from exostride.recording.columns import Columns
+from exostride.recording.reader import BagReader, bag_files
+from exostride.types import GaitEvent, Signal, Vector
+
+Matrix = NDArray[np.float64]
+
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "exo/state": (
+        *(
+            "time_s",
+            "available",
+            "joint_valid",
+            "foot_valid",
+            "angle_rad",
+            "velocity_rad_s",
+            "cuff_torque_nm",
+        ),
+        *("foot_force_n", "foot_cop_m", "foot_load_n", "pelvis_position_m", "pelvis_velocity_m_s"),
+        "pelvis_orientation",
+    ),
+    "env/state": ("time_s", "belt_speed_m_s", "unloading_n", "unloading_percent"),
+    "assist/command": (
+        *("time_s", "reference_rad", "assistance", "stiffness_nm_rad"),
+        *("contribution_percent", "contribution_sd_percent"),
+    ),
+    "exo/applied": (
+        *("time_s", "applied_mean_nm", "reason", "mode"),
+        *("command_received", "environment_received", "permit_received", "rejected_messages"),
+    ),
+    "patient/physio": ("time_s", "heart_rate_bpm"),
+    "gait/event": ("seq", "time_s", "detected_s", "side", "kind", "confidence"),
+    "safety/state": ("time_s", "state", "action", "cause", "message"),
+    "session/settings": (
+        *(
+            "effective_seq",
+            "controller",
+            "environment_law",
+            "belt_speed_m_s",
+            "unloading_percent",
+            "self_paced",
+        ),
+        *("goal_steps", "assistance", "cadence_scale"),
+    ),
+    "recorder/state": ("time_s", "dropped"),
+}
+"""Topics and fields that the analysis reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChange:
+    """Therapy settings that came into force at ``time_s``."""
+
+    time_s: float
+    controller: str
+    environment_law: str
+    belt_speed_m_s: float
+    unloading_percent: float
+    self_paced: bool
+    goal_steps: int
+    assistance: Vector
+    cadence_scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyEntry:
+    """State of the supervisor from ``time_s`` on."""
+
+    time_s: float
+    state: int
+    action: int
+    cause: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """One recorded session; N ticks, joints and sides in the order of :mod:`exostride.conventions`.
+
+    Attributes
+    ----------
+    time_s : (N,) control time of each state
+    log_ns : (N,) log time of each state
+    angle_rad, velocity_rad_s : (N, 6), or None
+    cuff_torque_nm : (N, 6) exoskeleton on patient, or None
+    foot_load_n : (N, 2) heel and toe together, or None
+    foot_force_n : (N, 6) ground on foot, world, or None; ``foot_cop_m`` (N, 4) in the sole's frame
+    pelvis_m, pelvis_velocity_m_s : (N, 3), or None; ``pelvis_pitch_rad`` (N,) forward lean negative
+    belt_m_s, unloading_n, unloading_percent : (N,), or None
+    reference_rad, assistance, contribution_percent, contribution_sd_percent : (N, 6), or None
+    applied_nm : (N, 6), or None
+    """
+
+    path: Path
+    digest: str
+    info: Mapping[str, Any]
+    body: BodyParameters | None
+    period_s: float
+    time_s: Vector
+    log_ns: NDArray[np.int64]
+    events: tuple[GaitEvent, ...]
+    settings: tuple[SettingsChange, ...] = ()
+    safety: tuple[SafetyEntry, ...] = ()
+    angle_rad: Matrix | None = None
+    velocity_rad_s: Matrix | None = None
+    cuff_torque_nm: Matrix | None = None
+    foot_load_n: Matrix | None = None
+    foot_force_n: Matrix | None = None
+    foot_cop_m: Matrix | None = None
+    pelvis_m: Matrix | None = None
+    pelvis_velocity_m_s: Matrix | None = None
+    pelvis_pitch_rad: Vector | None = None
+    belt_m_s: Vector | None = None
+    unloading_n: Vector | None = None
+    unloading_percent: Vector | None = None
+    reference_rad: Matrix | None = None
+    assistance: Matrix | None = None
+    commanded: bool = False
+    contribution_percent: Matrix | None = None
+    contribution_sd_percent: Matrix | None = None
+    applied_nm: Matrix | None = None
+    reason_bits: NDArray[Any] | None = None
+    received: Matrix | None = None
+    rejected: int | None = None
+    heart_bpm: Vector | None = None
+    dropped: int | None = None
+    topics: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def duration_s(self) -> float:
+        """Time from the first state to the last [s]."""
+        return float(self.time_s[-1] - self.time_s[0])
+
+    @property
+    def patient_id(self) -> str:
+        """Pseudonym of the patient, empty where the bag does not say."""
+        return str(self.info.get("patient", {}).get("patient_id", ""))
+
+
+def bag_digest(path: Path) -> str:
+    """Return the SHA-256 over the files of a bag, which names it wherever it lies."""
+    total = hashlib.sha256()
+    for file in bag_files(path):
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                total.update(block)
+    return total.hexdigest()
+
+
+def load_session(path: Path) -> Session:
+    """Read a bag.
+
+    Raises
+    ------
+    InputError
+        The bag cannot be read, or holds no measurements of the exoskeleton.
+    """
+    with BagReader(path) as bag:
+        have = {name: _present(bag, name) for name in FIELDS}
+        if not have["exo/state"]:
+            raise InputError(f"{path}: no topic exo/state; was this recorded by Exostride?")
+        wanted = {name: fields for name, fields in FIELDS.items() if have[name]}
+        columns = bag.read_many(wanted)
+        info = bag.session() or {}
+        counts = {name: topic.messages or 0 for name, topic in bag.topics.items()}
+    return _assemble(path, columns, info, counts)
+
+
+def _present(bag: BagReader, name: str) -> bool:
+    return name in bag.topics or f"/{name}" in bag.topics
+
+
+def _assemble(
+    path: Path, columns: dict[str, Columns], info: dict[str, Any], counts: dict[str, int]
+) -> Session:
+    state = columns["exo/state"]
+    keep = _usable(state)
+    if len(keep) < 2:
+        raise InputError(f"{path}: no measurements on exo/state")
+    time_s = state["time_s"][keep]
+    period = info.get("control_period_s") or float(np.median(np.diff(time_s)))
+    parts = _measured(state, keep) | _others(columns, time_s)
+    return Session(
+        path=path,
+        digest=bag_digest(path),
+        info=info,
+        body=body_of(info),
+        period_s=float(period),
+        time_s=time_s,
+        log_ns=state.log_time[keep],
+        events=_events(columns.get("gait/event")),
+        settings=_settings(columns.get("session/settings"), float(period)),
+        safety=_safety(columns.get("safety/state")),
+        topics=counts,
+        **parts,
+    )
+
+
+def body_of(info: Mapping[str, Any]) -> BodyParameters | None:
+    """Return the body that the bag's patient profile describes, or None when it does not.
+
+    Raises
+    ------
+    InputError
+        The profile holds a body that cannot be.
+    """
+    body = info.get("patient", {}).get("body")
+    if not isinstance(body, Mapping):
+        return None
+    known = {key: value for key, value in body.items() if key in BodyParameters.model_fields}
+    try:
+        return body_parameters("session.json: patient.body", **known)
+    except ConfigError as error:
+        raise InputError(str(error)) from None
+
+
+def _channels(state: Columns) -> NDArray[np.int64]:
+    """Return which groups of signals each tick really holds: measured by the device and valid, as bits."""
+    joints = np.where(state["joint_valid"] == 0b111111, -1, ~int(Signal.JOINT_ANGLE))
+    feet = np.where(state["foot_valid"] == 0b11, -1, ~int(Signal.FOOT_LOAD | Signal.FOOT_WRENCH))
+    return np.asarray(state["available"].astype(np.int64) & joints & feet)
+
+
+def _common(channels: NDArray[np.int64]) -> int:
+    """Return the groups that most of the ticks with any measurement hold."""
+    some = channels[channels != 0]
+    return sum(int(bit) for bit in Signal if len(some) and np.mean((some & int(bit)) != 0) > 0.5)
+
+
+def _usable(state: Columns) -> NDArray[np.int64]:
+    """Return the rows in which everything was measured that this device measures, in rising time.
+
+    A drop-out thereby becomes a gap in time, which the strides know how to deal with; zeros of a
+    channel that failed for a moment never count as measurements.
+    """
+    if not len(state):
+        return np.zeros(0, dtype=np.int64)
+    channels = _channels(state)
+    common = _common(channels)
+    rows = np.flatnonzero((channels & common) == common) if common else np.zeros(0, dtype=np.int64)
+    time_s = state["time_s"][rows]
+    highest = np.maximum.accumulate(time_s) if len(rows) else time_s
+    first = np.ones(min(1, len(rows)), dtype=bool)
+    return rows[np.concatenate([first, time_s[1:] > highest[:-1]])]
+
+
+def _measured(state: Columns, keep: NDArray[np.int64]) -> dict[str, Any]:
+    available = _common(_channels(state))
+
+    def rows(name: str, bit: Signal) -> Matrix | None:
+        return state[name][keep] if available & bit else None
+
+    load = rows("foot_load_n", Signal.FOOT_LOAD)
+    orientation = rows("pelvis_orientation", Signal.PELVIS)
+    return {
+        "angle_rad": rows("angle_rad", Signal.JOINT_ANGLE),
+        "velocity_rad_s": rows("velocity_rad_s", Signal.JOINT_ANGLE),
+        "cuff_torque_nm": rows("cuff_torque_nm", Signal.CUFF),
+        "foot_load_n": None if load is None else load.reshape(-1, 2, 2).sum(axis=2),
+        "foot_force_n": rows("foot_force_n", Signal.FOOT_WRENCH),
+        "foot_cop_m": rows("foot_cop_m", Signal.FOOT_WRENCH),
+        "pelvis_m": rows("pelvis_position_m", Signal.PELVIS),
+        "pelvis_velocity_m_s": rows("pelvis_velocity_m_s", Signal.PELVIS),
+        "pelvis_pitch_rad": None if orientation is None else pitch(orientation),
+    }
+
+
+def pitch(orientation: Matrix) -> Vector:
+    """Return the rotation about the y axis (x turning to -z positive) of quaternions xyzw, shape (N, 4)."""
+    x, y, z, w = orientation.T
+    return np.asarray(np.arctan2(2.0 * (w * y + x * z), 1.0 - 2.0 * (x * x + y * y)))
+
+
+def _others(columns: dict[str, Columns], time_s: Vector) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    names = {
+        "env/state": ("belt_speed_m_s", "unloading_n", "unloading_percent"),
+        "assist/command": ("reference_rad", "assistance", "contribution_percent", "contribution_sd_percent"),
+        "exo/applied": ("applied_mean_nm", "reason"),
+        "patient/physio": ("heart_rate_bpm",),
+    }
+    rename = {
+        **{"belt_speed_m_s": "belt_m_s", "applied_mean_nm": "applied_nm", "reason": "reason_bits"},
+        "heart_rate_bpm": "heart_bpm",
+    }
+    for topic, fields in names.items():
+        if topic in columns and len(columns[topic]):
+            row = _rows(columns[topic]["time_s"], time_s)
+            for name in fields:
+                found[rename.get(name, name)] = columns[topic][name][row]
+    if "assist/command" in columns:
+        found["commanded"] = bool(np.any(columns["assist/command"]["stiffness_nm_rad"] > 0.0))
+    applied = columns.get("exo/applied")
+    if applied is not None and len(applied):
+        flags = ("command_received", "environment_received", "permit_received")
+        found["received"] = np.column_stack([applied[name] for name in flags]).astype(float)
+        found["rejected"] = int(applied["rejected_messages"][-1])
+    recorder = columns.get("recorder/state")
+    if recorder is not None and len(recorder):
+        found["dropped"] = int(recorder["dropped"][-1])
+    return found
+
+
+def _rows(source_s: Vector, time_s: Vector) -> NDArray[np.int64]:
+    """Return for each time the row of the source that was in force: the last not after it."""
+    half = 1e-6
+    return np.clip(np.searchsorted(source_s, time_s + half, side="right") - 1, 0, len(source_s) - 1)
+
+
+def _events(columns: Columns | None) -> tuple[GaitEvent, ...]:
+    if columns is None:
+        return ()
+    rows = zip(*(columns[name] for name in FIELDS["gait/event"]), strict=True)
+    return tuple(
+        GaitEvent(int(seq), float(t), float(seen), int(side), int(kind), float(confidence))
+        for seq, t, seen, side, kind, confidence in rows
+    )
+
+
+def text(value: Any) -> str:
+    """Return a string column's cell as text."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _settings(columns: Columns | None, period_s: float) -> tuple[SettingsChange, ...]:
+    if columns is None:
+        return ()
+    return tuple(
+        SettingsChange(
+            float(columns["effective_seq"][i]) * period_s,
+            text(columns["controller"][i]),
+            text(columns["environment_law"][i]),
+            float(columns["belt_speed_m_s"][i]),
+            float(columns["unloading_percent"][i]),
+            bool(columns["self_paced"][i]),
+            int(columns["goal_steps"][i]),
+            columns["assistance"][i].copy(),
+            float(columns["cadence_scale"][i]),
+        )
+        for i in range(len(columns))
+    )
+
+
+def _safety(columns: Columns | None) -> tuple[SafetyEntry, ...]:
+    if columns is None:
+        return ()
+    return tuple(
+        SafetyEntry(
+            float(columns["time_s"][i]),
+            int(columns["state"][i]),
+            int(columns["action"][i]),
+            text(columns["cause"][i]),
+            text(columns["message"][i]),
+        )
+        for i in range(len(columns))
+    )
+
+
+def configuration_hash(info: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the configuration and patient profile in a bag's session information."""
+    part = {key: info.get(key) for key in ("configuration", "patient", "seeds", "control_period_s")}
+    return hashlib.sha256(json.dumps(part, sort_keys=True, default=str).encode()).hexdigest()

@@ -294,7 +294,8 @@ class TestProtocol:
         assert "\n" not in str(error.value)
 
     def test_overrides_as_text(self):
-        assert parse_overrides("belt_speed_m_s=0.4 self_paced=true assistance=1,0.5,0 controller=impedance") == {
+        text = "belt_speed_m_s=0.4 self_paced=true assistance=1,0.5,0 controller=impedance"
+        assert parse_overrides(text) == {
             "belt_speed_m_s": 0.4,
             "self_paced": True,
             "assistance": [1, 0.5, 0],

@@ -14,10 +14,11 @@ import time
 from typing import Any, Final
 
 from exostride.errors import ConfigError, DeviceError, ExitCode
+from exostride.model.description import urdf
 from exostride.nodes.base import IDLE_POLL_S, ManagedNode, nested
 from exostride.nodes.process import run
-from exostride.nodes.standard import Diagnostics, StandardTopics
-from exostride.runtime.assembly import SIMULATED, make_device, make_hardware
+from exostride.nodes.standard import Diagnostics, RobotDescription, StandardTopics
+from exostride.runtime.assembly import SIMULATED, body_of, make_device, make_hardware
 from exostride.runtime.component import TickInputs
 from exostride.runtime.joiner import SequenceJoiner
 from exostride.runtime.pacing import Pacer, Series
@@ -82,6 +83,7 @@ class HardwareNode(ManagedNode):
         self._send_physio = self.sender(PatientPhysio)
         self._send_truth = self.sender(SimTruth)
         self._standard = StandardTopics(self, round(self.rate_hz / self._display_hz), self.lockstep)
+        self._description = RobotDescription(self, urdf("exoskeleton", body_of(stack.patient)))
         self._diagnostics = Diagnostics(self, "hardware")
         self.receive(AssistCommand, lambda value: self._take("command", value))
         self.receive(EnvironmentCommand, lambda value: self._take("environment", value))

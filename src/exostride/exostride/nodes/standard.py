@@ -9,6 +9,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 
 from exostride.conventions import JOINTS
 from exostride.nodes import qos
@@ -61,6 +62,15 @@ class StandardTopics:
         message.velocity = exo.velocity_rad_s.tolist()
         message.effort = exo.joint_torque_nm.tolist()
         self._joints.publish(message)
+
+
+class RobotDescription:
+    """Offers the robot's URDF on ``robot_description``, latched."""
+
+    def __init__(self, node: Any, urdf: str) -> None:
+        name = "robot_description"
+        self._publisher = node.create_publisher(String, name, qos.by_name(name))
+        self._publisher.publish(String(data=urdf))
 
 
 class Diagnostics:

@@ -276,12 +276,18 @@ class World:
         """Go through HOMING and STAND to TRAIN and walk for a while; remembered: many tests begin so."""
         key = (id(self.limits), self.seed, self.stride_s, walk_s)
         if self.fault is None and self.seq == 0 and key in _STARTED:
-            self.__dict__.update(deepcopy(_STARTED[key], {id(self.limits): self.limits}).__dict__)
+            self.__dict__.update(_STARTED[key].twin().__dict__)
             return self
         self._start(walk_s)
         if self.fault is None:
-            _STARTED[key] = deepcopy(self, {id(self.limits): self.limits})
+            _STARTED[key] = self.twin()
         return self
+
+    def twin(self) -> World:
+        """Return a copy that goes its own way; what is past is shared, since nobody changes it."""
+        past = self.history
+        memo = {id(self.limits): self.limits, id(past): list(past), id(self.curve): self.curve}
+        return deepcopy(self, memo)
 
     def _start(self, walk_s: float) -> World:
         self.request = int(SupervisorState.HOMING)

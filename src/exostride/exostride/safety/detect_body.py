@@ -9,24 +9,35 @@ from exostride.conventions import GRAVITY_M_S2, N_JOINTS, SIDES
 from exostride.safety import codes
 from exostride.safety.detect_sensors import joint_names
 from exostride.safety.faults import Finding
+from exostride.safety.intake import finite
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, SupervisorState
+from exostride.types import Action, GaitState, SupervisorState
+
+_BINS = 20
+"""Bins of the gait cycle in which a walker's own course is learned."""
 
 
 class SpasmDetector:
-    """F22: patient torque at the cuff that leaves its own recent course faster than walking ever does.
+    """F22: patient torque at the cuff that leaves its own course faster than this walker's walking does.
 
     The signal is the cuff torque less the drive's measured torque, so that what the robot itself does
-    (a lock released, a push) is no spasm. Its course is a first-order average; a heel strike moves it for a
-    tick or two, a spasm for longer, so it must last ``spasm_ticks``.
+    (a lock released, a push) is no spasm, taken against its own first-order average. Walking has fast
+    changes too, always at the same phases: per joint and phase bin the mean and variance of the signal are
+    learned over strides, and a spasm is what exceeds ``spasm_nm`` plus ``spasm_sd`` standard deviations for
+    ``spasm_ticks``. A bin not yet walked through twice has ``spasm_first_nm`` as its limit.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
         self._limits = limits.detect.body
         self._gain = period_s / (limits.detect.body.spasm_s + period_s)
+        self._learn = period_s * _BINS / limits.detect.body.spasm_memory_s
+        self._enough = max(1, round(2.0 / (_BINS * period_s)))
         self._course: list[float] | None = None
         self._ticks = [0] * N_JOINTS
+        self._mean = [[0.0] * _BINS for _ in range(N_JOINTS)]
+        self._variance = [[0.0] * _BINS for _ in range(N_JOINTS)]
+        self._count = [[0] * _BINS for _ in range(N_JOINTS)]
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append the joints in spasm."""
@@ -37,12 +48,40 @@ class SpasmDetector:
         if self._course is None:
             self._course = signal.copy()
         course = self._course
+        bins = self._bins(snap)
         for i in range(N_JOINTS):
             away = signal[i] - course[i]
             course[i] += self._gain * away
-            self._ticks[i] = self._ticks[i] + 1 if abs(away) > self._limits.spasm_nm else 0
+            bin_ = bins[i // 3]
+            self._ticks[i] = self._ticks[i] + 1 if self._beyond(i, bin_, away) else 0
             if self._ticks[i] >= self._limits.spasm_ticks and snap.driven:
                 found.append(Finding("F22", Action.SOFT_STOP, joint_names(1 << i)))
+            elif bin_ >= 0 and self._ticks[i] == 0:
+                self._remember(i, bin_, away)
+
+    @staticmethod
+    def _bins(snap: Snapshot) -> tuple[int, int]:
+        """Return the phase bin of either leg, -1 when the phase is not known or nobody walks."""
+        phase = snap.phase
+        if phase is None or not snap.driven or phase.state != GaitState.WALKING or not finite(phase.phase, 2):
+            return -1, -1
+        left, right = phase.phase.tolist()
+        return int(left % 1.0 * _BINS) % _BINS, int(right % 1.0 * _BINS) % _BINS
+
+    def _beyond(self, i: int, bin_: int, away: float) -> bool:
+        limits = self._limits
+        if bin_ < 0 or self._count[i][bin_] < self._enough:
+            return abs(away) > limits.spasm_first_nm
+        spread = limits.spasm_sd * sqrt(self._variance[i][bin_])
+        return abs(away - self._mean[i][bin_]) > limits.spasm_nm + spread
+
+    def _remember(self, i: int, bin_: int, away: float) -> None:
+        """Learn the walker's own course: running mean at first, then with forgetting."""
+        self._count[i][bin_] += 1
+        gain = max(self._learn, 1.0 / self._count[i][bin_])
+        off = away - self._mean[i][bin_]
+        self._mean[i][bin_] += gain * off
+        self._variance[i][bin_] += gain * (off * off - self._variance[i][bin_])
 
 
 class BalanceDetector:

@@ -79,7 +79,14 @@ class BodyThresholds(StrictModel):
     """F22 to F24: spasm, fall, drag, trip."""
 
     spasm_nm: float = limit(
-        "N m", "F22: rise of the cuff torque against its own recent course", "lower", gt=0.0, le=60.0
+        "N m", "F22: cuff torque beyond this walker's own course at this phase", "lower", gt=0.0, le=60.0
+    )
+    spasm_sd: float = limit(
+        "1", "F22: and by so many of its standard deviations there", "lower", ge=1.0, le=8.0
+    )
+    spasm_first_nm: float = limit("N m", "F22: before this walker is known", "lower", gt=0.0, le=150.0)
+    spasm_memory_s: float = limit(
+        "s", "F22: memory of the learned course, some strides", None, ge=2.0, le=60.0
     )
     spasm_s: float = limit("s", "F22: time constant of that course", None, gt=0.0, le=1.0)
     spasm_ticks: int = limit("ticks", "F22: for this long", "lower", ge=1, le=8)

@@ -34,6 +34,7 @@ class Conductor:
 
     def __init__(self, node: Any, names: Sequence[str] = ORDER) -> None:
         self._names = tuple(names)
+        self._asked: list[str] = []
         self._change = {name: node.create_client(ChangeState, f"{name}/change_state") for name in names}
         self._state = {name: node.create_client(GetState, f"{name}/get_state") for name in names}
 
@@ -71,6 +72,7 @@ class Conductor:
         """
         deadline = time.monotonic() + START_TIMEOUT_S
         for name in self._names:
+            self._asked.append(name)
             while True:
                 future = self._call(name, Transition.TRANSITION_ACTIVATE)
                 while not future.done():
@@ -90,7 +92,7 @@ class Conductor:
 
     def take_down(self) -> Steps:
         """Deactivate the clock, then the rest, then shut all down; nodes that don't answer are left."""
-        for name in reversed(self._names):
+        for name in reversed(self._asked):
             if name == "recorder":
                 # What is under way to the bag should still reach it.
                 pause = time.monotonic() + 0.1

@@ -20,7 +20,10 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["exostride", "exostride.*"]),
     package_data={
-        "exostride": ["py.typed", "**/*.jinja", "**/*.css", "**/*.svg", "**/*.json", "**/*.npz", "**/*.yaml", "**/*.xml"]
+        "exostride": [
+            *("py.typed", "**/*.jinja", "**/*.css", "**/*.svg", "**/*.json", "**/*.npz", "**/*.yaml"),
+            *("**/*.xml", "**/*.po"),
+        ]
     },
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/exostride"]),

@@ -6,8 +6,8 @@ elasticity (:mod:`exostride.patient.passive`) are taken off,
 .. math:: \tau_{pat} = M_{net} - \tau_{cuff} - \tau_{passive}, \qquad
           W^+ = \int \max(\tau \dot q, 0)\,dt, \qquad C = \frac{W^+_{pat}}{W^+_{pat} + W^+_{exo}}.
 
-It needs ground forces, cuff torques, the pelvis' motion and the body's dimensions. Where they are missing but the
-controller estimated contributions while it ran, those are averaged instead, and the source says so.
+It needs ground forces, cuff torques, the pelvis' motion and the body's dimensions. Where they are missing
+but the controller estimated contributions while it ran, those are averaged instead, and the source says so.
 """
 
 from __future__ import annotations

@@ -63,7 +63,10 @@ RULES: Final[Mapping[str, str]] = {
     "drag": "Load on the foot in mid-swing in more than 5 % of strides.",
     "clearance": "Mean foot clearance in mid-swing below 10 mm.",
     "effort": "Own effort at a joint lower than on the other side by more than both margins together.",
-    "fading": "Own effort in the last third of the session lower than in the first by more than twice its standard error and 5 points.",
+    "fading": (
+        "Own effort in the last third of the session lower than in the first by more than twice its standard "
+        "error and 5 points."
+    ),
     "variable": "Stride time varies by more than 5 %, and its 95 % interval lies above that.",
     "stop": "The safety supervisor stopped the session.",
     "few": "Fewer than 20 strides of a leg: figures are uncertain.",
@@ -233,13 +236,29 @@ def rule_of(finding: Finding) -> str:
 
 
 EXERCISES: Final[Mapping[str, str]] = {
-    "norm:Reduced knee flexion in swing": "Walk with a raised-knee cue or visual target; lower the knee assistance step by step once the target is met.",
-    "norm:Foot hangs in swing": "Dorsiflexor activation in sitting and standing, then walking with a heel-first cue; check the ankle assistance in swing.",
-    "norm:Reduced hip extension": "Longer stance on the belt with a cue to push off behind; hip flexor stretching before the session.",
-    "norm:Reduced hip flexion": "Marching in standing with support, then walking with a cue to lift the thigh.",
-    "norm:Knee stays bent in stance": "Knee extension and weight acceptance in standing; check the unloading.",
-    "norm:Knee overextends in stance": "Weight shifts with a slightly bent knee; slower belt until control holds.",
-    "norm:Short step": "Walking to step targets on the short side; raise the speed only when step length holds.",
+    "norm:Reduced knee flexion in swing": (
+        "Walk with a raised-knee cue or visual target; lower the knee assistance step by step "
+        "once the target is met."
+    ),
+    "norm:Foot hangs in swing": (
+        "Dorsiflexor activation in sitting and standing, then walking with a heel-first cue; "
+        "check the ankle assistance in swing."
+    ),
+    "norm:Reduced hip extension": (
+        "Longer stance on the belt with a cue to push off behind; hip flexor stretching before the session."
+    ),
+    "norm:Reduced hip flexion": (
+        "Marching in standing with support, then walking with a cue to lift the thigh."
+    ),
+    "norm:Knee stays bent in stance": (
+        "Knee extension and weight acceptance in standing; check the unloading."
+    ),
+    "norm:Knee overextends in stance": (
+        "Weight shifts with a slightly bent knee; slower belt until control holds."
+    ),
+    "norm:Short step": (
+        "Walking to step targets on the short side; raise the speed only when step length holds."
+    ),
     "norm:Short stance": "Weight shifts and single-leg stance with support on this side.",
     "asymmetry": "Walk to a metronome or symmetric visual feedback; give the weaker side the cue.",
     "drag": "Foot clearance support on, slower belt; practise lifting toes and knee before adding speed.",

@@ -24,7 +24,7 @@ PHASE: Final[Vector] = PERCENT / 100.0
 STEP_SD: Final = 0.09
 """Relative SD between 51 adults of step length about the power law of ``reference_gait.yaml``."""
 STANCE_SD_PERCENT: Final = 1.6
-"""SD of stance between healthy adults (Winter 1991; Perry & Burnfield 2010, ch. 1) [percent of the stride]."""
+"""SD of stance between healthy adults (Winter 1991; Perry & Burnfield 2010) [percent of the stride]."""
 SOURCE_SPEED: Final = "BMClab treadmill walking by speed (CC BY 4.0)"
 
 
@@ -122,7 +122,7 @@ def norms_of(walk: Walk) -> Callable[[str, str], Norm | None]:
         if name in _PEAKS:
             return _at(band, *_PEAKS[name])
         if name == "range_deg":
-            return _range(band, joints.index(key.split("_")[0]))
+            return _range(band, joints.index(key.split("_", maxsplit=1)[0]))
         return None
 
     return find

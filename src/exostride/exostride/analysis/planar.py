@@ -1,9 +1,11 @@
 r"""Net joint moments of a leg in the sagittal plane, by inverse dynamics of a chain of rigid segments.
 
-For joint *j* and all segments *i* beyond it, with :math:`d_{ij}` from the joint to the segment's centre of mass
-and :math:`p_j` from the joint to the point where the ground's force *F* acts,
+For joint *j* and all segments *i* beyond it, with :math:`d_{ij}` from the joint to the segment's centre of
+mass and :math:`p_j` from the joint to the point where the ground's force *F* acts,
 
-.. math:: M_j = \sum_{i \ge j} \big[ m_i\, d_{ij} \times (\ddot r_i - g) + I_i \ddot\theta_i \big] - p_j \times F
+.. math::
+    M_j = \sum_{i \ge j} \big[ m_i\, d_{ij} \times (\ddot r_i - g) + I_i \ddot\theta_i \big]
+          - p_j \times F
 
 (Winter, *Biomechanics and Motor Control of Human Movement*, 4th ed. 2009, ch. 5, here summed from the
 ground up instead of segment by segment). All arrays run over time, so a whole session takes one call.
@@ -110,7 +112,7 @@ def rotated(vector: Matrix | Vector, angle: Vector) -> Matrix:
 
 @dataclass(frozen=True)
 class LegChain:
-    """A leg over time: joints (N, 3, 2) hip, knee, ankle and centres of mass (N, 3, 2) [m], rotations (N, 3)."""
+    """A leg over time: hip, knee, ankle (N, 3, 2) and centres of mass (N, 3, 2) [m], rotations (N, 3)."""
 
     joint_m: Matrix
     com_m: Matrix
@@ -140,7 +142,7 @@ def chain(
 
 
 def sole_point(leg: LegChain, forward_m: Vector, sole_z: float) -> Matrix:
-    """Return points of the sole, ``forward_m`` (N,) in front of the ankle's projection, in the plane (N, 2)."""
+    """Return points of the sole (N, 2), ``forward_m`` (N,) in front of the ankle's projection."""
     local = np.stack([forward_m, np.full(len(forward_m), sole_z)], axis=1)
     return leg.joint_m[:, 2] + rotated(local, leg.rotation_rad[:, 2])
 

@@ -260,7 +260,7 @@ def _usable(state: Columns) -> NDArray[np.int64]:
     time_s = state["time_s"][rows]
     highest = np.maximum.accumulate(time_s) if len(rows) else time_s
     first = np.ones(min(1, len(rows)), dtype=bool)
-    return rows[np.concatenate([first, time_s[1:] > highest[:-1]])]
+    return np.asarray(rows[np.concatenate([first, time_s[1:] > highest[:-1]])])
 
 
 def _measured(state: Columns, keep: NDArray[np.int64]) -> dict[str, Any]:
@@ -323,7 +323,8 @@ def _others(columns: dict[str, Columns], time_s: Vector) -> dict[str, Any]:
 def _rows(source_s: Vector, time_s: Vector) -> NDArray[np.int64]:
     """Return for each time the row of the source that was in force: the last not after it."""
     half = 1e-6
-    return np.clip(np.searchsorted(source_s, time_s + half, side="right") - 1, 0, len(source_s) - 1)
+    row = np.searchsorted(source_s, time_s + half, side="right") - 1
+    return np.asarray(np.clip(row, 0, len(source_s) - 1))
 
 
 def _events(columns: Columns | None) -> tuple[GaitEvent, ...]:

@@ -153,7 +153,10 @@ def as_csv(analyses: list[Analysis], header: bool = True) -> str:
             e = row.estimate
             numbers = ["" if not math.isfinite(v) else repr(float(v)) for v in (e.value, e.sd, e.margin)]
             writer.writerow(
-                [s.path, s.patient_id, s.info.get("started", ""), row.metric.name, row.key, *numbers, e.n]
-                + [row.metric.unit, e.reason]
+                [
+                    *(s.path, s.patient_id, s.info.get("started", ""), row.metric.name, row.key),
+                    *numbers,
+                    *(e.n, row.metric.unit, e.reason),
+                ]
             )
     return out.getvalue()

@@ -1,8 +1,9 @@
 """A whole session made from published walking: a bag with all topics and known figures, in seconds.
 
-Joint angles are the reference gait of a speed, ground forces Winter's mean curves, events exact; the patient's
-weak side bends its knee less, lifts its toes less, bears less load and stands shorter. Nothing here is simulated
-physics: it is for measuring and testing the analysis, where the right answer has to be known beforehand.
+Joint angles are the reference gait of a speed, ground forces Winter's mean curves, events exact; the
+patient's weak side bends its knee less, lifts its toes less, bears less load and stands shorter. Nothing
+here is simulated physics: it is for measuring and testing the analysis, where the right answer has to be
+known beforehand.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ class MadeSession:
     """What to make.
 
     ``weakness`` (0 to 1) is that of the left leg: at 1 its knee bends by 40 % less, its toes hang by 15
-    degrees, it bears 20 % less load and stands 6 percentage points shorter. ``assistance`` (0 to 1) is the part
-    of a fixed cuff torque that the exoskeleton gives.
+    degrees, it bears 20 % less load and stands 6 percentage points shorter. ``assistance`` (0 to 1) is the
+    part of a fixed cuff torque that the exoskeleton gives.
     """
 
     duration_s: float = 60.0
@@ -100,7 +101,7 @@ def make(plan: MadeSession) -> Made:
     """Return the course of a session."""
     rng = np.random.default_rng(plan.seed)
     period = 1.0 / plan.rate_hz
-    t = np.arange(round(plan.duration_s * plan.rate_hz)) * period
+    t = np.arange(round(plan.duration_s * plan.rate_hz), dtype=np.float64) * np.float64(period)
     geometry = body_geometry(plan.body)
     reference = load_reference(config_dir() / "norms" / "reference_gait.yaml")
     curve = reference.curve(plan.speed_m_s, geometry.leg_length)
@@ -121,22 +122,20 @@ def make(plan: MadeSession) -> Made:
     pelvis = np.zeros((len(t), 3))
     pelvis[:, 2] = _pelvis_height(plan, angle)
     return Made(
-        *(
-            t,
-            phase,
-            rate,
-            angle,
-            velocity,
-            force,
-            cop,
-            pelvis,
-            cuff,
-            belt,
-            heart,
-            level,
-            stance,
-            (left, right),
-        )
+        time_s=t,
+        phase=phase,
+        rate_hz=rate,
+        angle_rad=angle,
+        velocity_rad_s=np.asarray(velocity),
+        force_n=force,
+        cop_m=cop,
+        pelvis_m=pelvis,
+        cuff_nm=cuff,
+        belt_m_s=belt,
+        heart_bpm=np.asarray(heart),
+        assistance=level,
+        stance=stance,
+        strikes=(left, right),
     )
 
 

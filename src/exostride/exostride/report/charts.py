@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ def effort_words(estimate: Estimate, _: Language) -> tuple[str, str]:
 
 
 def _legs() -> str:
-    limb = {
+    limb: dict[str, Any] = {
         "fill": "none",
         "stroke": "#e6ebf0",
         "stroke_width": 34,
@@ -186,7 +186,7 @@ def load_chart(analysis: Analysis, _: Language) -> str | None:
 def course_chart(
     analysis: Analysis, metric: str, kind: str, _: Language, y_label: str, span: tuple[float, float]
 ) -> str | None:
-    """Return a metric of one joint stride by stride over the session, smoothed, both sides; None when unknown."""
+    """Return a joint's figure stride by stride over the session, both sides; None when unknown."""
     estimates = {side: analysis.one(metric, f"{kind}_{side}" if kind else side) for side in SIDES}
     if not any(len(e.series) for e in estimates.values()):
         return None

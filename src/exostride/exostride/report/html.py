@@ -200,7 +200,7 @@ def _effort_source(analysis: Analysis, _: Language) -> str:
         reasons = dict.fromkeys(_(e.reason) for e in analysis["contribution_percent"].values())
         return _("Own effort is not known: {reasons}.", reasons="; ".join(reasons))
     return _(
-        "100 % means that the patient did all the work that moved the joint; the thin line shows how sure this is (95 %)."
+        "100 %: all work that moved the joint was the patient's own. Thin line: how sure this is (95 %)."
     )
 
 
@@ -301,7 +301,7 @@ def _cell(analysis: Analysis, metric: Metric, key: str, _: Language) -> Cell:
 
 
 def flag(estimate: Estimate, norm: Norm | None) -> str:
-    """Return ``high`` or ``low`` when a figure lies beyond two standard deviations of its norm, else empty."""
+    """Return ``high`` or ``low`` when a figure lies beyond two SD of its norm, else empty."""
     if norm is None or not estimate.known or abs(estimate.value - norm.mean) <= 2.0 * norm.sd:
         return ""
     return "high" if estimate.value > norm.mean else "low"

@@ -1,7 +1,7 @@
 """The report's language: messages from gettext catalogues, numbers and dates by CLDR through Babel.
 
-Catalogues are ``locale/<language>.po`` beside this file, read as they are: nothing to compile, nothing that can
-be out of date. A message that a catalogue lacks stays English; a test keeps that from happening.
+Catalogues are ``locale/<language>.po`` beside this file, read as they are: nothing to compile, nothing
+that can be out of date. A message that a catalogue lacks stays English; a test keeps that from happening.
 """
 
 from __future__ import annotations

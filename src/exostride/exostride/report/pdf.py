@@ -20,7 +20,8 @@ def to_pdf(page: str) -> bytes:
     except (ImportError, OSError) as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(
-            f"PDF needs WeasyPrint ({reason}); pip install -r requirements/report.txt, or print the HTML page from a browser"
+            f"PDF needs WeasyPrint ({reason}); pip install -r requirements/report.txt, "
+            "or print the HTML page from a browser"
         ) from None
     data: bytes = weasyprint.HTML(string=page).write_pdf()
     return data

@@ -1,13 +1,9 @@
 """Every metric, by chapter; importing this package fills the registry."""
 
-from exostride.analysis.metrics import (
-    effort,
-    kinematics,
-    kinetics,
-    running,
-    spatiotemporal,
-    stability,
-    symmetry,
-)
-
-__all__ = ["effort", "kinematics", "kinetics", "running", "spatiotemporal", "stability", "symmetry"]
+import exostride.analysis.metrics.effort
+import exostride.analysis.metrics.kinematics
+import exostride.analysis.metrics.kinetics
+import exostride.analysis.metrics.running
+import exostride.analysis.metrics.spatiotemporal
+import exostride.analysis.metrics.stability
+import exostride.analysis.metrics.symmetry  # noqa: F401

@@ -184,7 +184,7 @@ def gait_variable_score(walk: Walk) -> Values:
 @metric(
     "tracking_error_deg",
     "Tracking error",
-    "Root mean square of reference minus measured angle over a stride, while the controller gives a reference.",
+    "Root mean square of the controller's reference minus the measured angle over a stride.",
     "°",
     Scope.JOINT,
     _G,
@@ -254,8 +254,8 @@ def smoothness(walk: Walk) -> Values:
 def sparc(speed: Vector, period_s: float) -> float:
     """Return the spectral arc length of a speed profile (N,) sampled every ``period_s``.
 
-    Amplitude spectrum normalised to its value at zero, up to 10 Hz or the last frequency above 5 %, zero-padded
-    16-fold; arc length of amplitude over frequency (normalised to that band), negative.
+    Amplitude spectrum normalised to its value at zero, up to 10 Hz or the last frequency above 5 %,
+    zero-padded 16-fold; arc length of amplitude over frequency (normalised to that band), negative.
     """
     size = int(2 ** (np.ceil(np.log2(len(speed))) + _SPARC_PADDING))
     amplitude = np.abs(np.fft.rfft(speed, size))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from exostride.analysis import estimate as why
 from exostride.analysis.estimate import over_strides, single
 from exostride.analysis.metrics.tools import all_missing, sides
 from exostride.analysis.planar import chain, segment_inertia
-from exostride.analysis.registry import Better, Group, Scope, Values, metric
+from exostride.analysis.registry import Better, Compute, Group, Scope, Values, metric
 from exostride.analysis.walk import Leg, Walk
 from exostride.conventions import SIDES, side_slice
 from exostride.types import Vector
@@ -121,7 +123,7 @@ def cadence(walk: Walk) -> Values:
 
 def _per_side(
     name: str, title: str, definition: str, unit: str, decimals: int, tolerance: str, norm: str = ""
-):
+) -> Callable[[Compute], Compute]:
     """Return the decorator of a metric with a value a side."""
     return metric(
         *(name, title, definition, unit, Scope.SIDE, _G, _PERRY),
@@ -206,7 +208,7 @@ def stride_length(walk: Walk) -> Values:
 @_per_side(
     "step_length_m",
     "Step length",
-    "Distance between the ankles, in walking direction, at this leg's heel strike (from joint angles and leg lengths).",
+    "Distance between the ankles in walking direction at this leg's heel strike (angles and leg lengths).",
     "m",
     2,
     "20 mm",

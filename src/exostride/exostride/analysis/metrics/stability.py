@@ -22,13 +22,13 @@ _G = Group.STABILITY
 _MID_SWING: Final = (0.25, 0.80)
 """Part of swing in which the toe passes the ground closest (after lift, before landing)."""
 _DRAG_PERCENT: Final = 2.0
-"""Load, part of body weight, above which a foot in mid-swing drags; load cells read less than 1 % by noise."""
+"""Load, part of body weight, above which a foot in mid-swing drags; load cells' noise is below 1 %."""
 
 
 @metric(
     "foot_clearance_mm",
     "Foot clearance",
-    "Lowest point of heel and ball in mid-swing above where the same foot stood in stance (from joint angles).",
+    "Lowest point of heel and ball in mid-swing above where the same foot stood, from joint angles.",
     "mm",
     Scope.SIDE,
     _G,
@@ -123,8 +123,8 @@ def _dragged(walk: Walk, load: NDArray[np.float64], leg: Leg, limit: float) -> E
 @metric(
     "margin_of_stability_mm",
     "Margin of stability, forward",
-    "At heel strike: place of the leading ankle minus the extrapolated centre of mass, the pelvis standing for the "
-    "centre of mass and the belt's speed added to its own.",
+    "At heel strike: place of the leading ankle minus the extrapolated centre of mass. The pelvis stands for "
+    "the centre of mass, and the belt's speed is added to its own.",
     "mm",
     Scope.SIDE,
     _G,

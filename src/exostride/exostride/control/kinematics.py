@@ -14,11 +14,16 @@ and a point (p_x, p_z) of the foot lies, seen from the hip, at
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import asin, atan2, cos, hypot, isfinite, sin
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.errors import InputError
+from exostride.model.anthropometry import BodyParameters
+from exostride.model.description import urdf
 from exostride.model.geometry import BodyGeometry
 from exostride.types import ExoState, Signal
 
@@ -51,6 +56,15 @@ def pelvis_roll_pitch(state: ExoState) -> tuple[float, float]:
     pitch = asin(min(max(2.0 * (w * y - z * x) / size, -1.0), 1.0))
     roll = atan2(2.0 * (w * x + y * z) / size, 1.0 - 2.0 * (x * x + y * y) / size)
     return roll, pitch
+
+
+@cache
+def pelvis_imu_m(body: BodyParameters) -> NDArray[np.float64]:
+    """Return where the robot's pelvis IMU sits, seen from the middle of the hips (3,) [m]."""
+    joint = ElementTree.fromstring(urdf("exoskeleton", body)).find("joint[@name='imu_pelvis_mount']/origin")
+    if joint is None:
+        raise InputError("URDF: joint imu_pelvis_mount is missing")
+    return np.array([float(value) for value in str(joint.get("xyz")).split()])
 
 
 class SagittalLeg:

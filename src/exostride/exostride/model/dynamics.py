@@ -81,6 +81,13 @@ class LegDynamics:
             apparent = rotation_from_xyzw(orientation_xyzw).T @ apparent
         self._gravity.linear = apparent
 
+    def set_apparent_gravity(self, gravity: Vector) -> None:
+        """Set gravity less the pelvis's acceleration (3,) [m/s²] in the pelvis frame, for all later calls.
+
+        It is what an accelerometer there reads, with the opposite sign.
+        """
+        self._gravity.linear = gravity
+
     def torque(self, q: Vector, qd: Vector, qdd: Vector) -> Vector:
         """Return the joint torques (6,) [N m] of a motion: angles [rad], rates [rad/s], accelerations."""
         return np.array(pin.rnea(self._model, self._data, q, qd, qdd))

@@ -13,6 +13,7 @@ from exostride import registry
 from exostride.config import load
 from exostride.control.compensation import RobotCompensation
 from exostride.control.context import ControlContext
+from exostride.control.effort import EffortMeter
 from exostride.errors import ConfigError, InputError
 from exostride.gait.reference import load_reference
 from exostride.interfaces import AssistController, Device, EnvironmentLaw
@@ -167,7 +168,8 @@ def make_control(config: StackConfig, settings: TherapySettings) -> ControlCompo
         made: EnvironmentLaw = registry.load(registry.ENVIRONMENT_LAWS, name)(context, parameters)
         return made
 
-    return ControlComponent(controller, law, config.period_s, settings)
+    effort = None if config.robot == "none" else EffortMeter(context)
+    return ControlComponent(controller, law, config.period_s, settings, effort)
 
 
 def make_safety(config: StackConfig) -> SafetyStage:

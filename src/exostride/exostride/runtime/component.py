@@ -8,9 +8,10 @@ device.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from exostride.control.effort import EffortMeter
 from exostride.control.pace import BeltPace
 from exostride.control.switching import Switcher
 from exostride.interfaces import AssistController, Device, EnvironmentLaw, PhaseEstimator
@@ -153,6 +154,8 @@ class ControlComponent:
         Control period [s].
     initial
         Settings from tick 0 on.
+    effort
+        Estimates what the patient does, for every law alike; ``None`` leaves it unknown.
 
     Raises
     ------
@@ -166,7 +169,9 @@ class ControlComponent:
         laws: Callable[[str], EnvironmentLaw],
         period_s: float,
         initial: TherapySettings,
+        effort: EffortMeter | None = None,
     ) -> None:
+        self._effort = effort
         self._make_controller = controllers
         self._make_law = laws
         self._controllers: dict[str, AssistController] = {}
@@ -213,6 +218,11 @@ class ControlComponent:
         t = exo.seq * self._period
         paced = self._pace.step(settings, environment, phase)
         command = self._switcher.step(controller, t, exo, phase, paced)
+        if self._effort is not None:
+            share = self._effort.step(exo)
+            command = replace(
+                command, contribution_percent=share.percent, contribution_sd_percent=share.sd_percent
+            )
         return command, law.step(t, exo, environment, phase, settings)
 
 

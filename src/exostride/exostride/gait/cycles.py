@@ -70,9 +70,11 @@ class Stride:
 
         Never negative: a running stride, where the foot leaves before the other lands, has none.
         """
-        loading = self.opposite_toe_off_s - self.start_s
+        # A toe off after the other leg's own strike ends another stance than the one before this stride.
+        before = self.opposite_toe_off_s < self.opposite_strike_s
+        loading = self.opposite_toe_off_s - self.start_s if before else 0.0
         unloading = self.toe_off_s - self.opposite_strike_s
-        if np.isnan(loading) or np.isnan(unloading):
+        if np.isnan(self.opposite_toe_off_s) or np.isnan(unloading):
             return float("nan")
         return float(max(loading, 0.0) + max(unloading, 0.0))
 

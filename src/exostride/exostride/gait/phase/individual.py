@@ -60,7 +60,7 @@ class IndividualParameters(FilterParameters):
     lost_misfit: float = Field(default=6.0, gt=1.0)
     relock_gain: float = Field(default=0.4, gt=0.0, lt=1.0)
     relock_every_s: float = Field(default=0.06, gt=0.0)
-    confidence_floor_cycle: float = Field(default=0.018, gt=0.0)
+    confidence_floor_cycle: float = Field(default=0.016, gt=0.0)
     confidence_map_cycle: float = Field(default=0.05, ge=0.0)
     confidence_inflation: float = Field(default=2.0, gt=0.0)
 

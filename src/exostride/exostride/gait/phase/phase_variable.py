@@ -45,6 +45,7 @@ class PhaseVariableLeg:
     __slots__ = (
         "_angles",
         "_centre",
+        "_duration",
         "_extremes",
         "_integral",
         "_last",
@@ -54,6 +55,7 @@ class PhaseVariableLeg:
         "_scale",
         "_store",
         "_strides",
+        "_sum",
         "_table",
         "_times",
         "confidence",
@@ -73,7 +75,7 @@ class PhaseVariableLeg:
         self._n = 0
         self._store = 0.0
         self._centre = math.nan
-        self._integral = 0.0
+        self._integral = self._sum = self._duration = 0.0
         self._extremes = [math.inf, -math.inf, math.inf, -math.inf]
         self._scale = 2.0 * math.pi * 0.8
         self._offset = 0.0
@@ -94,6 +96,8 @@ class PhaseVariableLeg:
         if math.isnan(self._centre):
             self._centre = leg.angle_rad
         x = leg.angle_rad - self._centre
+        self._sum += x * dt
+        self._duration += dt
         self._integral += x * dt - self._integral * min(dt / self._p.leak_s, 1.0)
         low, high, least, most = self._extremes
         self._extremes = [min(low, x), max(high, x), min(least, self._integral), max(most, self._integral)]
@@ -119,11 +123,12 @@ class PhaseVariableLeg:
         n = self._n
         low, high, least, most = self._extremes
         self._extremes = [math.inf, -math.inf, math.inf, -math.inf]
+        total, elapsed, self._sum, self._duration = self._sum, self._duration, 0.0, 0.0
         if self._p.stride_min_s < gap < self._p.stride_max_s and n > 8 and high > low:
             self.rate_hz = 1.0 / gap
             self._learn(gap)
-            # The new centre shifts what is integrated from now on; the integral's own middle goes with it.
-            self._centre += 0.5 * 0.5 * (low + high)
+            # Centred on the stride's mean the integral comes back after each stride; its middle is taken out.
+            self._centre += 0.5 * total / max(elapsed, 1e-6)
             self._integral -= 0.5 * 0.5 * (least + most)
             if most > least:
                 self._scale += 0.5 * ((high - low) / (most - least) - self._scale)

@@ -87,9 +87,13 @@ def parse(model: type[ModelT], parameters: Mapping[str, Any], name: str) -> Mode
 
 
 class GaitPhaseFile(StrictModel):
-    """Schema of ``config/nodes/gait_phase.yaml``: the estimator by name, parameters of each by name."""
+    """Schema of ``config/nodes/gait_phase.yaml``: the estimator by name, parameters of each by name.
+
+    ``shared`` is a place for YAML anchors; nothing reads it.
+    """
 
     estimator: str
+    shared: dict[str, Any] = Field(default_factory=dict)
     parameters: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     def of(self, name: str) -> dict[str, Any]:

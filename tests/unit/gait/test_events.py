@@ -1,0 +1,111 @@
+"""Event detectors against a made-up walker whose events are known exactly."""
+
+import numpy as np
+import pytest
+from gait_walker import Walker
+
+from exostride.gait.events import FootDetector, LegEvents, LoadDetector, ThighDetector
+from exostride.gait.phase.settings import EventParameters
+from exostride.gait.phase.signals import LegSample
+from exostride.types import EventKind, Signal
+
+STRIKE, OFF = int(EventKind.HEEL_STRIKE), int(EventKind.TOE_OFF)
+ALL = Signal.SEGMENT | Signal.JOINT_ANGLE | Signal.FOOT_LOAD
+
+
+def detect(signals, seconds=12.0, period=0.01, walker=None, change=None):
+    walker = walker or Walker()
+    sample, events = LegSample(0), LegEvents(EventParameters())
+    out = []
+    for k in range(round(seconds / period)):
+        t = k * period
+        state = walker.state(k, t, signals)
+        sample.read(t, change(k, state) if change else state)
+        found = events.step(t, sample)
+        if found:
+            out.append((*found, t))
+    return [e for e in out if e[0] == STRIKE], [e for e in out if e[0] == OFF], walker
+
+
+def true_times(walker, phase, seconds=12.0):
+    return (np.arange(0, int(seconds * walker.rate_hz) + 1) + phase) / walker.rate_hz
+
+
+def errors(found, truth):
+    return np.array([at - truth[np.argmin(np.abs(truth - at))] for _, at, _, _ in found])
+
+
+@pytest.mark.parametrize("period", [1 / 60, 0.01, 0.005, 0.002])
+def test_load_finds_every_contact_within_ten_milliseconds(period):
+    strikes, offs, walker = detect(ALL, period=period)
+    assert len(strikes) >= 10
+    assert np.abs(errors(strikes, true_times(walker, 0.0))).max() < 0.01
+    assert np.abs(errors(offs, true_times(walker, 0.62))).max() < 0.02
+
+
+def test_foot_kinematics_find_every_contact():
+    strikes, offs, walker = detect(Signal.SEGMENT | Signal.JOINT_ANGLE)
+    assert len(strikes) >= 10
+    assert len(offs) >= 10
+    assert np.abs(errors(strikes, true_times(walker, 0.0))).max() < 0.06
+    assert np.std(errors(strikes[1:], true_times(walker, 0.0))) < 0.005
+    assert np.abs(errors(offs, true_times(walker, 0.62))).max() < 0.06
+
+
+def test_thigh_alone_finds_one_strike_and_one_toe_off_a_stride_at_a_constant_lag():
+    strikes, offs, walker = detect(Signal.SEGMENT)
+    assert 10 <= len(strikes) <= 11
+    assert 10 <= len(offs) <= 11
+    assert np.std(errors(strikes[2:], true_times(walker, 0.0))) < 0.005
+    assert np.abs(errors(strikes[2:], true_times(walker, 0.0))).max() < 0.1
+
+
+def test_no_event_is_dated_into_the_future():
+    for signals in (Signal.SEGMENT, Signal.SEGMENT | Signal.JOINT_ANGLE, ALL):
+        strikes, offs, _ = detect(signals)
+        assert all(at <= t for _, at, _, t in strikes + offs)
+
+
+def test_kinematics_take_over_when_the_cells_fail():
+    def cut(k, state):
+        if k < 600:
+            return state
+        from dataclasses import replace
+
+        return replace(state, foot_valid=0)
+
+    strikes, _, _ = detect(ALL, change=cut)
+    assert len([s for s in strikes if s[1] > 6.5]) >= 4
+
+
+def test_a_heel_cell_alone_gives_no_toe_off_from_load():
+    detector = LoadDetector(EventParameters())
+    for k in range(500):
+        detector.step(k * 0.01, 400.0 if k % 100 < 40 else 0.0, 0.0)
+    assert detector.ready
+    assert not detector.has_toe
+
+
+def test_cell_noise_in_swing_is_no_contact():
+    rng = np.random.default_rng(1)
+    detector = LoadDetector(EventParameters())
+    changes = [
+        detector.step(k * 0.01, (600.0 if k % 100 < 60 else 0.0) + rng.normal(0, 5.0), 0.0)[0]
+        for k in range(1000)
+    ]
+    assert changes.count(1) == 9
+    assert changes.count(-1) == 9
+
+
+def test_still_thigh_and_foot_give_nothing():
+    thigh, foot = ThighDetector(EventParameters()), FootDetector(EventParameters())
+    rng = np.random.default_rng(2)
+    for k in range(1000):
+        assert thigh.step(k * 0.01, rng.normal(0, 0.1))[0] == 0
+        assert foot.step(k * 0.01, rng.normal(0, 0.002), rng.normal(0, 0.002))[0] == 0
+
+
+def test_repeated_sample_changes_nothing():
+    foot = FootDetector(EventParameters())
+    foot.step(0.0, 0.1, 0.1)
+    assert foot.step(0.0, 0.5, 0.5) == (0, 0.0)

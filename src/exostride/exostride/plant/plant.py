@@ -17,6 +17,7 @@ from exostride.plant.body_state import BodyState
 from exostride.plant.config import PlantConfig
 from exostride.plant.disturbances import Disturbances
 from exostride.plant.drives import DriveBank
+from exostride.plant.engine import Engine, EngineFactory, MujocoEngine
 from exostride.plant.harness import CableLaw, HarnessFirmware
 from exostride.plant.seam import FaultSeam
 from exostride.plant.tape import Tape
@@ -45,11 +46,13 @@ class Plant:
         robot: RobotKind = "exoskeleton",
         surface: SurfaceKind = "treadmill",
         seam: FaultSeam | None = None,
+        engine: EngineFactory = MujocoEngine,
     ) -> None:
         self.config = config
         self.patient = patient
         self.world: World = build_world(config, body, robot, surface)
         self.data: Any = mujoco.MjData(self.world.model)
+        self.engine: Engine = engine(self.world, self.data)
         self.dt_s = config.physics.timestep_s
         self.seam = seam
         self.drives = DriveBank(config.drives, self._effort(), self.dt_s)
@@ -73,6 +76,7 @@ class Plant:
     def reset(self) -> None:
         """Stand the body on the belt at rest, cable braked and just taut."""
         model, data = self.world.model, self.data
+        self.engine.prepare()
         mujoco.mj_resetData(model, data)
         height = self.world.geometry.standing_height
         for address in {self.world.base_q, self.world.pelvis_q}:
@@ -90,6 +94,7 @@ class Plant:
         self.harness.reset(float(data.ten_length[0]))
         self._apply_cable(self.harness.law)
         mujoco.mj_forward(model, data)
+        self.engine.place()
         self.tape.make_room(1)
         self.tape.record(0.0)
         self.tape.fill()
@@ -165,11 +170,11 @@ class Plant:
             The physics has diverged.
         """
         self.tape.make_room(steps)
-        model, data, tape = self.world.model, self.data, self.tape
+        data, tape = self.data, self.tape
         q, v, ctrl, drives = self.world.exo_q, self.world.exo_v, self.data.ctrl, self.world.a_drive
         qpos, qvel, length = data.qpos, data.qvel, data.ten_length
         has_robot, has_belt = self.world.has_robot, self.world.belt_v >= 0
-        seam, step = self.seam, mujoco.mj_step
+        seam, step = self.seam, self.engine.step
         for _ in range(steps):
             if has_robot:
                 torque = self.drives.step(qpos[q], qvel[v])
@@ -185,7 +190,7 @@ class Plant:
             self._apply_cable(self.harness.step(float(length[0]), tension))
             if self.disturbances.active:
                 self.disturbances.apply(self.time_s, data)
-            step(model, data)
+            step()
             self.steps += 1
             self._measure_tension()
             tape.record(self.tension_n)
@@ -225,7 +230,7 @@ class Plant:
         """Bring the belt back by its length; its surface is alike everywhere, so no contact notices."""
         w = self.world
         if w.belt_q >= 0 and abs(self.data.qpos[w.belt_q]) > 0.5 * self.config.belt.half_length_m:
-            self.data.qpos[w.belt_q] = 0.0
+            self.engine.recentre(w.belt_q)
 
     def _applied(self, steps: int) -> DriveApplied:
         if not self.world.has_robot:

@@ -1,0 +1,1 @@
+"""What the ``gazebo`` device is made of: world files, frames, the server's process, the engine's seam."""

@@ -1,0 +1,225 @@
+r"""The seam between a plant and Gazebo: force laws from the plant, rigid bodies and contact from Gazebo.
+
+Drives, muscles, cuffs, belt, harness, frame and guidance are laws of force; the plant evaluates them at every
+physics step at the state that Gazebo reports, with the very code that runs over MuJoCo, and Gazebo gets torques
+of hinges and wrenches on links. Masses, joints, stops, dry friction, contact, friction of the soles and
+integration are Gazebo's, from the SDF.
+
+Two terms cannot be had explicitly at 1 ms: damping of a joint that carries a light foot (12 N m s/rad on
+0.003 kg m²), and the drives' reflected inertia :math:`A`, which SDF does not know. Both are linear in the
+acceleration of the coming step,
+
+.. math:: \tau = \tau_0 - D (\dot q + h \ddot q) - A \ddot q ,
+
+and :math:`\ddot q` is taken from an implicit step of the same model, without contact but with the contact
+forces that Gazebo last reported. It need not be exact: where it is, the result is that of an implicit
+integrator; an error of it is damped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from exostride.errors import DeviceError
+from exostride.hardware.gz.frames import CommandFlag, Kind, StateFlag, Stream
+from exostride.hardware.gz.world import Layout, addresses, touching_geoms
+from exostride.plant.parts import FOOT_POINTS
+from exostride.plant.world import World
+
+
+class GazeboEngine:
+    """Steps a Gazebo and keeps MuJoCo's data at its state; an :class:`exostride.plant.engine.Engine`."""
+
+    def __init__(self, world: World, data: Any, stream: Stream, names: Layout) -> None:
+        self._w, self._m, self._d = world, world.model, data
+        self._stream, self._names = stream, names
+        self._dt = float(world.model.opt.timestep)
+        self._q, self._v, self._bodies, self._free_q, self._free_v = addresses(world, names)
+        self._flags = 0
+        self.damped_ticks = 0
+        """How often Gazebo went on without a command."""
+        self.time_s = 0.0
+        self._index_forces()
+        self._index_contacts()
+
+    # ------------------------------------------------------------------ what acts where
+
+    def _index_forces(self) -> None:
+        m, w = self._m, self._w
+        nv = m.nv
+        self._armature = np.array(m.dof_armature)[self._v]
+        self._damping = np.asarray(m.dof_damping).reshape(nv, -1)[self._v, 0]
+        stiffness = np.asarray(m.jnt_stiffness).reshape(m.njnt, -1)[:, 0]
+        ids = [m.joint(name).id for name in self._names.joints]
+        self._spring, self._rest = stiffness[ids], np.array(m.qpos_spring)[self._q]
+        place = {int(v): i for i, v in enumerate(self._v)}
+        on_joint = [a for a in range(m.nu) if m.actuator_trntype[a] == mujoco.mjtTrn.mjTRN_JOINT]
+        self._motor = np.array(on_joint)
+        self._motor_at = np.array([place[int(m.jnt_dofadr[m.actuator_trnid[a, 0]])] for a in on_joint])
+        limited = np.array(m.actuator_forcelimited)[on_joint].astype(bool)
+        bounds = np.array(m.actuator_forcerange)[on_joint]
+        self._motor_low = np.where(limited, bounds[:, 0], -np.inf)
+        self._motor_high = np.where(limited, bounds[:, 1], np.inf)
+        sites = [a for a in range(m.nu) if m.actuator_trntype[a] == mujoco.mjtTrn.mjTRN_SITE]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for a in sites:
+            groups.setdefault((int(m.actuator_trnid[a, 0]), int(m.actuator_trnid[a, 1])), []).append(a)
+        self._pairs = np.array(list(groups))
+        self._gear = np.zeros((len(groups), m.nu, 6))
+        for k, members in enumerate(groups.values()):
+            self._gear[k, members] = m.actuator_gear[members]
+        self._gear = self._gear.transpose(0, 2, 1).copy()
+        self._harness_site, self._pulley = m.site("patient_harness").id, m.site("pulley").id
+        at = [int(m.site_bodyid[s]) for s in self._pairs.T.ravel()] + [int(m.site_bodyid[self._harness_site])]
+        row = {int(b): i for i, b in enumerate(self._bodies)}
+        self._gather = np.zeros((len(self._bodies), len(at)))
+        for k, body in enumerate(at):
+            if body in row:  # what pulls on the world's side is lost there
+                self._gather[row[body], k] = 1.0
+        self._at_body = np.array(at)
+        self._sites = np.array([*self._pairs.T.ravel(), self._harness_site])
+
+    def _index_contacts(self) -> None:
+        m = self._m
+        geoms = touching_geoms(self._w)
+        self._geoms = np.array(geoms)
+        self._radius = np.array(m.geom_size)[geoms, 0]
+        self._touch_body = np.array(m.geom_bodyid)[geoms]
+        self._contact = np.zeros((len(geoms), 3))
+        first = self._w.sensor_slices[f"contact_{FOOT_POINTS[0]}_left"].start
+        self._shown = slice(first, first + 3 * len(self._w.g_points))
+
+    # ------------------------------------------------------------------ the plant's side
+
+    def prepare(self) -> None:
+        """Let MuJoCo, with its own contact, stand the body up."""
+        self._m.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
+
+    def place(self) -> None:
+        """Put Gazebo's links where ``data`` has them, at rest or moving."""
+        d = self._d
+        self._contact[:] = 0.0
+        shown = d.sensordata[self._shown].reshape(-1, 3)
+        self._contact[: len(shown)] = shown
+        rows = np.zeros((len(self._bodies), 13))
+        rows[:, :3], rows[:, 3:7] = d.xpos[self._bodies], d.xquat[self._bodies]
+        velocity = np.zeros(6)
+        for i, body in enumerate(self._bodies):
+            mujoco.mj_objectVelocity(self._m, d, mujoco.mjtObj.mjOBJ_BODY, int(body), velocity, 0)
+            rows[i, 7:10], rows[i, 10:] = velocity[3:], velocity[:3]
+        self._stream.send(Kind.RESET, rows.astype("<f8").tobytes())
+        self._take(keep_contact=True)
+        self._m.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
+
+    def recentre(self, belt_q: int) -> None:
+        """Put the belt back to its middle with the next step."""
+        self._d.qpos[belt_q] = 0.0
+        self._flags |= CommandFlag.RECENTRE
+
+    def step(self) -> None:
+        """Evaluate all laws of force, let Gazebo advance by a step, and take over its state."""
+        d = self._d
+        start = d.qvel.copy()
+        outside = d.xfrc_applied.copy()
+        self._feel_ground()
+        mujoco.mj_step(self._m, d)
+        d.xfrc_applied[:] = outside
+        coming = d.qvel.copy()
+        command = np.concatenate([self._torques(start, coming), self._wrenches(start, coming).ravel()])
+        self._stream.send(Kind.COMMAND, command.astype("<f8").tobytes(), self._flags)
+        self._flags = 0
+        self._take()
+        d.qacc[:] = (d.qvel - start) / self._dt
+        d.sensordata[self._shown] = self._contact[: len(self._w.g_points)].ravel()
+
+    # ------------------------------------------------------------------ forces
+
+    def _feel_ground(self) -> None:
+        """Put the last contact forces on MuJoCo's bodies, for the predicted acceleration."""
+        d, force = self._d, self._contact
+        if not force.any():
+            d.qfrc_applied[:] = 0.0
+            return
+        point = d.geom_xpos[self._geoms]
+        point[:, 2] -= self._radius
+        torque = np.cross(point - d.xipos[self._touch_body], force)
+        np.add.at(d.xfrc_applied, self._touch_body, np.hstack([force, torque]))
+        if self._w.belt_v >= 0:
+            d.qfrc_applied[self._w.belt_v] = -force[:, 0].sum()
+
+    def _torques(self, start: Any, coming: Any) -> Any:
+        """Return the torque of every hinge and the force of the belt for the step from ``start``."""
+        d, m = self._d, self._m
+        v, after = start[self._v], coming[self._v]
+        a = self._motor
+        motor = (
+            d.ctrl[a]
+            + m.actuator_biasprm[a, 0]
+            + m.actuator_biasprm[a, 1] * d.actuator_length[a]
+            + m.actuator_biasprm[a, 2] * after[self._motor_at]
+        )
+        np.clip(motor, self._motor_low, self._motor_high, out=motor)
+        torque = np.bincount(self._motor_at, weights=motor, minlength=len(v))
+        torque -= self._damping * after + self._armature * (after - v) / self._dt
+        position = d.qpos[self._q] - self._dt * after
+        torque -= self._spring * (position - self._rest)
+        return torque
+
+    def _wrenches(self, start: Any, coming: Any) -> Any:
+        """Return force and torque at the centre of mass of every link, world axes, shape (links, 6)."""
+        d, n = self._d, len(self._pairs)
+        local = self._gear @ d.actuator_force
+        frame = d.site_xmat[self._pairs[:, 1]].reshape(n, 3, 3)
+        force = np.empty((2 * n + 1, 3))
+        torque = np.zeros((2 * n + 1, 3))
+        force[:n] = np.matmul(frame, local[:, :3, None])[:, :, 0]
+        torque[:n] = np.matmul(frame, local[:, 3:, None])[:, :, 0]
+        force[n : 2 * n], torque[n : 2 * n] = -force[:n], -torque[:n]
+        up = d.site_xpos[self._pulley] - d.site_xpos[self._harness_site]
+        force[2 * n] = up * (self._tension(coming) / np.sqrt(up @ up))
+        torque += np.cross(d.site_xpos[self._sites] - d.xipos[self._at_body], force)
+        wrench = self._gather @ np.hstack([force, torque])
+        wrench += d.xfrc_applied[self._bodies]
+        return wrench
+
+    def _tension(self, coming: Any) -> float:
+        """Tension of the cable: winch, rope, and what hangs on its other end."""
+        d, w = self._d, self._w
+        tension = -float(d.actuator_force[w.a_pull]) - float(d.actuator_force[w.a_hold])
+        inertia = float(self._m.tendon_armature[0])
+        if inertia > 0.0:
+            speed = float(d.ten_J[: d.ten_J.shape[0]] @ coming[w.pelvis_v : w.pelvis_v + 6])
+            tension += inertia * (speed - float(d.ten_velocity[0])) / self._dt
+        return tension
+
+    # ------------------------------------------------------------------ states
+
+    def _take(self, *, keep_contact: bool = False) -> None:
+        frame = self._stream.receive()
+        if frame.kind is not Kind.STATE:
+            raise DeviceError(f"Gazebo sent a {frame.kind.name} where a state was due")
+        values = frame.values()
+        nj, nf = len(self._v), len(self._free_q)
+        if len(values) != 1 + 2 * nj + 13 * nf + self._contact.size:
+            raise DeviceError(f"Gazebo sent a state of {len(values)} numbers; its world is of another body")
+        if frame.flags & StateFlag.DAMPED:
+            self.damped_ticks += 1
+        d = self._d
+        self.time_s = float(values[0])
+        d.qpos[self._q] = values[1 : 1 + nj]
+        d.qvel[self._v] = values[1 + nj : 1 + 2 * nj]
+        rows = values[1 + 2 * nj : 1 + 2 * nj + 13 * nf].reshape(nf, 13)
+        for row, q, v in zip(rows, self._free_q.tolist(), self._free_v.tolist(), strict=True):
+            d.qpos[q : q + 7] = row[:7]
+            d.qvel[v : v + 3] = row[7:10]
+            # MuJoCo gives a free body's rate in its own axes, Gazebo in the world's.
+            own = np.empty(3)
+            inverse = np.empty(4)
+            mujoco.mju_negQuat(inverse, d.qpos[q + 3 : q + 7])
+            mujoco.mju_rotVecQuat(own, np.ascontiguousarray(row[10:]), inverse)
+            d.qvel[v + 3 : v + 6] = own
+        if not keep_contact:
+            self._contact[:] = values[1 + 2 * nj + 13 * nf :].reshape(-1, 3)

@@ -1,0 +1,279 @@
+"""A Gazebo server's process: found, started with a world, connected, watched, and ended without trace."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exostride.errors import DeviceError
+from exostride.hardware.gz.frames import Kind, Stream
+
+INSTALL_HINT = "run tools/gazebo.sh install"
+SOCKET_VARIABLE = "EXOSTRIDE_GAZEBO_SOCKET"
+LONGEST_SOCKET_PATH = 107
+"""Bytes of a unix socket's path that Linux takes."""
+START_TIMEOUT_S = 9.0
+END_TIMEOUT_S = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """How to run Gazebo here; ``tools/gazebo.sh install`` writes it."""
+
+    kind: str
+    version: str
+    gzserver: tuple[str, ...]
+    xvfb: tuple[str, ...]
+    plugin: Path
+    environment: Mapping[str, str]
+
+
+def cache_dir() -> Path:
+    """Return where ``tools/gazebo.sh`` puts what it makes."""
+    named = os.environ.get("EXOSTRIDE_GAZEBO_ROOT")
+    if named:
+        return Path(named).absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "exostride" / "gazebo"
+
+
+def find_installation() -> Installation:
+    """Return the Gazebo of this machine.
+
+    Raises
+    ------
+    DeviceError
+        There is none, or what was installed is no longer complete.
+    """
+    file = cache_dir() / "gazebo.json"
+    try:
+        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        found = Installation(
+            kind=str(data["kind"]),
+            version=str(data["version"]),
+            gzserver=tuple(map(str, data["gzserver"])),
+            xvfb=tuple(map(str, data["xvfb"])),
+            plugin=Path(data["plugin"]),
+            environment={str(k): str(v) for k, v in data["environment"].items()},
+        )
+    except FileNotFoundError:
+        raise DeviceError(f"there is no Gazebo for Exostride on this machine; {INSTALL_HINT}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DeviceError(f"{file}: {error}; {INSTALL_HINT}") from None
+    missing = [p for p in (found.gzserver[0], found.gzserver[-1], found.plugin) if not Path(p).is_file()]
+    if missing:
+        raise DeviceError(f"{missing[0]} is missing; {INSTALL_HINT}")
+    return found
+
+
+def free_port() -> int:
+    """Return a TCP port of this machine that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+class Server:
+    """One Gazebo server with the lock-step plugin, and the connection to it.
+
+    Everything that it leaves on disk lies in one private directory that :meth:`close` removes; its processes
+    are a group of their own that :meth:`close` ends.
+    """
+
+    def __init__(self, installation: Installation, timeout_s: float) -> None:
+        self._installation = installation
+        self._timeout = timeout_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._display: subprocess.Popen[bytes] | None = None
+        self._stream: Stream | None = None
+        self.directory = Path(tempfile.mkdtemp(prefix="exostride-gz-"))
+        self.hello: dict[str, str] = {}
+
+    # ------------------------------------------------------------------ start
+
+    def start(self, world: str, *, port: int = 0, display: bool = False) -> Stream:
+        """Start the server on an SDF world and return the connection to its plugin.
+
+        Raises
+        ------
+        DeviceError
+            It could not be started or did not connect within :data:`START_TIMEOUT_S`; nothing is left behind.
+        """
+        try:
+            return self._start(world, port, display=display)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, world: str, port: int, *, display: bool) -> Stream:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        path = self.directory / "s"
+        if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+            raise DeviceError(
+                f"socket path {path} has {len(os.fsencode(path))} characters, {LONGEST_SOCKET_PATH} are possible; "
+                "set TMPDIR to a shorter directory"
+            )
+        if port and not _port_is_free(port):
+            raise DeviceError(f"port {port} for Gazebo is in use; choose another, or 0 for any that is free")
+        file = self.directory / "session.world"
+        file.write_text(world, encoding="utf-8")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen(1)
+            environment = self._environment(port or free_port(), path)
+            if display:
+                environment["DISPLAY"] = self._start_display(deadline)
+            self._launch(file, environment)
+            connection = self._accept(listener, deadline)
+        stream = self._stream = Stream(connection, self._timeout)
+        self._greet(stream)
+        return stream
+
+    def _environment(self, port: int, path: Path) -> dict[str, str]:
+        keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME")}
+        return {
+            **keep,
+            **self._installation.environment,
+            "HOME": str(self.directory),
+            "GAZEBO_MASTER_URI": f"http://127.0.0.1:{port}",
+            "GAZEBO_IP": "127.0.0.1",
+            "GAZEBO_MODEL_DATABASE_URI": "",
+            "IGN_FUEL_CACHE_PATH": str(self.directory),
+            SOCKET_VARIABLE: str(path),
+        }
+
+    def _launch(self, world: Path, environment: dict[str, str]) -> None:
+        log = (self.directory / "gzserver.log").open("wb")
+        try:
+            self._process = subprocess.Popen(
+                [*self._installation.gzserver, "--verbose", "--seed", "1", str(world)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=self.directory,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise DeviceError(f"Gazebo cannot be started: {error}; {INSTALL_HINT}") from None
+        finally:
+            log.close()
+
+    def _start_display(self, deadline: float) -> str:
+        """Start an X server without a screen for the camera, on the first display number that is free."""
+        read_end, write_end = os.pipe()
+        try:
+            self._display = subprocess.Popen(
+                [*self._installation.xvfb, "-displayfd", str(write_end), "-screen", "0", "1280x720x24",
+                 "-nolisten", "tcp", "-noreset"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                pass_fds=[write_end], start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            os.close(read_end)
+            raise DeviceError(f"the camera needs Xvfb, which cannot be started: {error}") from None
+        finally:
+            os.close(write_end)
+        with os.fdopen(read_end, "rb") as pipe:
+            os.set_blocking(pipe.fileno(), False)
+            text = b""
+            while not text.endswith(b"\n"):
+                if time.monotonic() > deadline or self._display.poll() is not None:
+                    raise DeviceError("the camera's X server (Xvfb) did not start; record_video needs one")
+                text += pipe.read() or b""
+                time.sleep(0.02)
+        return f":{int(text)}"
+
+    def _accept(self, listener: socket.socket, deadline: float) -> socket.socket:
+        assert self._process is not None
+        listener.settimeout(0.1)
+        while time.monotonic() < deadline:
+            try:
+                return listener.accept()[0]
+            except TimeoutError:
+                code = self._process.poll()
+                if code is not None:
+                    raise DeviceError(f"Gazebo ended at once (exit code {code}): {self._complaint()}") from None
+        raise DeviceError(f"Gazebo did not connect within {START_TIMEOUT_S:g} s: {self._complaint()}")
+
+    def _greet(self, stream: Stream) -> None:
+        frame = stream.receive()
+        text = frame.payload.decode("utf-8", "replace")
+        if frame.kind is not Kind.HELLO or text.startswith("error"):
+            raise DeviceError(f"Gazebo's plugin refused the world: {text.removeprefix('error ').strip()}")
+        self.hello = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+
+    def _complaint(self) -> str:
+        """Return the last line of the server's log that says what is wrong."""
+        try:
+            lines = (self.directory / "gzserver.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return "it wrote no log"
+        bad = [line for line in lines if "[Err]" in line or "rror" in line] or lines
+        return bad[-1].strip()[:300] if bad else "it wrote nothing"
+
+    # ------------------------------------------------------------------ watch and end
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server, 0 if there is none."""
+        return 0 if self._process is None else self._process.pid
+
+    def explain(self, error: DeviceError) -> DeviceError:
+        """Return ``error`` with what is known about the process."""
+        if self._process is None:
+            return error
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.2)
+        code = self._process.poll()
+        if code is None:
+            return error
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return DeviceError(f"{error}; its process has ended ({how})")
+
+    def close(self) -> None:
+        """End the server, wait for it, and remove what it left; may be called more than once."""
+        if self._stream is not None:
+            with contextlib.suppress(DeviceError):
+                self._stream.send(Kind.QUIT)
+            self._stream.close()
+            self._stream = None
+        for process in (self._process, self._display):
+            if process is not None:
+                _end(process, 0.0 if process is self._display else END_TIMEOUT_S)
+        self._process = self._display = None
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(patience_s)
+    # The group is ours alone (start_new_session), so its number names nothing else while it is not reaped.
+    for which in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, which)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1.0)

@@ -1,0 +1,231 @@
+"""The SDF world of a session, made of the same compiled model that MuJoCo runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+from xml.etree import ElementTree as ET
+
+import numpy as np
+
+from exostride.conventions import GRAVITY_M_S2
+from exostride.hardware.gz.terrain import Terrain, terrain_links
+from exostride.model.anthropometry import BodyParameters
+from exostride.model.description import urdf
+from exostride.model.sdf import Tree, model_element, read_tree
+from exostride.plant.world import World
+
+MODEL = "exostride"
+BELT = "belt"
+
+
+@dataclass(frozen=True, slots=True)
+class OdeOptions:
+    """How Gazebo's ODE integrates and what a shoe's sole is like.
+
+    ``sole_n_m`` and ``sole_ns_m`` are stiffness and damping of one contact point; five points make a shoe.
+    """
+
+    solver: Literal["quick", "world"] = "quick"
+    iterations: int = 80
+    sor: float = 1.3
+    joint_erp: float = 0.2
+    joint_cfm: float = 0.0
+    sole_n_m: float = 75e3
+    sole_ns_m: float = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Names that frames are made of, in their order."""
+
+    joints: tuple[str, ...]
+    """Hinges in the order of MuJoCo's degrees of freedom, then the belt if it moves."""
+    links: tuple[str, ...]
+    free: tuple[str, ...]
+    contacts: tuple[str, ...]
+    """Contact points that are read: the five of each shoe first, in the plant's order."""
+
+
+def _names(model: Any, kind: str, count: int) -> list[str]:
+    return [getattr(model, kind)(i).name for i in range(count)]
+
+
+def touching_geoms(world: World) -> list[int]:
+    """Return MuJoCo's geoms that touch the ground: the shoes' points in order, then what falls on it."""
+    model = world.model
+    points = [int(g) for g in world.g_points]
+    falls = [g for g in range(model.ngeom) if model.geom(g).name.endswith("_fall")]
+    return points + falls
+
+
+def layout(world: World, tree: Tree) -> Layout:
+    """Return the names and order that both ends of the frames use."""
+    model = world.model
+    hinges = tuple(name for name in _names(model, "joint", model.njnt) if name in tree.hinges)
+    bodies = tuple(name for name in _names(model, "body", model.nbody) if name in tree.links)
+    moving = (BELT,) if world.belt_v >= 0 else ()
+    contacts = tuple(model.geom(g).name for g in touching_geoms(world))
+    return Layout(hinges + moving, bodies, tuple(b for b in bodies if b in tree.free), contacts)
+
+
+def robot_tree(body: BodyParameters, world: World) -> Tree:
+    """Return the links and hinges of the model of a world."""
+    return read_tree(urdf("coupled" if world.has_robot else "patient", body))
+
+
+def _sub(parent: ET.Element, tag: str, text: object = None, **attributes: str) -> ET.Element:
+    out = ET.SubElement(parent, tag, attributes)
+    if text is not None:
+        out.text = str(text)
+    return out
+
+
+def surface(collision: ET.Element, friction: float, stiffness: float, damping: float) -> None:
+    """Give a collision Coulomb friction and a viscoelastic surface."""
+    ode_surface = _sub(collision, "surface")
+    ode = _sub(_sub(ode_surface, "friction"), "ode")
+    _sub(ode, "mu", friction)
+    _sub(ode, "mu2", friction)
+    contact = _sub(_sub(ode_surface, "contact"), "ode")
+    _sub(contact, "kp", stiffness)
+    _sub(contact, "kd", damping)
+    # Neither a layer in which nothing pushes back nor a bound on how fast a contact may give.
+    _sub(contact, "min_depth", 0)
+    _sub(contact, "max_vel", 100)
+
+
+def _add_points(tree: Tree, world: World, friction: float, options: OdeOptions) -> None:
+    model = world.model
+    for geom in touching_geoms(world):
+        link = tree.links[model.body(int(model.geom_bodyid[geom])).name]
+        collision = ET.Element("collision", name=model.geom(geom).name)
+        place = " ".join(repr(float(v)) for v in model.geom_pos[geom])
+        _sub(collision, "pose", f"{place} 0 0 0")
+        sphere = _sub(_sub(collision, "geometry"), "sphere")
+        _sub(sphere, "radius", repr(float(model.geom_size[geom, 0])))
+        surface(collision, friction, options.sole_n_m, options.sole_ns_m)
+        link.collisions.append(collision)
+
+
+def _belt_model(world: World, mass_kg: float, half_length_m: float, friction: float) -> ET.Element:
+    out = ET.Element("model", name=BELT)
+    if world.belt_v < 0:
+        _sub(out, "static", "1")
+    link = _sub(out, "link", name=BELT)
+    _sub(link, "pose", "0 0 -0.1 0 0 0")
+    inertial = _sub(link, "inertial")
+    _sub(inertial, "mass", mass_kg)
+    matrix = _sub(inertial, "inertia")
+    for a in ("ixx", "iyy", "izz"):
+        _sub(matrix, a, mass_kg)
+    size = f"{2.0 * half_length_m} 2 0.2"
+    collision = _sub(link, "collision", name=BELT)
+    _sub(_sub(_sub(collision, "geometry"), "box"), "size", size)
+    surface(collision, friction, 1e12, 0.0)
+    visual = _sub(link, "visual", name=BELT)
+    _sub(_sub(_sub(visual, "geometry"), "box"), "size", f"{2.0 * half_length_m} 0.7 0.2")
+    paint = _sub(visual, "material")
+    _sub(paint, "ambient", "0.25 0.27 0.3 1")
+    _sub(paint, "diffuse", "0.25 0.27 0.3 1")
+    if world.belt_v >= 0:
+        joint = _sub(out, "joint", name=BELT, type="prismatic")
+        _sub(joint, "parent", "world")
+        _sub(joint, "child", BELT)
+        _sub(_sub(joint, "axis"), "xyz", "1 0 0")
+    return out
+
+
+def _physics(options: OdeOptions, dt_s: float) -> ET.Element:
+    physics = ET.Element("physics", name="lockstep", type="ode")
+    _sub(physics, "max_step_size", repr(dt_s))
+    _sub(physics, "real_time_update_rate", 0)
+    ode = _sub(physics, "ode")
+    solver = _sub(ode, "solver")
+    _sub(solver, "type", options.solver)
+    _sub(solver, "iters", options.iterations)
+    _sub(solver, "sor", options.sor)
+    _sub(solver, "use_dynamic_moi_rescaling", 0)
+    constraints = _sub(ode, "constraints")
+    _sub(constraints, "cfm", options.joint_cfm)
+    _sub(constraints, "erp", options.joint_erp)
+    _sub(constraints, "contact_max_correcting_vel", 100)
+    _sub(constraints, "contact_surface_layer", 0)
+    return physics
+
+
+def _plugin(names: Layout, damping: dict[str, float], library: str, timeout_s: float) -> ET.Element:
+    plugin = ET.Element("plugin", name="exostride_lockstep", filename=library)
+    _sub(plugin, "model", MODEL)
+    _sub(plugin, "timeout", timeout_s)
+    for name in names.joints:
+        _sub(plugin, "joint", name, damping=repr(damping.get(name, 0.0)))
+    for name in names.links:
+        _sub(plugin, "link", name, free="1" if name in names.free else "0")
+    for name in names.contacts:
+        _sub(plugin, "contact", name)
+    return plugin
+
+
+def session_world(
+    world: World,
+    tree: Tree,
+    *,
+    belt: tuple[float, float],
+    friction: float,
+    damping: dict[str, float],
+    library: str,
+    timeout_s: float,
+    options: OdeOptions,
+    terrain: Terrain = "level",
+    camera: ET.Element | None = None,
+) -> tuple[str, Layout]:
+    """Return the SDF text of a session and the layout of its frames.
+
+    ``belt`` is mass [kg] and half length [m], ``damping`` what the firmware of a joint does in silence
+    [N m s/rad], ``library`` the plugin's file.
+    """
+    dt_s = float(world.model.opt.timestep)
+    _add_points(tree, world, friction, options)
+    names = layout(world, tree)
+    sdf = ET.Element("sdf", version="1.6")
+    root = _sub(sdf, "world", name="session")
+    _sub(root, "gravity", f"0 0 {-GRAVITY_M_S2!r}")
+    root.append(_physics(options, dt_s))
+    scene = _sub(root, "scene")
+    _sub(scene, "ambient", "0.5 0.5 0.5 1")
+    _sub(scene, "background", "0.86 0.9 0.94 1")
+    _sub(scene, "shadows", "0")
+    root.append(_sun())
+    root.append(_belt_model(world, belt[0], belt[1], friction))
+    root.extend(terrain_links(terrain, friction))
+    # Joints' own damping is part of the commands, taken implicitly, as MuJoCo takes it.
+    root.append(model_element(tree, MODEL, world.geometry.standing_height, damping=False))
+    if camera is not None:
+        root.append(camera)
+    root.append(_plugin(names, damping, library, timeout_s))
+    ET.indent(sdf)
+    return '<?xml version="1.0"?>\n' + ET.tostring(sdf, encoding="unicode"), names
+
+
+def _sun() -> ET.Element:
+    light = ET.Element("light", name="sun", type="directional")
+    _sub(light, "pose", "0 0 5 0 0 0")
+    _sub(light, "diffuse", "0.8 0.8 0.8 1")
+    _sub(light, "specular", "0.1 0.1 0.1 1")
+    _sub(light, "direction", "-0.4 0.5 -0.8")
+    return light
+
+
+def addresses(world: World, names: Layout) -> tuple[Any, Any, Any, Any, Any]:
+    """Return MuJoCo's addresses of the joints (position, velocity), links (body) and free links (q, v)."""
+    model = world.model
+    ids = [model.joint(name).id for name in names.joints]
+    free = [model.joint(f"{name}_free").id for name in names.free]
+    return (
+        np.array(model.jnt_qposadr)[ids],
+        np.array(model.jnt_dofadr)[ids],
+        np.array([model.body(name).id for name in names.links]),
+        np.array(model.jnt_qposadr)[free],
+        np.array(model.jnt_dofadr)[free],
+    )

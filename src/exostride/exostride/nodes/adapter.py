@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import struct
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, Final
 
 import numpy as np
@@ -48,6 +48,13 @@ class Adapter:
         self._names = [field.name for field in fields(value_type)]
         self._time = "stamp_s" if "stamp_s" in self._names else "time_s"
         self._unpackers: dict[int, Callable[[bytes], Any] | None] = {}
+
+    def prepare(self) -> None:
+        """Compile both ways now, so that the first message is not a slow one."""
+        required = [
+            f for f in fields(self.value_type) if f.default is MISSING and f.default_factory is MISSING
+        ]
+        self.decode(self.encode(self.value_type(**{field.name: 0 for field in required})))
 
     def encode(self, value: Any) -> bytes:
         """Return the serialized message of ``value``; its header carries the measurement time."""

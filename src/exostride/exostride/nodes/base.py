@@ -109,6 +109,7 @@ class GraphNode:
     def sender(self, value_type: type[Any], subscribers: int = 0) -> Sender:
         """Return a publisher of ``value_type`` on its topic; ready when it has so many subscribers."""
         adapter = ADAPTERS[value_type]
+        adapter.prepare()
         topic = adapter.topic
         publisher = self.create_publisher(  # type: ignore[attr-defined]
             adapter.message_type,
@@ -130,6 +131,7 @@ class GraphNode:
     ) -> Any:
         """Subscribe to the topic of ``value_type``; ``callback`` gets serialized messages."""
         adapter = ADAPTERS[value_type]
+        adapter.prepare()
         topic = adapter.topic
         subscription = self.create_subscription(  # type: ignore[attr-defined]
             adapter.message_type,

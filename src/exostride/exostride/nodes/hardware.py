@@ -36,6 +36,8 @@ from exostride.types import (
 
 _INPUTS: Final = ("command", "environment", "permit")
 _SHARE: Final = 0.8
+_START_TICKS: Final = 20
+"""First ticks, which wait for their answers even when paced: what a process does first, it does slowly."""
 _WARM_UP_S: Final = 2.0
 """The timing figures begin here [s of control time]."""
 _STOP_TICKS_S: Final = 1.5
@@ -128,7 +130,9 @@ class HardwareNode(ManagedNode):
     def _tick(self, seq: int) -> None:
         """Read and publish tick ``seq``."""
         now = time.monotonic()
-        if not self.lockstep:
+        if not self._waits(seq):
+            if seq == _START_TICKS:
+                self._pacer = Pacer(self._period, now)
             self._pacer.begin(now)
         if self._begun_s is not None:
             self._period_ms.add(1e3 * (now - self._begun_s))
@@ -144,13 +148,17 @@ class HardwareNode(ManagedNode):
         self._send_environment.publish(reading.environment)
         self._send_exo.publish(reading.exo)
         self._reading = reading
-        self._answer_by = now + (self._timeout_for_tick() if self.lockstep else self._share * self._period)
+        self._answer_by = now + (self._timeout_for_tick() if self._waits(seq) else self._share * self._period)
         # What nobody waits for comes after what everybody waits for.
         if reading.physio is not None:
             self._send_physio.publish(reading.physio)
         if reading.truth is not None:
             self._send_truth.publish(reading.truth)
         self._standard.publish(reading.exo)
+
+    def _waits(self, seq: int) -> bool:
+        """Return whether tick ``seq`` waits for its answers, as all do in lock-step."""
+        return self.lockstep or seq < _START_TICKS
 
     def _timeout_for_tick(self) -> float:
         return self._period if any(self._lost.values()) else float(self._timeout)
@@ -184,7 +192,7 @@ class HardwareNode(ManagedNode):
         if self._component.finished():
             self.log.info("the device has nothing more to give")
             self.trigger_deactivate()
-        elif self.lockstep:
+        elif self._waits(self._next_seq):
             self._tick(self._next_seq)
 
     def poll(self, now_s: float) -> float:
@@ -205,7 +213,7 @@ class HardwareNode(ManagedNode):
                 return min(left, IDLE_POLL_S)
             self._answer(self._reading)
             return 0.0
-        left = self._pacer.deadline_s - now_s
+        left = self._pacer.deadline_s - now_s if self._next_seq > _START_TICKS else 0.0
         if left <= 0.0:
             self._tick(self._next_seq)
             return 0.0

@@ -49,7 +49,9 @@ def test_an_estimate_is_late_by_what_the_observer_says():
     for k, (p, u) in enumerate(pendulum(lambda t: 10.0 * np.sin(6.0 * t), 3000)):
         found.append(float(observer.step(p, u)[0]))
         real.append(10.0 * np.sin(6.0 * k * T))
-    errors = [np.std(np.array(found)[600 + lag :] - np.array(real)[600 : len(real) - lag]) for lag in range(20)]
+    errors = [
+        np.std(np.array(found)[600 + lag :] - np.array(real)[600 : len(real) - lag]) for lag in range(20)
+    ]
     assert int(np.argmin(errors)) * T == pytest.approx(observer.delay_s[0], abs=2 * T)
 
 

@@ -22,6 +22,7 @@ from pydantic import Field
 
 from exostride.config import StrictModel, validate
 from exostride.control.context import ControlContext
+from exostride.control.fading import DeadZone, excess
 from exostride.control.tracking import Assistance, PathLaw, Track, bounded_level
 from exostride.conventions import LEFT, RIGHT, SIDES, side_slice
 from exostride.types import Vector
@@ -40,7 +41,8 @@ class AdaptiveRbfParameters(StrictModel):
     decay_s: float = Field(1.5, gt=0.0)
     learning_nm_rad: tuple[float, float, float] = (20.0, 16.0, 10.0)
     error_rate_hz: float = Field(5.0, gt=0.0)
-    dead_zone_rad: float = Field(0.10, ge=0.0)
+    dead_zone_rad: float = Field(0.05, ge=0.0)
+    dead_zone_sd: float = Field(1.5, ge=0.0)
     torque_nm: tuple[float, float, float] = (35.0, 30.0, 25.0)
     stiffness_nm_rad: tuple[float, float, float] = (40.0, 30.0, 20.0)
     damping_nms_rad: tuple[float, float, float] = (3.0, 2.0, 1.0)
@@ -54,6 +56,8 @@ class AdaptiveRbfController(PathLaw):
     def __init__(self, context: ControlContext, parameters: Mapping[str, Any] | None = None) -> None:
         self._p = p = validate(AdaptiveRbfParameters, dict(parameters or {}), "controller adaptive_rbf")
         super().__init__(context)
+        self._zone = DeadZone(p.dead_zone_rad, p.dead_zone_sd)
+        self._width = np.zeros(6)
         self._centres = np.arange(p.functions) / p.functions
         self._learning = np.array(p.learning_nm_rad)
         self._most = np.tile(p.torque_nm, len(SIDES))
@@ -78,6 +82,7 @@ class AdaptiveRbfController(PathLaw):
         if self._start is not settings.assistance:
             self._start = self._spring = settings.assistance
         torque = np.empty(6)
+        self._width = self._zone.width(self.tracker.path, track.leg_phase, settings)
         for side in (LEFT, RIGHT):
             part = side_slice(side)
             basis = self._basis(float(track.leg_phase[side]))
@@ -104,8 +109,7 @@ class AdaptiveRbfController(PathLaw):
     def _learn(self, side: int, basis: Vector, torque: Vector, track: Track) -> None:
         p, part = self._p, side_slice(side)
         sliding = track.velocity_error_rad_s[part] + p.error_rate_hz * track.error_rad[part]
-        zone = p.error_rate_hz * p.dead_zone_rad
-        sliding = np.sign(sliding) * np.maximum(np.abs(sliding) - zone, 0.0)
+        sliding = excess(sliding, p.error_rate_hz * self._width[part])
         # Learning is scaled to the energy of the functions as the decay is: gamma is then independent of
         # their number and width.
         change = (self._learning * sliding - torque / p.decay_s) / float(basis @ basis)

@@ -24,7 +24,7 @@ from pydantic import Field
 
 from exostride.config import StrictModel, validate
 from exostride.control.context import ControlContext
-from exostride.control.fading import PhaseBins, between_bins
+from exostride.control.fading import DeadZone, PhaseBins, between_bins, excess
 from exostride.control.tracking import Assistance, PathLaw, Track, bounded_level
 from exostride.conventions import N_JOINTS, SIDES, side_slice
 from exostride.types import Vector
@@ -42,8 +42,8 @@ class ErrorBasedParameters(StrictModel):
 
     forgetting: float = Field(0.90, gt=0.0, le=1.0)
     gain_nm_rad: tuple[float, float, float] = (25.0, 20.0, 14.0)
-    dead_zone_rad: float = Field(0.05, ge=0.0)
-    dead_zone_sd: float = Field(1.0, ge=0.0)
+    dead_zone_rad: float = Field(0.02, ge=0.0)
+    dead_zone_sd: float = Field(1.5, ge=0.0)
     bins: int = Field(20, ge=4, le=100)
     lead: float = Field(0.05, ge=0.0, le=0.2)
     torque_nm: tuple[float, float, float] = (35.0, 30.0, 25.0)
@@ -63,8 +63,7 @@ class ErrorBasedController(PathLaw):
         self._damping = np.tile(p.damping_nms_rad, len(SIDES))
         self._lead = round(p.lead * p.bins)
         self._bins = PhaseBins(p.bins)
-        self._dead = np.full((p.bins, N_JOINTS), p.dead_zone_rad)
-        self._version = -1
+        self._zone = DeadZone(p.dead_zone_rad, p.dead_zone_sd)
         self._forget()
 
     def _forget(self) -> None:
@@ -84,14 +83,12 @@ class ErrorBasedController(PathLaw):
         p, settings = self._p, track.settings
         if self._spring is None or self._start is not settings.assistance:
             self._spring = self._start = settings.assistance
-        if self.tracker.path.version != self._version:
-            self._version = self.tracker.path.version
-            spread = np.tile(self.tracker.path.spread(p.bins), len(SIDES))
-            self._dead = p.dead_zone_rad + p.dead_zone_sd * spread
         if not track.walking:
             self._bins.pause()
         else:
-            for side, index, error in self._bins.step(track.error_rad, track.leg_phase):
+            width = self._zone.width(self.tracker.path, track.leg_phase, settings)
+            beyond = excess(track.error_rad, width)
+            for side, index, error in self._bins.step(beyond, track.leg_phase):
                 self._learn(side, index, error)
                 if index == p.bins - 1:
                     part = side_slice(side)
@@ -105,12 +102,11 @@ class ErrorBasedController(PathLaw):
         return Assistance(torque, spring * self._stiffness, spring * self._damping, level)
 
     def _learn(self, side: int, index: int, error: Vector) -> None:
-        """Update the bin that the error of bin ``index`` could have been prevented in."""
+        """Update the bin in which the error of bin ``index`` could have been prevented."""
         part = side_slice(side)
-        excess = np.sign(error) * np.maximum(np.abs(error) - self._dead[index, part], 0.0)
         own = (index - self._lead) % self._p.bins
         self.torque_nm[own, part] *= self._p.forgetting
         for shift, weight in zip((-1, 0, 1), _SMOOTH, strict=True):
             place = (own + shift) % self._p.bins
-            learned = self.torque_nm[place, part] + weight * self._gain[part] * excess
+            learned = self.torque_nm[place, part] + weight * self._gain[part] * error
             self.torque_nm[place, part] = np.clip(learned, -self._most[part], self._most[part])

@@ -9,8 +9,8 @@ Biomed Eng 55:322 (2008), which carries the error-based law of Emken & Reinkensm
 
 where e_{i,b} is the RMS tracking error of stride i in bin b of the cycle, f < 1 the forgetting and the
 weights w pass a part of the raise to the bin before, because help must begin before the error shows. The
-dead-zone e_0 = d + k s_b holds what able-bodied people differ by (standard deviation s of the reference):
-another's normal step is no error. The result stays within the therapist's bounds.
+dead-zone (:class:`DeadZone`) holds what able-bodied people differ by: another's normal step is no error.
+The result stays within the therapist's bounds.
 """
 
 from __future__ import annotations
@@ -21,23 +21,56 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.control.path import ReferencePath
 from exostride.control.tracking import bounded_level
 from exostride.conventions import N_JOINTS, side_slice
 from exostride.types import TherapySettings, Vector
 
+_SPREAD_BINS: Final = 50
 _EARLIER: Final = 0.5
 """Part of a raise that the bin before gets too."""
 
 
 @dataclass(frozen=True, slots=True)
 class FadingParameters:
-    """Forgetting per stride, gain [1/rad], fixed dead-zone [rad] and more in SD of the reference, bins."""
+    """Forgetting per stride, gain [1/rad], dead-zone of the RMS error [rad], bins per cycle."""
 
     forgetting: float = 0.92
     gain_per_rad: float = 0.9
     dead_zone_rad: float = 0.07
-    dead_zone_sd: float = 0.0
     bins: int = 1
+
+
+class DeadZone:
+    r"""What counts as normal: a fixed angle and some standard deviations of the reference.
+
+    .. math:: e_0(\varphi) = (d + k\,s(\varphi))\,(1 - a_{min})
+
+    with the spread s between able-bodied people. It narrows with the least assistance the therapist allows,
+    so that full guidance leaves no freedom.
+
+    Parameters
+    ----------
+    fixed_rad, deviations
+        d and k.
+    """
+
+    def __init__(self, fixed_rad: float, deviations: float) -> None:
+        self._fixed, self._deviations = fixed_rad, deviations
+        self._table = np.full((_SPREAD_BINS, N_JOINTS), fixed_rad)
+        self._version = -1
+
+    def width(self, path: ReferencePath, leg_phase: Vector, settings: TherapySettings) -> Vector:
+        """Return the half-width (6,) [rad] at the phases of both legs."""
+        if path.version != self._version:
+            self._version = path.version
+            self._table = self._fixed + self._deviations * np.tile(path.spread(_SPREAD_BINS), 2)
+        return between_bins(self._table, leg_phase) * (1.0 - settings.assistance_min)
+
+
+def excess(error_rad: Vector, width_rad: Vector) -> Vector:
+    """Return the part of an error beyond a half-width, with its sign."""
+    return error_rad - np.minimum(np.maximum(error_rad, -width_rad), width_rad)
 
 
 class PhaseBins:
@@ -106,7 +139,6 @@ class FadingAssistance:
     def __init__(self, parameters: FadingParameters) -> None:
         self._p = parameters
         self._bins = PhaseBins(parameters.bins)
-        self._dead = np.full((parameters.bins, N_JOINTS), parameters.dead_zone_rad)
         self.reset()
 
     def reset(self) -> None:
@@ -114,10 +146,6 @@ class FadingAssistance:
         self.table = np.zeros((self._p.bins, N_JOINTS))
         self._start: Vector | None = None
         self._bins.reset()
-
-    def set_spread(self, spread_rad: NDArray[np.float64]) -> None:
-        """Set the standard deviation of the reference (bins, 3) [rad], for the dead-zone."""
-        self._dead = self._p.dead_zone_rad + self._p.dead_zone_sd * np.tile(spread_rad, 2)
 
     def step(self, error_rad: Vector, leg_phase: Vector, walking: bool, settings: TherapySettings) -> Vector:
         """Return the levels (6,) for this tick; a bin's level changes when its leg leaves it."""
@@ -135,7 +163,7 @@ class FadingAssistance:
 
     def _learn(self, side: int, index: int, error: Vector, settings: TherapySettings) -> None:
         part = side_slice(side)
-        raised = self._p.gain_per_rad * np.maximum(error - self._dead[index, part], 0.0)
+        raised = self._p.gain_per_rad * np.maximum(error - self._p.dead_zone_rad, 0.0)
         self._put(index, part, self._p.forgetting * self.table[index, part] + raised, settings)
         if self._p.bins > 1:
             before = index - 1

@@ -1,8 +1,10 @@
 r"""Impedance about the reference path, with an assistance level that fades where it is not needed.
 
-.. math:: \tau = \tau_{comp} + a(\varphi)\,[K (q_{ref}(\varphi) - q) + D (\dot q_{ref} - \dot q)]
+.. math:: \tau = \tau_{comp} + a(\varphi)\,[K\,\psi(e) + \mu D\,\dot e], \qquad e = q_{ref}(\varphi) - q,
+          \qquad \mu = \min(|\psi| / \psi_1, 1)
 
-per joint, with the fading level a of :mod:`exostride.control.fading` for each part of the step; Hogan,
+per joint, with the fading level a of :mod:`exostride.control.fading` for each part of the step and the
+error \psi beyond its dead-zone, so that who walks within the normal range is left alone; Hogan,
 "Impedance control", J Dyn Sys Meas Control 107:1 (1985), on the path of Riener et al.,
 "Patient-cooperative strategies for robot-aided treadmill training", IEEE TNSRE 13:380 (2005). Spring and
 damper are executed by the drive at its own rate. The foot is lifted besides, when it would drag
@@ -12,25 +14,28 @@ damper are executed by the drive at its own rate. The foot is lifted besides, wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from pydantic import Field
 
 from exostride.config import StrictModel, validate
 from exostride.control.context import ControlContext
-from exostride.control.fading import FadingAssistance, FadingParameters
+from exostride.control.fading import DeadZone, FadingAssistance, FadingParameters, excess
 from exostride.control.foot_clearance import FootLift, FootLiftParameters
 from exostride.control.tracking import Assistance, PathLaw, Track, Tracker, bounded_level
 from exostride.conventions import SIDES
+
+_SOFT_RAD: Final = 0.05
+"""Error beyond the dead-zone from which on the damper is whole (psi_1)."""
 
 
 class ImpedanceParameters(StrictModel):
     """Parameters of the law; vectors are hip, knee, ankle.
 
     ``stiffness_nm_rad`` and ``damping_nms_rad`` are those at assistance 1 and set how stiffly a
-    passive leg is led. ``forgetting`` (per stride), ``gain_per_rad``, ``dead_zone_rad``, ``dead_zone_sd``
-    (in standard deviations of the reference) and ``bins`` (per cycle) are those of the fading.
+    passive leg is led. ``dead_zone_rad`` and ``dead_zone_sd`` (in standard deviations of the reference) are
+    the dead-zone's, ``forgetting`` (per stride), ``gain_per_rad`` and ``bins`` (per cycle) the fading's.
     """
 
     stiffness_nm_rad: tuple[float, float, float] = (180.0, 150.0, 90.0)
@@ -39,8 +44,8 @@ class ImpedanceParameters(StrictModel):
     blend_s: float = Field(1.0, gt=0.0, le=10.0)
     forgetting: float = Field(0.92, gt=0.0, le=1.0)
     gain_per_rad: float = Field(1.2, ge=0.0)
-    dead_zone_rad: float = Field(0.05, ge=0.0)
-    dead_zone_sd: float = Field(1.0, ge=0.0)
+    dead_zone_rad: float = Field(0.02, ge=0.0)
+    dead_zone_sd: float = Field(1.5, ge=0.0)
     bins: int = Field(10, ge=1, le=100)
     foot_lift: FootLiftParameters = FootLiftParameters()
 
@@ -53,12 +58,9 @@ class ImpedanceController(PathLaw):
         super().__init__(context, Tracker(context, p.follow_hz, p.blend_s))
         self._stiffness = np.tile(p.stiffness_nm_rad, len(SIDES))
         self._damping = np.tile(p.damping_nms_rad, len(SIDES))
-        self._bins = p.bins
-        self._fading = FadingAssistance(
-            FadingParameters(p.forgetting, p.gain_per_rad, p.dead_zone_rad, p.dead_zone_sd, p.bins)
-        )
+        self._zone = DeadZone(p.dead_zone_rad, p.dead_zone_sd)
+        self._fading = FadingAssistance(FadingParameters(p.forgetting, p.gain_per_rad, 0.0, p.bins))
         self._lift = FootLift(context, p.foot_lift)
-        self._version = -1
 
     def reset(self) -> None:
         """Forget adaptation."""
@@ -69,10 +71,18 @@ class ImpedanceController(PathLaw):
     def assist(self, track: Track) -> Assistance:
         """Return spring and damper scaled by the faded level, and the lift of the foot."""
         path = self.tracker.path
-        if path.version != self._version:
-            self._version = path.version
-            self._fading.set_spread(path.spread(self._bins))
-        level = self._fading.step(track.error_rad, track.leg_phase, track.walking, track.settings)
+        width = self._zone.width(path, track.leg_phase, track.settings)
+        beyond = excess(track.error_rad, width)
+        level = self._fading.step(beyond, track.leg_phase, track.walking, track.settings)
         torque, lifted = self._lift.step(track, path)
         shown = bounded_level(np.maximum(level, lifted), track.settings)
-        return Assistance(torque, level * self._stiffness, level * self._damping, shown)
+        # The spring has no force at the edge of the zone; the damper must come in there as softly.
+        soft = np.minimum(np.abs(beyond) / _SOFT_RAD, 1.0)
+        return Assistance(
+            torque,
+            level * (beyond != 0.0) * self._stiffness,
+            level * soft * self._damping,
+            shown,
+            # The spring rests on the edge of the zone, not on the path.
+            reference_rad=track.reference_rad - np.sign(beyond) * width,
+        )

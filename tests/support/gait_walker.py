@@ -36,7 +36,8 @@ class Walker:
             phase = self.phase(t, side)
             if signals & Signal.SEGMENT:
                 segment[3 * side] = self._at(self.hip, phase)
-                rate[3 * side] = self._at(self.slope, phase) * self.rate_hz
+                pace = (self.cycle(t + 1e-3) - self.cycle(t - 1e-3)) / 2e-3
+                rate[3 * side] = self._at(self.slope, phase) * pace
                 segment_valid |= 1 << 3 * side
             if signals & Signal.JOINT_ANGLE:
                 joint[3 * side] = self._at(self.hip, phase)

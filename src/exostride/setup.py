@@ -80,6 +80,7 @@ setup(
         ],
         "exostride.devices": [
             "simulated = exostride.hardware.simulated:SimulatedDevice",
+            "gazebo = exostride.hardware.gazebo:GazeboDevice",
             "replay = exostride.hardware.replay:ReplayDevice",
         ],
     },

@@ -35,7 +35,7 @@ static_assert(sizeof(Header) == 24, "the header has 24 bytes");
 
 // kState: the engine went on without commands before this state, damping the drives.
 constexpr uint32_t kDamped = 1;
-// kCommand: put the belt back to its middle after this step.
+// kCommand: put the belt back by whole periods of what lies on it, after this step.
 constexpr uint32_t kRecentre = 1;
 
 struct Frame

@@ -1,5 +1,6 @@
 // Lock-step between Exostride and Gazebo 11: every physics step waits for one command and is answered by one
 // state. Joints get torques, links get wrenches; bodies, joints and contacts are the engine's own.
+#include <cmath>
 #include <csignal>
 #include <cstring>
 #include <map>
@@ -52,6 +53,7 @@ private:
   std::map<const gazebo::physics::Link *, Quaterniond> before;
   gazebo::physics::JointPtr belt;
   bool recentre = false;
+  double beltPeriod = 1.0;
   Stream stream;
   Frame frame;
   std::vector<double> out;
@@ -135,6 +137,8 @@ void LockStep::Load(gazebo::physics::WorldPtr _world, sdf::ElementPtr _sdf)
     this->timeoutMs = static_cast<int>(1000.0 * _sdf->Get<double>("timeout"));
   if (_sdf->HasElement("damp_for"))
     this->dampFor = _sdf->Get<double>("damp_for");
+  if (_sdf->HasElement("belt_period"))
+    this->beltPeriod = _sdf->Get<double>("belt_period");
   // The socket may be named from outside, so that one world file serves many servers.
   const char *named = std::getenv("EXOSTRIDE_GAZEBO_SOCKET");
   const std::string path = named ? named : _sdf->Get<std::string>("socket");
@@ -166,7 +170,7 @@ void LockStep::Load(gazebo::physics::WorldPtr _world, sdf::ElementPtr _sdf)
 void LockStep::Begin()
 {
   if (this->recentre && this->belt)
-    this->belt->SetPosition(0, 0.0, true);
+    this->belt->SetPosition(0, std::remainder(this->belt->Position(0), this->beltPeriod), true);
   this->recentre = false;
   this->SumContacts();
   if (this->damped <= 0.0 && !this->SendState())
@@ -227,10 +231,7 @@ void LockStep::Damp()
   const double dt = this->world->Physics()->GetMaxStepSize();
   this->damped += dt;
   for (size_t i = 0; i < this->joints.size(); ++i)
-  {
-    // Bounded to what stops the joint within a step or two, whatever the damping is set to.
     this->joints[i]->SetForce(0, -this->damping[i] * this->joints[i]->GetVelocity(0));
-  }
   for (auto &link : this->links)
     this->before[link.get()] = link->WorldPose().Rot();
   ++this->step;

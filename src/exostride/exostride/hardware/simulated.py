@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,7 +13,8 @@ from exostride.errors import ConfigError, DeviceError
 from exostride.model.anthropometry import BodyParameters
 from exostride.patient.interface import PatientModel
 from exostride.patient.profiles import load_patient
-from exostride.plant.config import load_plant_config
+from exostride.plant.config import PlantConfig, load_plant_config
+from exostride.plant.engine import EngineFactory, MujocoEngine
 from exostride.plant.plant import Plant
 from exostride.plant.reading import Instruments
 from exostride.plant.seam import FaultSeam
@@ -39,7 +40,13 @@ class SimulatedParameters(StrictModel):
 
 
 class SimulatedDevice:
-    """Exoskeleton, patient and treadmill in MuJoCo; every ``write`` advances them by one control period."""
+    """Exoskeleton, patient and treadmill in MuJoCo; every ``write`` advances them by one control period.
+
+    A device with another engine under the same plant says so in :meth:`engine`.
+    """
+
+    name: ClassVar[str] = "simulated"
+    parameters: ClassVar[type[SimulatedParameters]] = SimulatedParameters
 
     def __init__(self) -> None:
         self._plant: Plant | None = None
@@ -55,21 +62,27 @@ class SimulatedDevice:
         ConfigError
             A parameter is unknown or out of range, or the period is no multiple of the physics step.
         """
-        p = validate(SimulatedParameters, dict(parameters), "device simulated")
+        p = validate(self.parameters, dict(parameters), f"device {self.name}")
         config = load_plant_config(Path(p.plant) if p.plant else None)
         steps = round(period_s / config.physics.timestep_s)
         if steps < 1 or abs(steps * config.physics.timestep_s - period_s) > 1e-9:
             raise ConfigError(
-                f"device simulated: control period {period_s * 1e3:g} ms is no multiple of the physics step "
+                f"device {self.name}: control period {period_s * 1e3:g} ms is no multiple of the physics step "
                 f"{config.physics.timestep_s * 1e3:g} ms; use 100, 125, 200, 250 or 500 Hz"
             )
         self._steps = steps
         patient, body = self._patient(p, period_s)
-        self._plant = Plant(config, body, patient, p.robot, p.surface, self.seam)
+        engine = self.engine(p, config, body)
+        self._plant = Plant(config, body, patient, p.robot, p.surface, self.seam, engine)
         sensors = SensorPipeline(
             self._plant.world, self._plant.data, self._plant.tape, config.sensors, p.seed
         )
         self._instruments = Instruments(self._plant, sensors, period_s)
+
+    def engine(self, p: SimulatedParameters, config: PlantConfig, body: BodyParameters) -> EngineFactory:
+        """Return what makes the engine of a world."""
+        del p, config, body
+        return MujocoEngine
 
     def _patient(self, p: SimulatedParameters, period_s: float) -> tuple[PatientModel, BodyParameters]:
         if p.patient == STIFF:
@@ -86,13 +99,13 @@ class SimulatedDevice:
             The device has not been configured.
         """
         if self._plant is None:
-            raise DeviceError("device simulated: not configured")
+            raise DeviceError(f"device {self.name}: not configured")
         return self._plant
 
     def read(self, seq: int) -> DeviceReading:
         """Return all measurements of tick ``seq``."""
         if self._plant is None:
-            raise DeviceError("device simulated: read before configure")
+            raise DeviceError(f"device {self.name}: read before configure")
         return self._instruments.read(seq)
 
     def write(self, output: KernelOutput) -> DriveApplied:

@@ -25,6 +25,7 @@ import numpy as np
 
 from exostride.errors import DeviceError
 from exostride.hardware.gz.frames import CommandFlag, Kind, StateFlag, Stream
+from exostride.hardware.gz.terrain import PERIOD_M
 from exostride.hardware.gz.world import Layout, addresses, touching_geoms
 from exostride.plant.parts import FOOT_POINTS
 from exostride.plant.world import World
@@ -115,8 +116,8 @@ class GazeboEngine:
         self._m.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
 
     def recentre(self, belt_q: int) -> None:
-        """Put the belt back to its middle with the next step."""
-        self._d.qpos[belt_q] = 0.0
+        """Put the belt back by whole periods of what lies on it, with the next step."""
+        self._d.qpos[belt_q] -= PERIOD_M * round(float(self._d.qpos[belt_q]) / PERIOD_M)
         self._flags |= CommandFlag.RECENTRE
 
     def step(self) -> None:

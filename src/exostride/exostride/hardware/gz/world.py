@@ -8,8 +8,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from exostride.conventions import GRAVITY_M_S2
-from exostride.hardware.gz.terrain import Terrain, terrain_links
+from exostride.hardware.gz.terrain import PERIOD_M, Terrain, bumps, stairs
 from exostride.model.anthropometry import BodyParameters
 from exostride.model.description import urdf
 from exostride.model.sdf import Tree, model_element, read_tree
@@ -108,7 +107,9 @@ def _add_points(tree: Tree, world: World, friction: float, options: OdeOptions) 
         link.collisions.append(collision)
 
 
-def _belt_model(world: World, mass_kg: float, half_length_m: float, friction: float) -> ET.Element:
+def _belt_model(
+    world: World, mass_kg: float, half_length_m: float, friction: float, terrain: Terrain
+) -> ET.Element:
     out = ET.Element("model", name=BELT)
     if world.belt_v < 0:
         _sub(out, "static", "1")
@@ -128,6 +129,10 @@ def _belt_model(world: World, mass_kg: float, half_length_m: float, friction: fl
     paint = _sub(visual, "material")
     _sub(paint, "ambient", "0.25 0.27 0.3 1")
     _sub(paint, "diffuse", "0.25 0.27 0.3 1")
+    for slat in bumps(terrain, half_length_m):
+        if slat.tag == "collision":
+            surface(slat, friction, 1e12, 0.0)
+        link.append(slat)
     if world.belt_v >= 0:
         joint = _sub(out, "joint", name=BELT, type="prismatic")
         _sub(joint, "parent", "world")
@@ -158,6 +163,7 @@ def _plugin(names: Layout, damping: dict[str, float], library: str, timeout_s: f
     plugin = ET.Element("plugin", name="exostride_lockstep", filename=library)
     _sub(plugin, "model", MODEL)
     _sub(plugin, "timeout", timeout_s)
+    _sub(plugin, "belt_period", PERIOD_M)
     for name in names.joints:
         _sub(plugin, "joint", name, damping=repr(damping.get(name, 0.0)))
     for name in names.links:
@@ -177,7 +183,7 @@ def session_world(
     library: str,
     timeout_s: float,
     options: OdeOptions,
-    terrain: Terrain = "level",
+    terrain: Terrain,
     camera: ET.Element | None = None,
 ) -> tuple[str, Layout]:
     """Return the SDF text of a session and the layout of its frames.
@@ -190,15 +196,18 @@ def session_world(
     names = layout(world, tree)
     sdf = ET.Element("sdf", version="1.6")
     root = _sub(sdf, "world", name="session")
-    _sub(root, "gravity", f"0 0 {-GRAVITY_M_S2!r}")
+    _sub(root, "gravity", " ".join(repr(a) for a in terrain.gravity()))
     root.append(_physics(options, dt_s))
     scene = _sub(root, "scene")
     _sub(scene, "ambient", "0.5 0.5 0.5 1")
     _sub(scene, "background", "0.86 0.9 0.94 1")
     _sub(scene, "shadows", "0")
     root.append(_sun())
-    root.append(_belt_model(world, belt[0], belt[1], friction))
-    root.extend(terrain_links(terrain, friction))
+    root.append(_belt_model(world, belt[0], belt[1], friction, terrain))
+    for model in stairs(terrain):
+        for collision in model.iter("collision"):
+            surface(collision, friction, 1e12, 0.0)
+        root.append(model)
     # Joints' own damping is part of the commands, taken implicitly, as MuJoCo takes it.
     root.append(model_element(tree, MODEL, world.geometry.standing_height, damping=False))
     if camera is not None:

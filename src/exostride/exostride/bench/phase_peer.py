@@ -22,9 +22,11 @@ def available() -> bool:
 
 
 class PeerOscillator:
-    """The package's ``GaitPhaseEstimator`` with its own parameters, one a leg.
+    """The package's oscillator with its own parameters, one a leg.
 
-    It is given what it asks for: time, thigh angle and thigh rate. It reports no confidence and no events.
+    Shown is the phase of the oscillator itself, which its ``AdaptiveOscillator.update`` returns for a time and
+    an angle; the event correction of its ``GaitPhaseEstimator`` made the phase worse on every recording tried.
+    It reports no confidence and no events.
     """
 
     requires: Signal = Signal.SEGMENT
@@ -38,9 +40,8 @@ class PeerOscillator:
         module = importlib.import_module("adaptive_oscillator.oscillator")
         with contextlib.suppress(ImportError):
             importlib.import_module("loguru").logger.disable("adaptive_oscillator")
-        self._legs: list[Any] = [module.GaitPhaseEstimator(), module.GaitPhaseEstimator()]
+        self._legs: list[Any] = [module.AdaptiveOscillator(), module.AdaptiveOscillator()]
         self._start = math.nan
-        self._last = [math.nan, math.nan]
 
     def step(self, t: float, state: ExoState) -> tuple[GaitPhase, Sequence[GaitEvent]]:
         """Return its phase of each leg that is measured."""
@@ -50,13 +51,7 @@ class PeerOscillator:
         phase, rate = np.zeros(2), np.zeros(2)
         for side, leg in enumerate(self._legs):
             angle = float(state.segment_angle_rad[3 * side])
-            if not (state.segment_valid >> 3 * side & 1 and math.isfinite(angle)):
-                continue
-            speed = float(state.segment_rate_rad_s[3 * side])
-            if not math.isfinite(speed):
-                last = self._last[side]
-                speed = 0.0 if math.isnan(last) else (angle - last) / self.period_s
-            self._last[side] = angle
-            phase[side] = leg.update(t - self._start, angle, speed) / (2.0 * math.pi) % 1.0
-            rate[side] = leg.ao.omega / (2.0 * math.pi)
+            if state.segment_valid >> 3 * side & 1 and math.isfinite(angle):
+                phase[side] = (leg.update(t - self._start, angle) + math.pi) / (2.0 * math.pi) % 1.0
+                rate[side] = leg.omega / (2.0 * math.pi)
         return GaitPhase(state.seq, t, phase, rate, state=GaitState.WALKING), ()

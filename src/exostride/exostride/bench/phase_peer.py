@@ -24,8 +24,8 @@ def available() -> bool:
 class PeerOscillator:
     """The package's oscillator with its own parameters, one a leg.
 
-    Shown is the phase of the oscillator itself, which its ``AdaptiveOscillator.update`` returns for a time and
-    an angle; the event correction of its ``GaitPhaseEstimator`` made the phase worse on every recording tried.
+    Shown is the phase of the oscillator itself, which ``AdaptiveOscillator.update`` returns for a time and
+    an angle; the event correction of its ``GaitPhaseEstimator`` made it worse on every recording tried.
     It reports no confidence and no events.
     """
 

@@ -54,6 +54,7 @@ def test_torque_does_not_jump_when_a_loaded_law_is_replaced(second):
         law = first if k < 1500 else other
         felt.append(torque(switcher.step(law, k * T, state, gait, settings), angle, np.zeros(6)))
     steps = np.abs(np.diff(felt, axis=0)).max(axis=1)
-    ordinary = steps[500:1490].max()
-    assert steps[1495:].max() <= 1.1 * ordinary
+    # Either law alone moves its torque by so much in a tick, for a leg that stands still on a moving path.
+    ordinary = max(steps[500:1490].max(), steps[2200:].max())
+    assert steps[1495:2200].max() <= 1.1 * ordinary
     assert np.abs(felt[1499]).max() > 20.0

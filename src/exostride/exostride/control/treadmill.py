@@ -54,8 +54,8 @@ class TreadmillLaw:
         self.reset()
 
     def reset(self) -> None:
-        """Return to standing still."""
-        self._speed = 0.0
+        """Take over from the belt as it then runs."""
+        self._speed: float | None = None
         self._unloading: float | None = None
 
     def step(
@@ -70,10 +70,12 @@ class TreadmillLaw:
         del phase
         ramp = settings.belt_acceleration_m_s2 * self._period
         goal = self._goal(state, settings)
-        self._speed += float(np.clip(goal - self._speed, -ramp, ramp))
+        speed = self._begin(environment, settings) if self._speed is None else self._speed
+        speed += float(np.clip(goal - speed, -ramp, ramp))
         if np.isfinite(environment.belt_speed_m_s):
             # While the belt is held (standing, a stop) the command waits just ahead of it.
-            self._speed = min(self._speed, max(environment.belt_speed_m_s, 0.0) + _AHEAD_M_S)
+            speed = min(speed, max(environment.belt_speed_m_s, 0.0) + _AHEAD_M_S)
+        self._speed = speed
         if self._unloading is None:
             self._unloading = float(np.clip(environment.unloading_percent, 0.0, 100.0))
         step = self._p.unloading_rate_percent_s * self._period
@@ -81,12 +83,18 @@ class TreadmillLaw:
         return EnvironmentCommand(
             seq=state.seq,
             time_s=t,
-            belt_speed_m_s=self._speed,
+            belt_speed_m_s=speed,
             belt_acceleration_m_s2=settings.belt_acceleration_m_s2,
             unloading_percent=self._unloading,
             support_kind=settings.support_kind,
             harness_action=HarnessAction.UNLOAD,
         )
+
+    @staticmethod
+    def _begin(environment: EnvironmentState, settings: TherapySettings) -> float:
+        """Return the speed from which a law newly in force goes on."""
+        belt = environment.belt_speed_m_s
+        return min(max(belt, 0.0), settings.belt_speed_m_s) if np.isfinite(belt) else 0.0
 
     def _goal(self, state: ExoState, settings: TherapySettings) -> float:
         """Return the speed to head for [m/s]."""
@@ -94,7 +102,7 @@ class TreadmillLaw:
             return settings.belt_speed_m_s
         ahead = float(state.pelvis_position_m[0])
         if settings.self_paced:
-            wish = self._speed + self._p.pace_gain_hz * ahead
+            wish = (self._speed or 0.0) + self._p.pace_gain_hz * ahead
             wish += self._p.pace_damping * float(np.nan_to_num(state.pelvis_velocity_m_s[0]))
             return float(np.clip(wish, 0.0, settings.belt_speed_m_s))
         behind = -ahead - self._p.comfort_m

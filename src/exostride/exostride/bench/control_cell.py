@@ -1,0 +1,332 @@
+"""One cell of the grid: a patient walks with a law, and what is worth a row is measured from the truth."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from exostride.bench.control_grid import BenchConfig, Cell
+from exostride.bench.control_rig import Rig, RigSetup, RigTick
+from exostride.bench.treadmill_run import TreadmillRun
+from exostride.control.contribution import STANCE, SWING, ContributionMeter
+from exostride.control.effort import EffortMeter, EffortParameters
+from exostride.conventions import side_slice
+from exostride.gait.reference import ReferenceCurve
+from exostride.patient.profile import PatientProfile, Side
+from exostride.patient.profiles import load_patient, load_profile
+from exostride.patient.virtual import VirtualPatient
+from exostride.runtime import assembly
+from exostride.types import Vector
+
+_LOADED_N: Final = 30.0
+_LIFTED_N: Final = 15.0
+_SHORTEST_S: Final = 0.5
+_FALLEN: Final = 0.75
+_POINTS: Final = 50
+_MID_SWING: Final = (0.25, 0.85)
+
+
+@dataclass(slots=True)
+class _Stride:
+    """Rows of one stride of one leg."""
+
+    start: int
+    end: int
+    side: int
+
+
+@dataclass(slots=True)
+class Log:
+    """What a walk leaves behind, one entry a tick."""
+
+    angle: list[Vector] = field(default_factory=list)
+    patient_w: list[Vector] = field(default_factory=list)
+    robot_w: list[Vector] = field(default_factory=list)
+    cuff: list[Vector] = field(default_factory=list)
+    clearance: list[Vector] = field(default_factory=list)
+    load: list[Vector] = field(default_factory=list)
+    level: list[Vector] = field(default_factory=list)
+    us: list[float] = field(default_factory=list)
+    strides: list[_Stride] = field(default_factory=list)
+    fell: bool = False
+
+    def put(self, tick: RigTick) -> None:
+        """Take one tick."""
+        truth = tick.truth
+        self.angle.append(truth.patient_angle_rad)
+        self.patient_w.append(truth.patient_active_torque_nm * truth.patient_velocity_rad_s)
+        self.robot_w.append(truth.cuff_torque_nm * truth.patient_velocity_rad_s)
+        self.cuff.append(truth.cuff_torque_nm)
+        self.clearance.append(truth.toe_clearance_m)
+        self.load.append(truth.ground_force_n[[2, 5]])
+        self.level.append(tick.command.assistance)
+        self.us.append(tick.control_us)
+
+
+class _Strikes:
+    """Finds heel strikes in the true load."""
+
+    def __init__(self, period_s: float) -> None:
+        self._shortest = round(_SHORTEST_S / period_s)
+        self._up = [False, False]
+        self._last = [-1, -1]
+
+    def step(self, index: int, load: Vector) -> list[_Stride]:
+        """Return the strides that ended in this tick."""
+        ended = []
+        for side in (0, 1):
+            if load[side] < _LIFTED_N:
+                self._up[side] = True
+            elif load[side] > _LOADED_N and self._up[side]:
+                self._up[side] = False
+                last = self._last[side]
+                if last >= 0 and index - last < self._shortest:
+                    continue
+                if last >= 0:
+                    ended.append(_Stride(last, index, side))
+                self._last[side] = index
+        return ended
+
+
+class _Shares:
+    """Compares estimated with true contributions, part of a step by part of a step."""
+
+    def __init__(self, rig: Rig, patient: str) -> None:
+        context = assembly.control_context(assembly.StackConfig(patient=patient))
+        least = EffortParameters().least_work_j_kg * context.body_mass_kg
+        self._meter = EffortMeter(context)
+        self._truth = ContributionMeter(rig.period_s, 0, least, 0.0)
+        self._past: list[tuple[Vector, Vector, tuple[bool, bool]]] = []
+        self.rows: list[tuple[int, float, float]] = []
+
+    def step(self, tick: RigTick, log: Log) -> None:
+        """Take one tick."""
+        self._meter.step(tick.reading.exo)
+        self._past.append((log.patient_w[-1], log.robot_w[-1], self._meter.standing))
+        if len(self._past) <= self._meter.delay_ticks:
+            return
+        patient, robot, standing = self._past.pop(0)
+        for side, part in self._truth.step(patient[None], robot[None], standing):
+            joints = side_slice(side)
+            seen, real = self._meter.shares[part], self._truth.shares[part]
+            error = seen.percent[joints] - real.percent[joints]
+            good = np.isfinite(error)
+            sd = seen.sd_percent[joints]
+            self.rows += [(part, float(e), float(s)) for e, s in zip(error[good], sd[good], strict=True)]
+
+    def figures(self) -> dict[str, float]:
+        """Return the 95th percentile of the error in points, and the coverage of the 95 % interval."""
+        out = {}
+        for part, name in ((STANCE, "stance"), (SWING, "swing")):
+            rows = np.array([(e, s) for p, e, s in self.rows if p == part]).reshape(-1, 2)
+            known = len(rows) > 0
+            out[f"contribution_error_{name}"] = float(np.percentile(abs(rows[:, 0]), 95)) if known else np.nan
+            inside = np.abs(rows[:, 0]) <= 1.96 * rows[:, 1]
+            out[f"contribution_coverage_{name}"] = float(inside.mean()) if known else np.nan
+        return out
+
+
+@contextmanager
+def _profile(cell: Cell) -> Iterator[str]:
+    """Yield what names the cell's patient, with its slacking changed where the cell wants that."""
+    if cell.slacking == 1.0:
+        yield cell.patient
+        return
+    profile = load_profile(cell.patient)
+    kept = 1.0 - min(cell.slacking * (1.0 - profile.effort.retention), 0.5)
+    changed = profile.model_copy(update={"effort": profile.effort.model_copy(update={"retention": kept})})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{cell.patient}.yaml"
+        path.write_text(yaml.safe_dump(changed.model_dump(mode="json")), encoding="utf-8")
+        yield str(path)
+
+
+def recovered(profile: PatientProfile) -> PatientProfile:
+    """Return the same person, body and fitness, without the impairment of the legs."""
+    return profile.model_copy(update={"left": Side(), "right": Side(), "motor_noise": 0.0})
+
+
+def recover(rig: Rig, cell: Cell) -> None:
+    """Let the patient of a running rig recover from one tick to the next."""
+    old = rig.device.plant.patient
+    assert isinstance(old, VirtualPatient), "only a virtual patient recovers"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recovered.yaml"
+        profile = recovered(old.profile)
+        path.write_text(yaml.safe_dump(profile.model_dump(mode="json")), encoding="utf-8")
+        new, _ = load_patient(str(path), rig.period_s, cell.seed)
+    new.wear(rig.setup.robot != "none")
+    new.rhythm, new.speed_m_s = old.rhythm, old.speed_m_s
+    rig.device.plant.patient = new
+
+
+def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
+    """Walk one cell and return its row."""
+    with _profile(cell) as patient:
+        rig = _rig(cell, config, patient)
+        shares = _Shares(rig, patient)
+        log, strikes = Log(), _Strikes(rig.period_s)
+        floor = _FALLEN * rig.device.plant.world.geometry.standing_height
+        measured_from = measured_to = recovered_at = -1
+        goal = config.settle_strides + config.measured_strides
+        done = 0
+        for _ in range(round(config.longest_s / rig.period_s)):
+            tick = rig.step()
+            log.put(tick)
+            shares.step(tick, log)
+            if not tick.truth.pelvis_position_m[2] > floor:
+                log.fell = True
+                break
+            new = strikes.step(len(log.load) - 1, log.load[-1])
+            log.strides += new
+            done += sum(stride.side == 0 for stride in new)
+            if measured_from < 0 and done >= config.settle_strides:
+                measured_from = tick.seq
+            if measured_to < 0 and done >= goal:
+                measured_to = tick.seq
+                if config.recovery_strides == 0:
+                    break
+                recovered_at = tick.seq
+                recover(rig, cell)
+            if done >= goal + config.recovery_strides:
+                break
+        curve = rig_curve(rig, config)
+        seconds = rig.seq * rig.period_s
+        rig.close()
+    end = measured_to if measured_to >= 0 else len(log.load)
+    start = measured_from if measured_from >= 0 else end // 2
+    row = _row(cell, log, (start, end), recovered_at, curve, config, rig.period_s)
+    # A fall after the recovery is the bench's doing, not the law's.
+    row["fell"] = log.fell and measured_to < 0
+    return {**row, **shares.figures(), "simulated_seconds": seconds}
+
+
+def _rig(cell: Cell, config: BenchConfig, patient: str) -> Rig:
+    settings: dict[str, Any] = {
+        "belt_speed_m_s": config.speed_m_s,
+        "unloading_percent": config.unloading_percent,
+    }
+    if cell.level >= 0.0:
+        settings["assistance"] = cell.level
+    in_gait = config.start == "in_gait"
+    stand_s = 0.0 if in_gait else 2.0 + config.unloading_percent / 10.0
+    rig = Rig(RigSetup(cell.controller, patient, cell.seed, settings, stand_s=stand_s))
+    if in_gait:
+        walker = rig.device.plant.patient
+        assert isinstance(walker, VirtualPatient), "the bench walks virtual patients"
+        TreadmillRun(rig.device.plant, walker).start_in_gait(config.speed_m_s)
+    return rig
+
+
+def rig_curve(rig: Rig, config: BenchConfig) -> ReferenceCurve:
+    """Return the reference that the errors are taken from."""
+    context = assembly.control_context(assembly.StackConfig(patient=rig.setup.patient))
+    return context.reference.curve(config.speed_m_s, context.leg_length_m)
+
+
+def _row(
+    cell: Cell,
+    log: Log,
+    window: tuple[int, int],
+    recovered_at: int,
+    curve: ReferenceCurve,
+    config: BenchConfig,
+    period_s: float,
+) -> dict[str, Any]:
+    start, end = window
+    angle, cuff = np.array(log.angle), np.array(log.cuff)[start:end]
+    inside = [s for s in log.strides if s.start >= start and s.end <= end]
+    works = [np.maximum(np.array(w)[start:end], 0.0).sum() * period_s for w in (log.patient_w, log.robot_w)]
+    strides = max(sum(stride.side == 0 for stride in inside), 1)
+    clearance = _clearances(log, inside)
+    steps = np.concatenate(clearance) if inside else np.zeros(0)
+    return {
+        "controller": cell.label,
+        "patient": cell.patient,
+        "seed": cell.seed,
+        "slacking": cell.slacking,
+        "strides": len(inside) // 2,
+        "tracking_error_deg": _tracking(angle, inside, curve, config),
+        "assist_work_fraction": works[1] / max(sum(works), 1e-9) if inside else np.nan,
+        "patient_work_j_stride": works[0] / strides if inside else np.nan,
+        "assist_work_j_stride": works[1] / strides if inside else np.nan,
+        "decay_strides": _decay(log, recovered_at),
+        "interaction_torque_nm": float(np.sqrt(np.mean(cuff * cuff))) if len(cuff) else np.nan,
+        "clearance_mm": min((float(np.median(c)) for c in clearance if len(c)), default=np.nan),
+        "clear_percent": float(100.0 * np.mean(steps >= config.clear_mm)) if len(steps) else np.nan,
+        "drag_steps": int(np.sum(steps < config.drag_mm)),
+        "symmetry_index": _symmetry(log, inside),
+        "assistance": np.array(log.level)[start:end].mean(axis=0).round(4).tolist() if inside else [],
+        "us_per_step": float(np.median(log.us)),
+    }
+
+
+def _tracking(
+    angle: NDArray[np.float64], strides: list[_Stride], curve: ReferenceCurve, config: BenchConfig
+) -> float:
+    """Return the RMS of what exceeds the dead-band [deg], over joints, legs and the cycle."""
+    if not strides:
+        return float("nan")
+    phase = np.arange(_POINTS) / _POINTS
+    goal, band = np.degrees(curve.angles(phase)), np.array(config.dead_band_deg)
+    total = []
+    for stride in strides:
+        rows = np.degrees(angle[stride.start : stride.end, side_slice(stride.side)])
+        at = phase * len(rows)
+        seen = np.column_stack([np.interp(at, np.arange(len(rows)), rows[:, j]) for j in range(3)])
+        total.append(np.mean(np.maximum(np.abs(seen - goal) - band, 0.0) ** 2))
+    return float(np.sqrt(np.mean(total)))
+
+
+def _clearances(log: Log, strides: list[_Stride]) -> list[NDArray[np.float64]]:
+    """Return the least clearance of every swing in its middle part [mm], left and right."""
+    load, height = np.array(log.load), np.array(log.clearance)
+    out: list[list[float]] = [[], []]
+    for stride in strides:
+        rows = slice(stride.start, stride.end)
+        swing = np.flatnonzero(load[rows, stride.side] < _LIFTED_N)
+        # A foot that drags never unloads for long: the swing is then taken by its place in the cycle.
+        n = stride.end - stride.start
+        first, last = (swing[0], swing[-1] + 1) if len(swing) > 0.15 * n else (round(0.65 * n), n)
+        a, b = (first + round(part * (last - first)) for part in _MID_SWING)
+        out[stride.side].append(1e3 * float(height[stride.start + a : stride.start + b, stride.side].min()))
+    return [np.array(values) for values in out]
+
+
+def _symmetry(log: Log, strides: list[_Stride]) -> float:
+    """Return the symmetry index of stance time, |L - R| / mean [%] (Robinson, Herzog & Nigg 1987)."""
+    load = np.array(log.load)
+    stance = [
+        [float(np.mean(load[s.start : s.end, side] > _LIFTED_N)) for s in strides if s.side == side]
+        for side in (0, 1)
+    ]
+    if not stance[0] or not stance[1]:
+        return float("nan")
+    left, right = float(np.mean(stance[0])), float(np.mean(stance[1]))
+    return 200.0 * abs(left - right) / (left + right)
+
+
+def _decay(log: Log, recovered_at: int) -> float:
+    """Return strides until the assistance after the recovery has gone 1 - 1/e of its way, 0 if none."""
+    if recovered_at < 0:
+        return float("nan")
+    ends = [s.end for s in log.strides if s.side == 0 and s.end > recovered_at]
+    if len(ends) < 10:
+        return float("nan")
+    level = np.array(log.level).mean(axis=1)
+    edges = [recovered_at, *ends]
+    mean = np.array([level[a:b].mean() for a, b in pairwise(edges)])
+    way = mean[0] - mean[-5:].mean()
+    if way < 0.02:
+        return 0.0
+    gone = np.flatnonzero(mean <= mean[0] - (1.0 - np.exp(-1.0)) * way)
+    return float(gone[0])

@@ -16,6 +16,8 @@ from exostride.types import Action, GaitState, SupervisorState
 
 _BINS = 20
 """Bins of the gait cycle in which a walker's own course is learned."""
+_PASSES = 3
+"""Passes through a bin after which its mean and variance stand for this walker."""
 
 
 class SpasmDetector:
@@ -25,14 +27,17 @@ class SpasmDetector:
     (a lock released, a push) is no spasm, taken against its own first-order average. Walking has fast
     changes too, always at the same phases: per joint and phase bin the mean and variance of the signal are
     learned over strides, and a spasm is what exceeds ``spasm_nm`` plus ``spasm_sd`` standard deviations for
-    ``spasm_ticks``. A bin not yet walked through twice has ``spasm_first_nm`` as its limit.
+    ``spasm_ticks``. A bin walked through less than :data:`_PASSES` times has ``spasm_first_nm`` as its
+    limit; passes count, not ticks, because a slow first step fills a bin with ticks and still says nothing
+    of how steps differ.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
         self._limits = limits.detect.body
         self._gain = period_s / (limits.detect.body.spasm_s + period_s)
         self._learn = period_s * _BINS / limits.detect.body.spasm_memory_s
-        self._enough = max(1, round(2.0 / (_BINS * period_s)))
+        self._passes = [[0] * _BINS for _ in SIDES]
+        self._last_bin = [-1] * len(SIDES)
         self._course: list[float] | None = None
         self._ticks = [0] * N_JOINTS
         self._mean = [[0.0] * _BINS for _ in range(N_JOINTS)]
@@ -49,6 +54,7 @@ class SpasmDetector:
             self._course = signal.copy()
         course = self._course
         bins = self._bins(snap)
+        self._count_passes(bins)
         for i in range(N_JOINTS):
             away = signal[i] - course[i]
             course[i] += self._gain * away
@@ -70,10 +76,19 @@ class SpasmDetector:
 
     def _beyond(self, i: int, bin_: int, away: float) -> bool:
         limits = self._limits
-        if bin_ < 0 or self._count[i][bin_] < self._enough:
+        if bin_ < 0 or self._passes[i // 3][bin_] < _PASSES or self._count[i][bin_] == 0:
             return abs(away) > limits.spasm_first_nm
         spread = limits.spasm_sd * sqrt(self._variance[i][bin_])
         return abs(away - self._mean[i][bin_]) > limits.spasm_nm + spread
+
+    def _count_passes(self, bins: tuple[int, int]) -> None:
+        """Count a pass of a leg through a bin when the leg has left it for the next one."""
+        for side, bin_ in enumerate(bins):
+            last = self._last_bin[side]
+            if bin_ != last:
+                if last >= 0 and bin_ == (last + 1) % _BINS:
+                    self._passes[side][last] += 1
+                self._last_bin[side] = bin_
 
     def _remember(self, i: int, bin_: int, away: float) -> None:
         """Learn the walker's own course: running mean at first, then with forgetting."""

@@ -9,7 +9,7 @@ from exostride.safety.faults import Finding
 from exostride.safety.guard import GOOD, LOST
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, DeviceFault
+from exostride.types import Action, DeviceFault, SupervisorState
 
 
 class TrackingDetector:
@@ -56,6 +56,7 @@ class RunawayDetector:
         self._away = [0] * N_JOINTS
         self._reversed = [0] * N_JOINTS
         self._fast = [0] * N_JOINTS
+        self._test_nm = [joint.homing_nm for joint in limits.joints]
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append joints whose drive can't be trusted."""
@@ -71,18 +72,27 @@ class RunawayDetector:
             else:
                 self._fast[i] = 0
         if applied is not None and snap.torque is not None:
+            homing = snap.state == SupervisorState.HOMING
             mean, peak = applied.applied_mean_nm.tolist(), applied.applied_peak_nm.tolist()
+            if homing:
+                # A reversed drive may believe itself, so the self-test goes by what was asked for.
+                mean = applied.requested_nm.tolist()
             for i in range(N_JOINTS):
                 torque = snap.torque[i] + self._rotor[i] * (snap.speed[i] - self._last_speed[i])
+                enough = self._test_nm[i] if homing else self._limits.sign_nm
                 if snap.quality[i] == GOOD:
-                    self._compare(i, torque, mean[i], peak[i], found)
+                    self._compare(i, torque, (mean[i], peak[i], enough), found)
         self._last_speed = snap.speed.copy()
 
-    def _compare(self, i: int, torque: float, mean: float, peak: float, found: list[Finding]) -> None:
-        """Judge one joint: torque outside what was applied, or of the opposite sign."""
+    def _compare(self, i: int, torque: float, told: tuple[float, float, float], found: list[Finding]) -> None:
+        """Judge one joint: torque outside what was applied, or of the opposite sign.
+
+        ``told`` is the mean and peak that were applied and the torque above which signs must agree.
+        """
         limits = self._limits
+        mean, peak, enough = told
         low, high = min(mean, peak, 0.0) - limits.runaway_nm, max(mean, peak, 0.0) + limits.runaway_nm
-        opposite = mean * torque < 0.0 and min(abs(mean), abs(torque)) > limits.sign_nm
+        opposite = mean * torque < 0.0 and min(abs(mean), abs(torque)) > enough
         self._reversed[i] = self._reversed[i] + 1 if opposite else 0
         self._away[i] = 0 if low <= torque <= high else self._away[i] + 1
         if self._reversed[i] >= limits.sign_ticks:

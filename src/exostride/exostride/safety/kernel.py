@@ -32,6 +32,8 @@ from exostride.types import (
 )
 
 _SUPPORTING = (Mode.HOLD_STANCE, Mode.HOMING, Mode.STAND, Mode.TRAIN)
+_OWN = (Mode.HOMING, Mode.STAND)
+"""Modes in which the request is the kernel's own, not the controller's."""
 _REQUEST_MAX = 1e6
 
 
@@ -135,7 +137,7 @@ class SafetyKernel:
         if mode == Mode.TRAIN and scale < 1.0:
             self._reason |= codes.PERMIT_SCALE
         self._source.fill(mode, scale, self._guard.angle, self._now, self._order)
-        self._shape(exo if readable else None)
+        self._shape(mode, exo if readable else None)
         self._protect(mode)
         self._mode = mode
         out = self._belt.step(seq, environment_seen, mode, self._permit, seq - self._environments.last)
@@ -257,9 +259,10 @@ class SafetyKernel:
         self._holding += 1
         return int(Mode.HOLD_STANCE if self._holding <= self._hold_ticks else Mode.DAMP)
 
-    def _shape(self, exo: ExoState | None) -> None:
+    def _shape(self, mode: int, exo: ExoState | None) -> None:
         """Set the window of each joint from this tick's order and state."""
-        guard, source, order = self._guard, self._source, self._order
+        guard, source = self._guard, self._source
+        order = None if mode in _OWN else self._order
         cuffs = exo.cuff_torque_nm.tolist() if exo and exo.available & codes.HAS_CUFF else None
         cuff_valid = exo.segment_valid if exo else 0
         offer = self.tank.offer_w()

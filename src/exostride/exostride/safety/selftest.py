@@ -80,11 +80,11 @@ class SelfTest:
         self._ticks = 0
 
     def _observe(self, snap: Snapshot) -> None:
-        """Accumulate covariance of applied and measured torque of the joint under test."""
+        """Accumulate covariance of the torque asked for and the one measured at the joint under test."""
         joint = self._schedule.joint(self._ticks - 1)
         if joint < 0 or snap.applied is None or snap.torque is None:
             return
-        given = float(snap.applied.applied_mean_nm[joint])
+        given = float(snap.applied.requested_nm[joint])
         sums = self._mean[joint]
         sums[0] += 1.0
         sums[1] += given
@@ -102,6 +102,7 @@ class SelfTest:
             if not joint.angle_min_rad - 0.1 <= snap.angle[i] <= joint.angle_max_rad + 0.1:
                 found.append(Finding("F19", Action.E_STOP, f"{words} outside its range"))
                 good = False
+                continue
             n, given, seen = self._mean[i]
             if n < 2.0 or snap.torque is None:
                 continue

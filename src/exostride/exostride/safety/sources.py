@@ -12,6 +12,8 @@ from exostride.types import ExoState, Mode
 _FADE_SHARE = 0.25
 """Part of the longest HOLD_STANCE over which the torque carried at its start is handed to the spring."""
 
+_TEST_CAP = 3.0
+"""Cap of all joint torques in HOMING, in multiples of the test torque."""
 _LOCKS = (Mode.STAND, Mode.HOMING, Mode.HOLD_STANCE)
 
 
@@ -149,7 +151,8 @@ class ActiveSource:
                 self._anchor[i] += min(max(away, -self._stand_step), self._stand_step)
             self.stiffness[i] = scale * joint.hold_stiffness_nm_rad
             self.damping[i] = scale * joint.hold_damping_nms_rad
-            self.cap[i] = joint.hold_nm
+            # In the self-test a reversed drive would turn the lock into its opposite, so it stays weak.
+            self.cap[i] = _TEST_CAP * joint.homing_nm if mode == Mode.HOMING else joint.hold_nm
         self.reference = self._anchor.copy()
         if mode == Mode.HOMING:
             tested, torque = self._schedule.torque(self.ticks)

@@ -1,0 +1,204 @@
+"""A device that fails on purpose: wraps any device and injects the faults of the catalogue.
+
+Faults of measurement act on the readings of any device. Faults of the physical world (spasm, push, obstacle,
+drive, belt, harness) need the simulated plant and reach it through its seam. Faults of a process are
+the runner's: :func:`outages` says which stage is silent from when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from exostride.conventions import JOINTS, SIDES
+from exostride.errors import InputError
+from exostride.hardware.simulated import SimulatedDevice
+from exostride.interfaces import Device
+from exostride.patient.interface import DRIVEN_JOINTS, PatientAction
+from exostride.plant.seam import FaultSeam
+from exostride.safety.injection import Gait, Injection, Layer, ReadingFault, Trigger
+from exostride.types import DeviceReading, DriveApplied, KernelOutput, Mode, Vector
+
+_SPASM_RISE_S = 0.04
+"""Time constant with which a spasm's torque rises (activation of muscle)."""
+_PUSH_BODY = "patient_pelvis"
+_STAGE_START_S = 10.0
+
+
+class _PlantFaults(FaultSeam):
+    """The plant's seam: applies what is active."""
+
+    def __init__(self) -> None:
+        self.active: dict[Injection, float] = {}
+        """Active injections and the physics time at which they began."""
+
+    def drive_torque(self, time_s: float, torque_nm: Vector) -> Vector:
+        """F18 adds torque, F19 scales it."""
+        for i in self.active:
+            if i.fault == "F18":
+                torque_nm = torque_nm.copy()
+                torque_nm[i.joint] += i.size
+            elif i.fault == "F19":
+                torque_nm = torque_nm.copy()
+                torque_nm[i.joint] *= i.size
+        return torque_nm
+
+    def patient(self, time_s: float, action: PatientAction) -> PatientAction:
+        """F22 adds a flexor spasm; F24a a pull on the foot."""
+        for i, began in self.active.items():
+            if i.fault == "F22":
+                torque = i.size * (1.0 - float(np.exp(-(time_s - began) / _SPASM_RISE_S)))
+                action = _with_muscle(action, i.joint, torque, spasm=True)
+            elif i.fault == "F24a":
+                action = _with_muscle(action, 3 * i.side + 2, -i.size, spasm=False)
+        return action
+
+
+def _with_muscle(action: PatientAction, joint: int, torque: float, *, spasm: bool) -> PatientAction:
+    active = action.active.torque_nm.copy()
+    active[DRIVEN_JOINTS.index(JOINTS[joint])] += torque
+    total = action.spasm_torque_nm.copy()
+    if spasm:
+        total[joint] += torque
+    return replace(action, active=replace(action.active, torque_nm=active), spasm_torque_nm=total)
+
+
+class FaultyDevice:
+    """``device`` with ``injections``; unless told otherwise they wait until training runs.
+
+    Parameters
+    ----------
+    device
+        The device to wrap, not yet configured.
+    injections
+        Faults of layers READING and PLANT; those of stages are ignored here.
+    settle_s
+        Time in TRAIN (or in STAND, for faults while standing) before a fault may begin [s].
+
+    Raises
+    ------
+    InputError
+        A fault needs the simulated plant and ``device`` is another one.
+    """
+
+    def __init__(self, device: Device, injections: Sequence[Injection], settle_s: float = 3.0) -> None:
+        self._device = device
+        self._injections = [i for i in injections if i.spec.layer != Layer.STAGE]
+        self._settle_s = settle_s
+        self._plant = device if isinstance(device, SimulatedDevice) else None
+        needy = [i.fault for i in self._injections if i.spec.layer == Layer.PLANT]
+        if needy and self._plant is None:
+            raise InputError(f"fault {needy[0]} acts in the physical world: it needs the simulated device")
+        self.seam = _PlantFaults()
+        self.began: dict[Injection, int] = {}
+        """Tick in which each injection began."""
+
+    def configure(self, parameters: Mapping[str, Any], period_s: float) -> None:
+        """Configure the wrapped device; see there for errors."""
+        if self._plant is not None:
+            self._plant.seam = self.seam
+        self._device.configure(parameters, period_s)
+        self._settle = round(self._settle_s / period_s)
+        self._triggers = [Trigger(i, period_s) for i in self._injections]
+        self._shapes = [
+            ReadingFault(i, period_s) if i.spec.layer == Layer.READING else None for i in self._injections
+        ]
+        self._mode, self._ticks = int(Mode.ZERO), 0
+
+    def read(self, seq: int) -> DeviceReading:
+        """Return the measurements of tick ``seq``, faults in them, their bits in the truth."""
+        reading = self._device.read(seq)
+        true, bits = reading, 0
+        for injection, trigger, shape in zip(self._injections, self._triggers, self._shapes, strict=True):
+            if trigger.began < 0 and not self._due(injection):
+                continue
+            k = trigger.step(seq, true)
+            if k < 0:
+                self._end(injection)
+                continue
+            self.began.setdefault(injection, seq)
+            bits |= injection.bit
+            if shape is not None:
+                reading = shape.apply(reading, k)
+            elif injection not in self.seam.active:
+                self._begin(injection)
+        if bits and reading.truth is not None:
+            reading = replace(reading, truth=replace(reading.truth, fault_bits=bits))
+        return reading
+
+    def _due(self, injection: Injection) -> bool:
+        if injection.start_s > 0.0:
+            return True
+        needed = Mode.STAND if injection.gait == Gait.STANDING else Mode.TRAIN
+        return self._mode == needed and self._ticks >= self._settle
+
+    def _begin(self, i: Injection) -> None:
+        assert self._plant is not None
+        plant = self._plant.plant
+        now = plant.time_s
+        self.seam.active[i] = now
+        if i.fault == "F10":
+            plant.drives.link_up = plant.belt.link_up = plant.harness.link_up = False
+        elif i.fault == "F23":
+            side = 1.0 if i.side == SIDES.index("left") else -1.0
+            force = np.array([0.3 * i.size, side * i.size, 0.0])
+            plant.disturbances.push(_PUSH_BODY, force, np.zeros(3), now, i.duration_s)
+        elif i.fault == "F24b":
+            plant.disturbances.block_toe(i.side, plant.data, now, i.duration_s)
+        elif i.fault == "F25":
+            plant.belt.servo_error_m_s = i.size
+        elif i.fault == "F26":
+            self._harness(i, ok=False)
+
+    def _end(self, i: Injection) -> None:
+        if self.seam.active.pop(i, None) is None or self._plant is None:
+            return
+        plant = self._plant.plant
+        if i.fault == "F10":
+            plant.drives.link_up = plant.belt.link_up = plant.harness.link_up = True
+        elif i.fault == "F25":
+            plant.belt.servo_error_m_s = 0.0
+        elif i.fault == "F26":
+            self._harness(i, ok=True)
+
+    def _harness(self, i: Injection, *, ok: bool) -> None:
+        assert self._plant is not None
+        harness = self._plant.plant.harness
+        if i.kind == "cable":
+            harness.cable_intact = ok
+        elif i.kind == "cell":
+            harness.load_cell_ok = ok
+        else:
+            harness.lift_ok = ok
+
+    def write(self, output: KernelOutput) -> DriveApplied:
+        """Hand the output on; the kernel's mode tells when faults may begin."""
+        self._ticks = self._ticks + 1 if output.mode == self._mode else 0
+        self._mode = output.mode
+        return self._device.write(output)
+
+    def finished(self) -> bool:
+        """Return whether the wrapped device has nothing more to give."""
+        return self._device.finished()
+
+    def close(self) -> None:
+        """Close the wrapped device."""
+        self._device.close()
+
+
+def outages(injections: Sequence[Injection], period_s: float, longest: int) -> list[tuple[str, int, int]]:
+    """Return stage, first tick and tick after the last of every fault of a process.
+
+    A process knows no gait: its fault begins at its ``start``, or after 10 s when none is given. One without
+    end lasts to tick ``longest``.
+    """
+    silent = []
+    for i in injections:
+        if i.spec.layer == Layer.STAGE:
+            start = round((i.start_s or _STAGE_START_S) / period_s)
+            end = longest if i.duration_s == float("inf") else start + max(1, round(i.duration_s / period_s))
+            silent.append((i.kind, start, end))
+    return silent

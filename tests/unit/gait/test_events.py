@@ -97,6 +97,16 @@ def test_cell_noise_in_swing_is_no_contact():
     assert changes.count(-1) == 9
 
 
+def test_shifting_weight_in_standing_is_no_step():
+    detector = LoadDetector(EventParameters())
+    rng = np.random.default_rng(4)
+    weight = (
+        350 + 80 * np.sin(np.arange(4000) * 0.02) - 100 * (np.arange(4000) > 1500) + rng.normal(0, 8, 4000)
+    )
+    changes = [detector.step(k * 0.005, float(x), 0.0)[0] for k, x in enumerate(weight)]
+    assert not any(changes)
+
+
 def test_still_thigh_and_foot_give_nothing():
     thigh, foot = ThighDetector(EventParameters()), FootDetector(EventParameters())
     rng = np.random.default_rng(2)

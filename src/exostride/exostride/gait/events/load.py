@@ -13,7 +13,8 @@ class LoadDetector:
     The foot is down when the load rises above ``low + f_on (high − low)`` and up when it falls
     below ``low + f_off (high − low)``, where ``low`` and ``high`` are envelopes that follow new
     extremes at once and fade towards the present load within ``load_memory_s``: drift, unloading by
-    a harness and body weight need no setting. The time of an event is interpolated linearly
+    a harness and body weight need no setting. ``low`` is at most ``load_lifted_fraction`` of ``high``, so that
+    shifting weight while standing is no step. The time of an event is interpolated linearly
     between the two samples around the threshold. A device with a heel cell only shows heel off,
     not toe off; :attr:`has_toe` tells.
     """
@@ -52,14 +53,16 @@ class LoadDetector:
         fade = min((t - last_t) / self._p.load_memory_s, 1.0)
         self._high = max(load, self._high + (load - self._high) * fade)
         self._low = min(load, self._low + (load - self._low) * fade)
-        span = self._high - self._low
+        # A foot that stands all the time shows no low end: what it then bears less for is no step.
+        low = min(self._low, self._p.load_lifted_fraction * self._high)
+        span = self._high - low
         if span < self._p.load_minimum_n:
             self.ready = False
             return 0, t
         first = not self.ready
         self.ready = True
-        on = self._low + self._p.load_threshold_fraction * span
-        off = self._low + self._p.load_release_fraction * span
+        on = low + self._p.load_threshold_fraction * span
+        off = low + self._p.load_release_fraction * span
         if first:
             self.down = load > on
             return (1, _crossing(last_t, last, t, load, on)) if self.down and last <= on else (0, t)

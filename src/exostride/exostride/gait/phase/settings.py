@@ -21,6 +21,7 @@ class EventParameters(StrictModel):
     load_threshold_fraction: float = Field(default=0.08, gt=0.0, lt=0.9)
     load_release_fraction: float = Field(default=0.05, gt=0.0, lt=0.9)
     load_minimum_n: float = Field(default=30.0, gt=0.0)
+    load_lifted_fraction: float = Field(default=0.12, ge=0.0, lt=0.5)
     load_memory_s: float = Field(default=8.0, gt=0.5)
     foot_return_fraction: float = Field(default=0.06, gt=0.0, lt=0.5)
     foot_range_minimum: float = Field(default=0.4, gt=0.0)

@@ -10,13 +10,12 @@ from exostride.gait.phase.settings import EventParameters
 class LoadDetector:
     """Contact of one foot from its load cells.
 
-    The foot is down when the load rises above ``low + f_on (high − low)`` and up when it falls
-    below ``low + f_off (high − low)``, where ``low`` and ``high`` are envelopes that follow new
-    extremes at once and fade towards the present load within ``load_memory_s``: drift, unloading by
-    a harness and body weight need no setting. ``low`` is at most ``load_lifted_fraction`` of ``high``, so that
-    shifting weight while standing is no step. The time of an event is interpolated linearly
-    between the two samples around the threshold. A device with a heel cell only shows heel off,
-    not toe off; :attr:`has_toe` tells.
+    The foot is down when the load rises above ``low + f_on (high − low)`` and up when it falls below
+    ``low + f_off (high − low)``, where ``low`` and ``high`` are envelopes that follow new extremes at once
+    and fade towards the present load within ``load_memory_s``: drift, unloading by a harness and body
+    weight need no setting. ``low`` is at most ``load_lifted_fraction`` of ``high``, so that shifting weight
+    while standing is no step. The time of an event is interpolated linearly between the two samples around
+    the threshold. A device with a heel cell only shows heel off, not toe off; :attr:`has_toe` tells.
     """
 
     __slots__ = ("_high", "_load", "_low", "_p", "_time", "_toe_high", "down", "ready")

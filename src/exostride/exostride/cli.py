@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 BENCHES: dict[str, tuple[str, str]] = {
     "walking": ("exostride.bench.walking:command", "The virtual patient's gait against published norms."),
     "phase": ("exostride.bench.phase:command", "Gait phase estimators against recorded walkers."),
+    "control": ("exostride.bench.control:command", "Control laws against each other on virtual patients."),
     "loop": ("exostride.bench.loop:command", "Latency, period and CPU of the ROS 2 graph."),
     "sim": ("exostride.bench.sim:command", "Speed of the virtual-clock runner and where its time goes."),
     "recording": ("exostride.bench.recording:command", "Writing and reading of bags, beside rosbags."),

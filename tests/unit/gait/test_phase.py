@@ -166,3 +166,23 @@ def test_long_walk_keeps_no_more_than_a_few_strides():
     leg = estimator._legs[0].estimator
     assert len(leg._learner._strikes) <= 3
     assert leg._learner.past._n < 1200
+
+
+def test_movement_that_fits_no_phase_is_a_stumble_with_low_confidence():
+    walker, estimator = Walker(), make()
+    seen = []
+    for k in range(1200):
+        t = 0.01 * k
+        state = walker.state(k, t)
+        if 10.0 < t < 10.5:
+            # Both thighs are thrown to and fro at 4 Hz, as in a trip.
+            wild = 0.6 * np.sin(2 * np.pi * 4 * (t - 10.0)), 15.0 * np.cos(2 * np.pi * 4 * (t - 10.0))
+            state = replace(
+                state, segment_angle_rad=np.full(6, wild[0]), segment_rate_rad_s=np.full(6, wild[1])
+            )
+        gait, _ = estimator.step(t, state)
+        seen.append((t, gait.state, gait.confidence.max()))
+    trip = [row for row in seen if 10.2 < row[0] < 10.5]
+    assert any(state == GaitState.STUMBLING for _, state, _ in trip)
+    assert all(confidence < 0.5 for _, state, confidence in trip if state == GaitState.STUMBLING)
+    assert all(state != GaitState.STUMBLING for t, state, _ in seen if t < 10.0)

@@ -62,6 +62,7 @@ class OscillatorLeg:
         "_strikes",
         "_target",
         "confidence",
+        "lost",
         "phase",
         "rate_hz",
     )
@@ -87,6 +88,7 @@ class OscillatorLeg:
         self.rate_hz = self._p.initial_rate_hz
         self.phase = 0.0
         self.confidence = 0.0
+        self.lost = False
 
     def advance(self, t: float, dt: float, leg: LegSample, walking: bool) -> None:
         """Move on by ``dt`` (see the module's equations)."""

@@ -28,12 +28,13 @@ class LegEstimator(Protocol):
     """Phase of one leg.
 
     ``phase`` in [0, 1), ``rate_hz`` in strides/s, ``confidence`` the probability that the error is
-    below 5 % of the cycle.
+    below 5 % of the cycle, ``lost`` true while the movement fits no phase.
     """
 
     phase: float
     rate_hz: float
     confidence: float
+    lost: bool
 
     def reset(self) -> None:
         """Forget everything learned."""
@@ -75,6 +76,11 @@ class _Leg:
         self.freshness = math.inf
 
 
+def _state(leg: _Leg) -> GaitState:
+    state = leg.activity.state
+    return GaitState.STUMBLING if leg.estimator.lost and state == GaitState.WALKING else state
+
+
 class TwoLegEstimator:
     """A phase estimator of both legs made of one :class:`LegEstimator` a leg.
 
@@ -91,6 +97,7 @@ class TwoLegEstimator:
     """
 
     requires: Signal = Signal.SEGMENT | Signal.JOINT_ANGLE
+    """Either group is enough: the thigh's own angle, or the hip's in its place."""
 
     def __init__(
         self, make: Callable[[], LegEstimator], events: EventParameters, shell: ShellParameters
@@ -175,5 +182,5 @@ class TwoLegEstimator:
             np.array((left.rate_hz, right.rate_hz)),
             np.array((left.activity.stance(left.phase), right.activity.stance(right.phase))),
             np.array((scale * left.confidence, scale * right.confidence)),
-            overall(left.activity.state, right.activity.state),
+            overall(_state(left), _state(right)),
         )

@@ -26,7 +26,7 @@ from exostride.bench.treadmill_run import TreadmillRun, Walk
 from exostride.conventions import GRAVITY_M_S2
 from exostride.gait.bands import bands_at
 from exostride.model.geometry import body_geometry
-from exostride.patient.gait_plan import GaitPlan, load_plan
+from exostride.patient.gait_plan import GaitPlan, load_plans
 from exostride.patient.policy import FIELDS, OFFSETS, pack, unpack
 from exostride.patient.profile import PatientProfile
 from exostride.patient.profiles import load_profile
@@ -112,8 +112,13 @@ class Trial:
         run = TreadmillRun(self.plant, self.patient, slip=False)
         if self.drive is not None:
             run.drive_with(self.drive)
-        run.start_in_gait(self.speed_m_s)
-        run.run(duration_s, self.speed_m_s, unloading_percent=self.unloading)
+        if self.unloading > 0.0:
+            # Slow training begins in standing: starting is part of the trial.
+            if run.run(1.0, 0.0, unloading_percent=self.unloading):
+                run.run(duration_s - 1.0, self.speed_m_s, unloading_percent=self.unloading)
+        else:
+            run.start_in_gait(self.speed_m_s)
+            run.run(duration_s, self.speed_m_s)
         return run.walk()
 
 
@@ -155,7 +160,7 @@ class Goal:
         spread = float(np.degrees(strides.angle_rad.std(axis=0)).mean())
         cost += 0.7 * spread
         if not full:
-            return 0.5 * cost
+            return float(0.5 * cost)
         froude = speed / float(np.sqrt(GRAVITY_M_S2 * self.leg_m))
         mean = np.degrees(strides.angle_rad.mean(axis=0))
         for band in bands_at(froude):
@@ -167,7 +172,7 @@ class Goal:
                 x = np.abs(strides.vertical_n_kg.mean(axis=0) - force[0]) / np.maximum(force[1], 0.3)
                 cost += float((3.0 * np.maximum(0.0, x - 1.2) + 1.5 * x)[:62].mean())
         clearance = float(np.nanmin(mid_swing_clearance_m(strides)))
-        return cost + 10.0 * max(0.0, 0.008 - clearance) / 0.01
+        return float(cost) + 10.0 * max(0.0, 0.008 - clearance) / 0.01
 
 
 class Judge:
@@ -200,8 +205,8 @@ class Judge:
             walk = trial.run(policy, self._seed + generation, self._duration_s)
             total += goal.cost(walk, trial.speed_m_s, full=trial.unloading == 0.0) / len(self._trials)
             if walk.fell:
-                return total + 200.0 * (len(self._trials) - 1 - i) / len(self._trials)
-        return total
+                return float(total + 200.0 * (len(self._trials) - 1 - i) / len(self._trials))
+        return float(total)
 
 
 _SAME_SPEED: Final = 0.01
@@ -287,7 +292,7 @@ def tune(
 ) -> None:
     """Tune one policy in trials (speed, robot) and write it into the plan for the speeds ``targets``."""
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    plans, profile = (load_plan(path), load_plan(path, robot=True)), load_profile("unimpaired")
+    plans, profile = load_plans(path), load_profile("unimpaired")
     first = min(raw["speeds"], key=lambda item: abs(item["froude_speed"] - _froude(targets[0])))
     robots = {robot for _, robot in tasks}
     base = pack((first if "none" in robots else first["in_robot"])["policy"], str(path))

@@ -1,9 +1,9 @@
-"""``exostride bench walking``: does the virtual patient walk, and within the published bands?
+"""Does the virtual patient walk, and within the published bands: ``exostride bench walking``.
 
-The unimpaired patient walks at Froude-matched speeds, alone and in the transparent exoskeleton, with full and
-with halved pelvis guidance; then very slowly with 30 % unloading, starting from and stopping in standing; then
-every profile walks alone. Steady walks start in the middle of the gait; their first seconds are not judged.
-Every figure is what came out: one outside its band, or a fall, is shown as it is.
+The unimpaired patient walks at Froude-matched speeds, alone and in the transparent exoskeleton, with full
+and with halved pelvis guidance; then very slowly with 30 % unloading, starting from and stopping in standing;
+then every profile walks alone. Steady walks start in the middle of the gait; their first seconds are not
+judged. Every figure is what came out: one outside its band, or a fall, is shown as it is.
 """
 
 from __future__ import annotations
@@ -229,16 +229,19 @@ def measure(seconds: float, seed: int, tell: Callable[[str], None]) -> tuple[dic
 def line(title: str, entry: dict[str, Any]) -> str:
     """Return one line of the terminal's table."""
     if "left" not in entry:
-        return f"{title}  FELL after {entry['seconds']} s"
-    inside = [
-        v for b in entry["left"]["bands"].values() for k, v in b.items() if not k.startswith("vertical")
-    ]
-    return (
-        f"{title}  {'FELL' if entry['fell'] else 'upright'}  least in band {min(inside, default=float('nan')):5.1f} %  "
-        f"guidance {entry['guidance']['horizontal_percent_bw_rms']:4.1f} % BW  "
-        f"slip {entry['left']['slip_mm_per_stride']:4.1f} mm  "
-        f"clearance {entry['left']['toe_clearance_mm_median']:4.1f} | {entry['right']['toe_clearance_mm_median']:4.1f} mm  "
-        f"knee {entry['left']['peak_flexion_deg']['knee']:4.1f} | {entry['right']['peak_flexion_deg']['knee']:4.1f} deg"
+        return f"{title}  {'FELL' if entry['fell'] else 'no whole stride'} after {entry['seconds']} s"
+    left, right = entry["left"], entry["right"]
+    inside = [v for b in left["bands"].values() for k, v in b.items() if not k.startswith("vertical")]
+    return "  ".join(
+        [
+            title,
+            "FELL" if entry["fell"] else "upright",
+            f"least in band {min(inside, default=float('nan')):5.1f} %",
+            f"guidance {entry['guidance']['horizontal_percent_bw_rms']:4.1f} % BW",
+            f"slip {left['slip_mm_per_stride']:4.1f} mm",
+            f"clearance {left['toe_clearance_mm_median']:4.1f} | {right['toe_clearance_mm_median']:4.1f} mm",
+            f"knee {left['peak_flexion_deg']['knee']:4.1f} | {right['peak_flexion_deg']['knee']:4.1f} deg",
+        ]
     )
 
 

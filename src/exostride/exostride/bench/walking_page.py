@@ -69,8 +69,9 @@ def write_page(path: Path, figures: dict[str, Any], curves: dict[str, Any]) -> N
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Walking of the virtual patient</title>",
         f"<style>{_STYLE}</style><h1>Walking of the virtual patient</h1>",
-        "<p>Mean of the left leg's strides against published bands (Winter 1991; Schwartz et al. 2008, hip less the "
-        "mean pelvic tilt), matched by Froude number. Made by <code>exostride bench walking</code>.</p>",
+        "<p>Mean of the left leg's strides against published bands (Winter 1991; Schwartz et al. 2008, hip "
+        "less the mean pelvic tilt), matched by Froude number. Made by "
+        "<code>exostride bench walking</code>.</p>",
     ]
     for title, lines in curves.items():
         parts.append(f"<h2>{html.escape(title)}</h2>")

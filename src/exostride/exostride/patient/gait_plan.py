@@ -125,7 +125,7 @@ class GaitPlan:
     def table(self, place: tuple[int, float]) -> NDArray[np.float64]:
         """Return the table at one speed, shape (SAMPLES + 1, WIDTH)."""
         i, w = place
-        return self.tables[i] if w == 0.0 else (1.0 - w) * self.tables[i] + w * self.tables[i + 1]
+        return np.asarray(self.tables[i] if w == 0.0 else (1.0 - w) * self.tables[i] + w * self.tables[i + 1])
 
     def rows(self, place: tuple[int, float], left: float, right: float) -> NDArray[np.float64]:
         """Return the table's rows at the phases of both legs, shape (2, WIDTH)."""
@@ -175,14 +175,24 @@ class PlanCursor:
 
 
 def load_plan(path: Path, *, robot: bool = False) -> GaitPlan:
-    """Read a plan file; ``robot`` takes the torques learned for walking in the exoskeleton.
+    """Read a plan file; ``robot`` takes torques and feedback learned for walking in the exoskeleton.
 
     Raises
     ------
     ConfigError
         The file is missing or damaged, or a speed lacks a series.
     """
+    return make_plan(load(PlanFile, path), path, robot=robot)
+
+
+def load_plans(path: Path) -> tuple[GaitPlan, GaitPlan]:
+    """Read a plan file once for both: walking alone, and in the exoskeleton; errors as :func:`load_plan`."""
     raw = load(PlanFile, path)
+    return make_plan(raw, path, robot=False), make_plan(raw, path, robot=True)
+
+
+def make_plan(raw: PlanFile, path: Path, *, robot: bool) -> GaitPlan:
+    """Return the tables of a plan file; ``path`` names it in an error."""
     speeds = sorted(raw.speeds, key=lambda s: s.froude_speed)
     try:
         tables = np.array([_table(s, robot=robot) for s in speeds])

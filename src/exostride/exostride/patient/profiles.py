@@ -9,7 +9,7 @@ from exostride.config import load
 from exostride.errors import InputError
 from exostride.model.anthropometry import BodyParameters
 from exostride.paths import config_dir
-from exostride.patient.gait_plan import FILE_NAME, GaitPlan, load_plan
+from exostride.patient.gait_plan import FILE_NAME, GaitPlan, load_plans
 from exostride.patient.profile import PatientProfile
 from exostride.patient.virtual import VirtualPatient
 
@@ -46,13 +46,14 @@ def load_profile(name_or_path: str) -> PatientProfile:
 
 
 @cache
-def default_plan(*, robot: bool = False) -> GaitPlan:
-    """Return ``config/norms/gait_plan.yaml``; ``robot``: with the torques learned in the robot."""
-    return load_plan(config_dir() / "norms" / FILE_NAME, robot=robot)
+def default_plans() -> tuple[GaitPlan, GaitPlan]:
+    """Return what every patient has learned, ``config/norms/gait_plan.yaml``: alone, and in the robot."""
+    return load_plans(config_dir() / "norms" / FILE_NAME)
 
 
 def load_patient(name_or_path: str, period_s: float, seed: int = 0) -> tuple[VirtualPatient, BodyParameters]:
     """Return a patient, rested and standing, and their body; errors as :func:`load_profile`."""
     profile = load_profile(name_or_path)
-    patient = VirtualPatient(profile, default_plan(), period_s, seed, default_plan(robot=True))
+    alone, in_robot = default_plans()
+    patient = VirtualPatient(profile, alone, period_s, seed, in_robot)
     return patient, profile.body

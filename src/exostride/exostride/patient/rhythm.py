@@ -15,20 +15,23 @@ LIFT: Final = 0.02
 START_SPEED_M_S: Final = 0.04
 STOP_SPEED_M_S: Final = 0.025
 """Belt speed at which the patient begins to step, and at which they stand still."""
-BLEND_S: Final = 0.6
+SHIFT_S: Final = 0.5
+"""Time in which the weight moves over the left foot before the first step (postural adjustment)."""
+BLEND_S: Final = 0.35
 """Time from standing into the gait and back."""
 _WINDOW: Final = 0.2
 """Part of the cycle around the expected heel strike in which a touch counts as one."""
-_FIRST_PHASE: Final = 0.96
-"""Phase of the left leg at the first step: both feet on the ground, weight moving to the left."""
+_FIRST_PHASE: Final = 0.16
+"""Phase of the left leg at the first step: it bears the weight, and the right foot is about to swing past."""
 
 
 class Stage(Enum):
     """What the patient is doing."""
 
     STANDING = 0
-    WALKING = 1
-    STOPPING = 2
+    SHIFTING = 1
+    WALKING = 2
+    STOPPING = 3
 
 
 class Rhythm:
@@ -43,6 +46,7 @@ class Rhythm:
         self.stage = Stage.STANDING
         self.phase = _FIRST_PHASE
         self.blend = 0.0
+        self.shift = 0.0
         self.struck = [False, False]
         self._contact = [True, True]
 
@@ -60,7 +64,10 @@ class Rhythm:
         target = 1.0 if self.stage is Stage.WALKING else 0.0
         change = self._period_s / BLEND_S
         self.blend += min(max(target - self.blend, -change), change)
-        if self.stage is not Stage.STANDING:
+        target = 1.0 if self.stage is Stage.SHIFTING else 0.0
+        change = self._period_s / SHIFT_S
+        self.shift += min(max(target - self.shift, -change), change)
+        if self.stage in (Stage.WALKING, Stage.STOPPING):
             self.phase += self._period_s / stride_time_s
         self.struck = [False, False]
         for leg in (0, 1):
@@ -69,6 +76,11 @@ class Rhythm:
     def _decide(self, speed: float, load: Vector) -> None:
         if self.stage is Stage.STANDING:
             if speed > START_SPEED_M_S and self.blend <= 0.0:
+                self.stage = Stage.SHIFTING
+        elif self.stage is Stage.SHIFTING:
+            if speed < STOP_SPEED_M_S:
+                self.stage = Stage.STANDING
+            elif self.shift >= 1.0:
                 self.stage, self.phase = Stage.WALKING, _FIRST_PHASE
         elif self.stage is Stage.WALKING:
             if speed < STOP_SPEED_M_S:

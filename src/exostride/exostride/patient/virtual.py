@@ -23,7 +23,10 @@ from exostride.types import Vector
 
 _STAND_STIFFNESS: Final = np.array([1.0, 0.9, 0.9, 0.9])
 _STAND_DAMPING: Final = np.array([0.08, 0.08, 0.06, 0.06])
+SHIFT_DEG: Final = 2.0
 _STAND_ANGLE: Final = np.radians([0.0, 2.0, 4.0, 2.0])
+_SHIFT_ANGLE: Final = np.radians([[-SHIFT_DEG, 0.0, 0.0, 0.0], [SHIFT_DEG, 0.0, 0.0, 0.0]])
+"""Legs that lean to the right under the pelvis bring the weight over the left foot."""
 _PITCH_GAINS: Final = (0.8, 0.25)
 _ROLL_GAINS: Final = (0.6, 0.2)
 _SLOWEST: Final = 1.8
@@ -196,7 +199,7 @@ class VirtualPatient:
             balance=b * drive.balance + a * balance,
             stiffness=b * drive.stiffness + a * _STAND_STIFFNESS,
             damping=b * drive.damping + a * _STAND_DAMPING,
-            angle=b * drive.angle + a * _STAND_ANGLE,
+            angle=b * drive.angle + a * (_STAND_ANGLE + self.rhythm.shift * _SHIFT_ANGLE),
             rate=b * drive.rate,
         )
 

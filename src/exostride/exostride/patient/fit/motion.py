@@ -1,8 +1,8 @@
 """A periodic motion of the whole body and what it costs: kinematics of the feet, wrench, joint torques.
 
 The motion is a Fourier series over the stride. Left and right are mirror images half a stride apart, so
-half a stride says all: samples ``i = 0 .. N-1`` are the phases ``i / 2N`` of the left leg, at which the right leg is
-half a cycle further. Arrays "over the cycle" have ``2N`` rows: the left leg's samples, then the right leg's.
+half a stride says all: samples ``i = 0 .. N-1`` are the phases ``i / 2N`` of the left leg, at which the
+right leg is half a cycle further. Arrays "over the cycle" have ``2N`` rows: left leg first, then right.
 """
 
 from __future__ import annotations
@@ -76,8 +76,11 @@ def _carry_robot(spec: mujoco.MjSpec, body: BodyParameters) -> None:
     for name, carrier in links.items():
         link = robot.body(name)
         rider = spec.body(carrier).add_body(name=f"rider_{name}", gravcomp=1.0)
-        rider.mass, rider.ipos, rider.iquat = float(link.mass[0]), link.ipos, link.iquat
-        rider.inertia, rider.explicitinertial = link.inertia, True
+        rider.mass = float(link.mass[0])
+        rider.ipos = link.ipos
+        rider.iquat = link.iquat
+        rider.inertia = link.inertia
+        rider.explicitinertial = True
         if name.startswith("thigh"):
             # The robot's hip lies outside the patient's; further down the links hang in line.
             side = 1.0 if name.endswith("left") else -1.0

@@ -297,8 +297,8 @@ def torque_sets(problem: Problem, x: Vector) -> tuple[dict[str, Any], dict[str, 
     return out[0], out[1]
 
 
-def export(problem: Problem, x: Vector, policy: dict[str, list[float]]) -> dict[str, Any]:
-    """Return one speed of the plan file."""
+def export(problem: Problem, x: Vector, old: dict[str, Any]) -> dict[str, Any]:
+    """Return one speed of the plan file, with the feedback gains of an older one."""
     c, leg = problem.case, problem.leg_m
     q = problem.motion.trajectory(x)[0]
     alone, worn = torque_sets(problem, x)
@@ -313,9 +313,9 @@ def export(problem: Problem, x: Vector, policy: dict[str, list[float]]) -> dict[
         "stance_fraction": round(c.stance, 4),
         "angle_deg": _named(KINDS, np.degrees(problem.motion.legs(q)), HARMONICS, 5),
         **alone,
-        "in_robot": worn | {"policy": policy},
+        "in_robot": worn | {"policy": old["in_robot"]["policy"]},
         "pelvis": pelvis,
-        "policy": policy,
+        "policy": old["policy"],
     }
 
 
@@ -358,7 +358,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(summary(problem, x), flush=True)
         froude = speed / float(np.sqrt(GRAVITY_M_S2 * leg))
         nearest = min(old, key=lambda s: abs(s["froude_speed"] - froude))
-        speeds.append(export(problem, x, nearest["policy"]))
+        speeds.append(export(problem, x, nearest))
     content = {
         "made_by": [
             "python -m exostride.patient.fit.plan --out config/norms/gait_plan.yaml --policy PREVIOUS",

@@ -1,0 +1,249 @@
+"""Parts of the virtual patient: tissue, muscles, reflexes, rhythm, schema."""
+
+import numpy as np
+import pytest
+
+from exostride.errors import ConfigError, InputError
+from exostride.patient.interface import PatientSense
+from exostride.patient.muscles import Muscles
+from exostride.patient.passive import passive_moment
+from exostride.patient.physiology import EffortLevel
+from exostride.patient.policy import FIELDS, SIZE, pack, unpack
+from exostride.patient.profile import Effort, PatientProfile
+from exostride.patient.profiles import default_plans, load_patient, load_profile, patient_names
+from exostride.patient.reflexes import ClonusBursts, FlexorSpasms, StretchReflexes
+from exostride.patient.rhythm import Rhythm, Stage
+
+T = 0.005
+
+
+def profile(**changes):
+    return PatientProfile.model_validate({"name": "x", "description": "x", **changes})
+
+
+def left(**changes):
+    return profile(left=changes)
+
+
+def standing(**changes):
+    force = np.zeros(6)
+    force[[2, 5]] = 353.0
+    return PatientSense(0.0, ground_force_n=force, pelvis_position_m=np.array([0.0, 0.0, 0.945]), **changes)
+
+
+# ---------------------------------------------------------------- tissue
+
+
+def test_passive_stiffness_is_the_slope_of_the_moment():
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        q = np.radians(rng.uniform([-20, 0, -35], [90, 100, 20]))
+        moment, stiffness = passive_moment(q)
+        step = 1e-6
+        slope = [-(passive_moment(q + step * np.eye(3)[j])[0][j] - moment[j]) / step for j in range(3)]
+        np.testing.assert_allclose(stiffness, np.maximum(slope, 0.0), rtol=1e-3, atol=1e-2)
+
+
+def test_tissue_resists_the_ends_of_the_range():
+    assert passive_moment(np.radians([0.0, 0.0, 20.0]))[0][2] < -20.0  # dorsiflexion: plantarflexing
+    assert passive_moment(np.radians([-20.0, 0.0, 0.0]))[0][0] > 15.0  # hip extension: flexing
+    straight, bent = (passive_moment(np.radians([0.0, k, 15.0]))[0][2] for k in (0.0, 40.0))
+    assert straight < bent < 0.0  # gastrocnemius slackens with the knee
+
+
+# ---------------------------------------------------------------- muscles
+
+
+def run_muscles(m, torque, ticks=400):
+    out = []
+    for k in range(ticks):
+        value, rate = torque(k * T)
+        out.append(m.step(np.full((2, 4), value), np.full((2, 4), rate), 1.0).copy())
+    return np.array(out)
+
+
+def wave(t):
+    return 40.0 * np.sin(4 * t), 160.0 * np.cos(4 * t)
+
+
+def test_healthy_muscles_give_what_is_meant():
+    out = run_muscles(Muscles(profile(), T), wave)
+    meant = np.array([wave(k * T)[0] for k in range(400)])
+    assert np.abs(out[50:, 0, 2] - meant[50:]).max() < 2.0
+
+
+def test_weakness_acts_by_side_and_direction():
+    weak = Muscles(left(strength={"dorsiflexion": 0.1}), T)
+    out, full = run_muscles(weak, wave), run_muscles(Muscles(profile(), T), wave)
+    assert out[:, 0, 3].max() == pytest.approx(0.1 * full[:, 0, 3].max(), rel=1e-6)
+    np.testing.assert_array_equal(out[:, 0, 3].clip(max=0), full[:, 0, 3].clip(max=0))
+    np.testing.assert_array_equal(out[:, 1], full[:, 1])
+
+
+def test_delay_and_slowness_make_torque_late():
+    def lag(m):
+        out = run_muscles(m, wave)[100:, 0, 1]
+        meant = np.array([wave(k * T)[0] for k in range(400)])[100:]
+        scores = [np.corrcoef(out[30:], meant[30 - n : len(meant) - n])[0, 1] for n in range(30)]
+        return int(np.argmax(scores)) * T
+
+    assert lag(Muscles(profile(), T)) <= T
+    assert lag(Muscles(left(delay_s=0.04), T)) == pytest.approx(0.04, abs=T)
+    assert lag(Muscles(left(slowness=3.0), T)) >= 0.04
+
+
+def test_tired_muscles_give_less_and_recover():
+    m = Muscles(profile(fatigue={"factor": 20.0}), T)
+    fresh = m.limit(np.full((2, 4), 1e4))[0, 2]
+    for _ in range(4000):
+        m.limit(np.full((2, 4), 1e4))
+    tired = m.limit(np.full((2, 4), 1e4))[0, 2]
+    assert tired < 0.7 * fresh
+    for _ in range(8000):
+        m.limit(np.zeros((2, 4)))
+    assert m.limit(np.full((2, 4), 1e4))[0, 2] > 1.1 * tired
+
+
+# ---------------------------------------------------------------- reflexes
+
+
+def test_stretch_reflex_resists_fast_stretch_late_and_only_on_its_side():
+    p = left(spasticity={"knee_extensors": {"gain_nms_rad": 5.0, "threshold_rad_s": 1.0, "delay_s": 0.03}})
+    r = StretchReflexes(p, T)
+    velocity = np.zeros((2, 3))
+    velocity[:, 1] = 3.0
+    out = np.array([r.step(np.zeros((2, 3)), velocity) for _ in range(20)])
+    assert (out[:6] == 0).all()
+    assert out[-1, 0, 1] == pytest.approx(-10.0)
+    assert (out[:, 1] == 0).all()
+    slow = StretchReflexes(p, T)
+    assert all((slow.step(np.zeros((2, 3)), 0.3 * velocity) == 0).all() for _ in range(20))
+
+
+def test_clonus_needs_a_quick_stretch_under_load_and_dies_away():
+    c = ClonusBursts(load_profile("spastic").left.clonus, T)
+    assert c.step(9.0, 0.0) == 0.0
+    burst = [c.step(9.0 if k == 0 else 0.0, 0.5) for k in range(260)]
+    assert min(burst) < -5.0 and max(burst) <= 0.0
+    assert burst[-1] == 0.0
+
+
+def test_spasms_come_by_seed():
+    p = profile(spasms={"rate_per_min": 20.0, "torque_nm": 30.0})
+
+    def sequence(seed):
+        s = FlexorSpasms(p, T, seed)
+        return np.array([s.step() for _ in range(6000)])
+
+    first = sequence(1)
+    assert first.max() == pytest.approx(30.0, rel=1e-3)
+    np.testing.assert_array_equal(first, sequence(1))
+    assert (first != sequence(2)).any()
+
+
+# ---------------------------------------------------------------- rhythm, effort
+
+
+def test_rhythm_starts_walks_and_stops():
+    r = Rhythm(T)
+    both = np.array([0.5, 0.5])
+    for _ in range(200):
+        r.step(0.0, both, 2.0, 0.5)
+    assert r.stage is Stage.STANDING and r.blend == 0.0
+    for _ in range(600):
+        r.step(0.3, both, 2.0, 0.5)
+    assert r.stage is Stage.WALKING and r.blend == 1.0
+    for _ in range(600):
+        r.step(0.0, both, 2.0, 0.5)
+    assert r.stage is Stage.STANDING and r.blend == 0.0
+
+
+def test_heel_strike_sets_the_phase_right():
+    r = Rhythm(T)
+    r.begin(0.9)
+    r.step(1.0, np.array([0.0, 0.6]), 1.0, 1.0)
+    before = r.phase
+    r.step(1.0, np.array([0.3, 0.6]), 1.0, 1.0)
+    assert r.struck[0] and before < 0.93
+    assert abs(r.phases()[0]) < 1e-9 or r.phases()[0] > 1 - 1e-9
+
+
+def test_effort_slacks_without_error_and_returns_with_it():
+    e = EffortLevel(Effort(retention=0.9, gain=0.3, floor=0.4))
+    for _ in range(30):
+        e.feel(0.0)
+        e.stride()
+    assert e.level == pytest.approx(0.4)
+    for _ in range(10):
+        e.feel(np.radians(10.0))
+        e.stride()
+    assert e.level > 0.9
+    never = EffortLevel(Effort())
+    never.feel(0.0)
+    never.stride()
+    assert never.level == 1.0
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_every_profile_loads_and_acts_finitely():
+    assert {"unimpaired", "child", "spastic", "foot_drop", "paraparetic"} <= set(patient_names())
+    for name in patient_names():
+        patient, body = load_patient(name, T, 1)
+        for k in range(50):
+            action = patient.step(k * T, standing(belt_speed_m_s=0.3))
+            for drive in (action.active, action.passive):
+                assert np.isfinite(drive.torque_nm).all() and (drive.stiffness_nm_rad >= 0).all()
+        assert body.mass_kg > 20
+
+
+def test_same_seed_same_patient():
+    def torques():
+        patient, _ = load_patient("hemiparetic_left_severe", T, 5)
+        return [patient.step(k * T, standing(belt_speed_m_s=0.4)).active.torque_nm for k in range(200)]
+
+    np.testing.assert_array_equal(torques(), torques())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "name: a\ndescription: b\nleft: {strength: {hip_flexion: 1.5}}\n",
+            r"left\.strength\.hip_flexion = 1\.5",
+        ),
+        ("name: a\ndescription: b\nangle: 3\n", "angle: unknown key"),
+        ("name: a\ndescription: b\nbody: {height_m: 3.0}\n", r"body\.height_m"),
+        ("name: a\ndescription: b\nright: {range_of_motion_deg: {knee: [90, 0]}}\n", "knee: lower limit"),
+    ],
+)
+def test_bad_profile_is_one_clear_line(tmp_path, text, message):
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_profile(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_patient_lists_those_there_are():
+    with pytest.raises(InputError, match=r"unknown patient 'nobody'; available: .*unimpaired"):
+        load_profile("nobody")
+
+
+def test_policy_packs_and_unpacks():
+    flat = np.linspace(0.1, 1.0, SIZE).round(6)
+    np.testing.assert_allclose(pack(unpack(flat), "x"), flat)
+    assert set(unpack(flat)) == set(FIELDS)
+    with pytest.raises(ConfigError, match="policy needs exactly"):
+        pack({"lean": [0.0]}, "x")
+
+
+def test_plan_is_continuous_over_the_cycle_and_between_speeds():
+    plan = default_plans()[0]
+    place = plan.bracket(0.38)
+    np.testing.assert_allclose(plan.rows(place, 0.0, 0.5), plan.rows(place, 1.0 - 1e-9, 0.5), atol=1e-3)
+    at = plan.froude[2]
+    np.testing.assert_allclose(
+        plan.rows(plan.bracket(at - 1e-9), 0.3, 0.8), plan.rows(plan.bracket(at + 1e-9), 0.3, 0.8), atol=1e-6
+    )

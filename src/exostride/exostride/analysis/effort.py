@@ -81,12 +81,12 @@ class Effort:
         if self.moment_reason:
             return None
         assert s.angle_rad is not None and s.foot_force_n is not None and s.body is not None
-        assert s.foot_cop_m is not None and s.pelvis_m is not None and s.pelvis_pitch_rad is not None
+        assert s.foot_cop_m is not None and s.pelvis_pitch_rad is not None
         left, right = (
             leg_moments(
                 s.angle_rad[:, side_slice(side)],
                 s.pelvis_pitch_rad,
-                s.pelvis_m[:, [0, 2]],
+                self.walk.hip_m(side),
                 s.foot_force_n[:, [3 * side, 3 * side + 2]],
                 s.foot_cop_m[:, 2 * side],
                 s.body,

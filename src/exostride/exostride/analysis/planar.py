@@ -35,8 +35,11 @@ Matrix = NDArray[np.float64]
 
 JOINT_SIGN: Final[Vector] = np.array([1.0, -1.0, 1.0])
 """Hip and ankle flex by a positive rotation of what lies beyond, the knee by a negative one."""
-CUTOFF_HZ: Final = 6.0
-"""Low-pass of angles before they are differentiated (Winter 2009, ch. 3.4)."""
+CUTOFF_HZ: Final = 12.0
+"""Low-pass of a session's angles and ground forces alike. Marker data need 6 Hz (Winter 2009, ch. 3.4);
+encoders are cleaner. One frequency for both, or the impact of the heel appears as a moment that nobody made
+(Kristianslund, Krosshaug & van den Bogert 2012, J Biomech 45:666-671)."""
+_LEAST_LOAD_N: Final = 20.0
 
 
 @dataclass(frozen=True)
@@ -148,8 +151,11 @@ def sole_point(leg: LegChain, forward_m: Vector, sole_z: float) -> Matrix:
 
 
 def second_derivative(values: Matrix, period_s: float) -> Matrix:
-    """Return the second time derivative along the first axis, by central differences."""
-    return np.asarray(np.gradient(np.gradient(values, period_s, axis=0), period_s, axis=0))
+    """Return the second time derivative along the first axis, by central differences; ends repeat."""
+    out = np.empty_like(values)
+    out[1:-1] = (values[2:] - 2.0 * values[1:-1] + values[:-2]) / period_s**2
+    out[0], out[-1] = out[1], out[-2]
+    return out
 
 
 def net_moments(
@@ -195,9 +201,14 @@ def leg_moments(
     """Return the net moments of one leg from what a session measures, shape (N, 3) [N m].
 
     Net means: of muscles and tissue and of whatever else acts on the leg except the ground, that is of the
-    cuffs. ``force_n`` (N, 2) is the ground's force on the foot (x, z), ``cop_forward_m`` (N,) where it acts.
+    cuffs. ``hip_m`` (N, 2) is this leg's hip centre, ``force_n`` (N, 2) the ground's force on the foot (x, z),
+    ``cop_forward_m`` (N,) where it acts, in front of the ankle's projection.
     """
     geometry, inertia = body_geometry(body), segment_inertia(body)
+    # The centre of pressure jumps where the load is small; its moment does not, so that is what is smoothed.
+    force, turn = smooth(force_n, period_s), smooth(cop_forward_m * force_n[:, 1], period_s)
+    loaded = force[:, 1] > _LEAST_LOAD_N
+    cop = np.divide(turn, force[:, 1], out=np.zeros_like(turn), where=loaded)
     leg = chain(
         smooth(angle_rad, period_s), smooth(pitch_rad, period_s), smooth(hip_m, period_s), geometry, inertia
     )
@@ -206,6 +217,6 @@ def leg_moments(
         inertia,
         second_derivative(leg.com_m, period_s),
         second_derivative(leg.rotation_rad, period_s),
-        force_n,
-        sole_point(leg, cop_forward_m, geometry.foot.sole_z),
+        force * loaded[:, None],
+        sole_point(leg, cop, geometry.foot.sole_z),
     )

@@ -104,7 +104,8 @@ class Session:
     cuff_torque_nm : (N, 6) exoskeleton on patient, or None
     foot_load_n : (N, 2) heel and toe together, or None
     foot_force_n : (N, 6) ground on foot, world, or None; ``foot_cop_m`` (N, 4) in the sole's frame
-    pelvis_m, pelvis_velocity_m_s : (N, 3), or None; ``pelvis_pitch_rad`` (N,) forward lean negative
+    pelvis_m, pelvis_velocity_m_s : (N, 3), or None; ``pelvis_pitch_rad`` (N,) forward lean
+    pelvis_left : (N, 3) the pelvis' own y axis in the world, or None
     belt_m_s, unloading_n, unloading_percent : (N,), or None
     reference_rad, assistance, contribution_percent, contribution_sd_percent : (N, 6), or None
     applied_nm : (N, 6), or None
@@ -129,6 +130,7 @@ class Session:
     pelvis_m: Matrix | None = None
     pelvis_velocity_m_s: Matrix | None = None
     pelvis_pitch_rad: Vector | None = None
+    pelvis_left: Matrix | None = None
     belt_m_s: Vector | None = None
     unloading_n: Vector | None = None
     unloading_percent: Vector | None = None
@@ -281,6 +283,7 @@ def _measured(state: Columns, keep: NDArray[np.int64]) -> dict[str, Any]:
         "pelvis_m": rows("pelvis_position_m", Signal.PELVIS),
         "pelvis_velocity_m_s": rows("pelvis_velocity_m_s", Signal.PELVIS),
         "pelvis_pitch_rad": None if orientation is None else pitch(orientation),
+        "pelvis_left": None if orientation is None else leftward(orientation),
     }
 
 
@@ -288,6 +291,12 @@ def pitch(orientation: Matrix) -> Vector:
     """Return the rotation about the y axis (x turning to -z positive) of quaternions xyzw, shape (N, 4)."""
     x, y, z, w = orientation.T
     return np.asarray(np.arctan2(2.0 * (w * y + x * z), 1.0 - 2.0 * (x * x + y * y)))
+
+
+def leftward(orientation: Matrix) -> Matrix:
+    """Return the y axis of a frame, in the world, of quaternions xyzw, shape (N, 3)."""
+    x, y, z, w = orientation.T
+    return np.stack([2.0 * (x * y - w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z + w * x)], axis=1)
 
 
 def _others(columns: dict[str, Columns], time_s: Vector) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exostride.analysis.session import Session
-from exostride.conventions import GRAVITY_M_S2, side_slice
+from exostride.conventions import GRAVITY_M_S2, LEFT, side_slice
 from exostride.gait.cycles import Stride, strides
 from exostride.model.geometry import BodyGeometry, body_geometry
 from exostride.types import EventKind, SupervisorState, Vector
@@ -132,6 +132,13 @@ class Walk:
     def geometry(self) -> BodyGeometry | None:
         """Lengths and masses of the patient, or None when the bag does not say."""
         return None if self.session.body is None else body_geometry(self.session.body)
+
+    def hip_m(self, side: int) -> Matrix:
+        """Return a hip centre's x and z (N, 2) [m]; needs the pelvis' motion and the body's dimensions."""
+        s = self.session
+        assert s.pelvis_m is not None and s.pelvis_left is not None and self.geometry is not None
+        beside = self.geometry.hip_half_spacing * (1.0 if side == LEFT else -1.0)
+        return np.asarray((s.pelvis_m + beside * s.pelvis_left)[:, [0, 2]])
 
     @cached_property
     def speed_m_s(self) -> float:

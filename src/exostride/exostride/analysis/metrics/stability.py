@@ -70,7 +70,7 @@ def _sole_height(walk: Walk, side: int) -> Vector:
     leg = chain(
         s.angle_rad[:, side_slice(side)],
         s.pelvis_pitch_rad,
-        s.pelvis_m[:, [0, 2]],
+        walk.hip_m(side),
         geometry,
         segment_inertia(s.body),
     )

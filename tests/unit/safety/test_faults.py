@@ -124,7 +124,7 @@ def freeze_session(world: World, now: Now, k: int) -> Now:
 def phase_free(world: World, now: Now, k: int) -> Now:
     """An estimator that has lost the walker, and a spasm strong enough to show without it."""
     now["phase_prev"] = replace(now["phase_prev"], state=0)
-    return exo(cuff_torque_nm=put(4, lambda k: -min(25.0 * (k + 1), 90.0)))(world, now, k)
+    return exo(cuff_torque_nm=put(4, lambda k: -min(50.0 * (k + 1), 250.0)))(world, now, k)
 
 
 def falling(vector: np.ndarray, k: int) -> np.ndarray:
@@ -178,8 +178,8 @@ CASES: list[tuple[str, str, Inject, SupervisorState, int]] = [
     ("F20", "channel a", exo(estop_closed_a=False), S.E_STOP, 0),
     ("F20", "channel b", exo(estop_closed_b=False), S.E_STOP, 0),
     ("F20", "both", exo(estop_closed_a=False, estop_closed_b=False), S.E_STOP, 0),
-    ("F22", "knee", exo(cuff_torque_nm=put(1, lambda k: min(25.0 * (k + 1), 90.0))), S.SOFT_STOP, 5),
-    ("F22", "phase lost", phase_free, S.SOFT_STOP, 5),
+    ("F22", "knee", exo(cuff_torque_nm=put(1, lambda k: min(50.0 * (k + 1), 250.0))), S.SOFT_STOP, 9),
+    ("F22", "phase lost", phase_free, S.SOFT_STOP, 9),
     ("F23", "drop", exo(pelvis_position_m=falling, pelvis_velocity_m_s=dropping), S.E_STOP, 30),
     ("F23", "low", exo(pelvis_position_m=put(2, -0.2)), S.E_STOP, 2),
     ("F23", "tilt", exo(pelvis_orientation=quaternion(0.6)), S.E_STOP, 2),
@@ -607,7 +607,7 @@ def test_a_walkers_own_jerks_are_learned(world: World) -> None:
 
     def jerky(world_: World, now: Now, k: int) -> Now:
         if 0.40 < world_.phase < 0.44:
-            return exo(cuff_torque_nm=put(1, 45.0))(world_, now, k)
+            return exo(cuff_torque_nm=put(1, 90.0))(world_, now, k)
         return now
 
     inject(world, jerky)
@@ -615,8 +615,8 @@ def test_a_walkers_own_jerks_are_learned(world: World) -> None:
     assert world.safety.state == S.TRAIN and world.safety.active_faults == ()
     while not 0.10 < world.phase < 0.12:
         world.tick()
-    inject(world, exo(cuff_torque_nm=put(1, 45.0)))
-    world.run(5)
+    inject(world, exo(cuff_torque_nm=put(1, 90.0)))
+    world.run(8)
     assert world.safety.cause == "F22" and "knee left" in world.safety.message
 
 

@@ -9,6 +9,9 @@ from exostride.gait.phase.settings import ShellParameters
 from exostride.gait.phase.signals import LegSample
 from exostride.types import GaitState
 
+OVERDUE = 2.2
+"""A heel strike that is late by more strides than this means that the leg is stopping."""
+
 STANCE_FRACTION = 0.62
 """Part of the cycle a foot is on the ground before the leg's own share is known (Perry 2010)."""
 
@@ -64,7 +67,7 @@ class LegActivity:
             self.state = GaitState.STANDING if full else GaitState.UNKNOWN
         elif not math.isfinite(stride):
             self.state = GaitState.STARTING
-        elif since > 1.6 * stride:
+        elif since > OVERDUE * stride:
             self.state = GaitState.STOPPING
         else:
             self.state = GaitState.WALKING

@@ -26,7 +26,7 @@ class EventParameters(StrictModel):
     foot_return_fraction: float = Field(default=0.06, gt=0.0, lt=0.5)
     foot_range_minimum: float = Field(default=0.4, gt=0.0)
     foot_memory_s: float = Field(default=8.0, gt=0.5)
-    foot_strike_lag_cycle: float = Field(default=0.025, ge=-0.1, le=0.1)
+    foot_strike_lag_cycle: float = Field(default=0.03, ge=-0.1, le=0.1)
     foot_off_lag_cycle: float = Field(default=0.005, ge=-0.1, le=0.1)
     thigh_off_lag_cycle: float = Field(default=0.03, ge=-0.1, le=0.2)
     stance_min_s: float = Field(default=0.15, gt=0.0)

@@ -22,21 +22,22 @@ from exostride.model.anthropometry import BodyParameters
 from exostride.plant.config import PlantConfig
 from exostride.plant.engine import EngineFactory
 from exostride.plant.world import World
-from exostride.types import DeviceReading, DriveApplied, KernelOutput
+from exostride.types import DriveApplied, KernelOutput
 
 
 class GazeboParameters(SimulatedParameters):
     """Parameters of the device, besides those of ``simulated``.
 
     ``gazebo`` chooses the engine (``auto`` takes Gazebo 11, then the newer ``gz sim``), ``world`` the
-    surroundings, ``record_video`` a film of the session: a directory for its pictures (empty: none).
+    surroundings, ``record_video`` whether to film the session, and ``video`` into which file.
     ``timeout_s`` is how long each side waits for the other before it takes it for dead, ``port`` that of
     Gazebo's master (0: any that is free). ``solver_iterations`` are those of ODE's solver a step.
     """
 
     gazebo: Literal["auto", "classic", "gz"] = "auto"
     world: WorldName = "treadmill"
-    record_video: str = ""
+    record_video: bool = False
+    video: str = "exostride.webp"
     timeout_s: float = Field(5.0, ge=0.05, le=60.0)
     port: int = Field(0, ge=0, le=65535)
     solver_iterations: int = Field(80, ge=10, le=2000)
@@ -85,7 +86,7 @@ class GazeboDevice(SimulatedDevice):
         # A patient hangs on; a belt runs down.
         firmware["belt"] = config.belt.mass_kg
         if p.record_video:
-            self._film = Film(Path(p.record_video))
+            self._film = Film(Path(p.video))
         text, names = session_world(
             world,
             robot_tree(body, world),
@@ -109,10 +110,6 @@ class GazeboDevice(SimulatedDevice):
         if self._server is None:
             raise DeviceError("device gazebo: not configured")
         return self._server
-
-    def read(self, seq: int) -> DeviceReading:
-        """Return all measurements of tick ``seq``."""
-        return super().read(seq)
 
     def write(self, output: KernelOutput) -> DriveApplied:
         """Hand the kernel's output to the firmware, let the patient act, and advance by one period.

@@ -1,34 +1,40 @@
-"""A camera beside the treadmill, and the pictures that it leaves."""
+"""A camera beside the treadmill, and the film made of its pictures."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+from PIL import Image
 
 from exostride.errors import ConfigError
 
 WIDTH, HEIGHT, RATE_HZ = 640, 480, 20
+FORMATS = (".webp", ".gif")
+_LONGEST_FRAMES = 1200
 _PLACE = "1.6 -2.6 1.35 0 0.13 2.09"
 
 
 class Film:
-    """Pictures of a session, one file each, in a directory.
+    """Pictures that Gazebo's camera writes one by one, and the animation that :meth:`close` makes of them.
 
     Raises
     ------
     ConfigError
-        The directory cannot be made or written to.
+        The file's directory cannot be written to, or the file's ending is unknown.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory.absolute()
+    def __init__(self, file: Path) -> None:
+        self.file = file.absolute()
+        if self.file.suffix not in FORMATS:
+            raise ConfigError(f"video {file}: choose a name that ends in {' or '.join(FORMATS)}")
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            probe = self.directory / ".exostride"
-            probe.touch()
-            probe.unlink()
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.directory = Path(tempfile.mkdtemp(prefix=".exostride-film-", dir=self.file.parent))
         except OSError as error:
-            raise ConfigError(f"record_video {directory}: {error.strerror}") from None
+            raise ConfigError(f"video {file}: {error.strerror}") from None
 
     def element(self) -> ET.Element:
         """Return a static SDF model with the camera, which writes its pictures by itself."""
@@ -52,5 +58,26 @@ class Film:
         ET.SubElement(save, "path").text = str(self.directory)
         return model
 
+    def pictures(self) -> list[Path]:
+        """Return the pictures written so far, in order."""
+        found = [p for p in self.directory.iterdir() if p.suffix in (".jpg", ".png") and p.stat().st_size]
+        return sorted(found, key=lambda p: int(p.stem.rsplit("-", 1)[-1]))
+
     def close(self) -> None:
-        """Nothing to end: pictures are whole when they are written."""
+        """Make the film, if there is anything on it, and remove the pictures; may be called more than once."""
+        if not self.directory.is_dir():
+            return
+        files = self.pictures()
+        every = 1 + len(files) // _LONGEST_FRAMES
+        frames = []
+        for file in files[::every]:
+            try:
+                with Image.open(file) as image:
+                    frames.append(image.convert("RGB"))
+            except OSError:
+                continue  # the last one may have been cut off when Gazebo ended
+        if frames:
+            first, *rest = frames
+            period_ms = round(1000 * every / RATE_HZ)
+            first.save(self.file, save_all=True, append_images=rest, duration=period_ms, loop=0, quality=60)
+        shutil.rmtree(self.directory, ignore_errors=True)

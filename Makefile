@@ -15,7 +15,12 @@ bootstrap:
 	@tools/bootstrap.sh
 
 demo: bootstrap
-	@.venv/bin/exostride launch session.launch.yaml patient:=$(PATIENT) steps:=$(STEPS) $(ARGS)
+	@bag="sessions/$$(date +%Y-%m-%d_%H-%M-%S)-$$$$"; status=0; \
+	.venv/bin/exostride launch session.launch.yaml patient:=$(PATIENT) steps:=$(STEPS) bag:="$$bag" $(ARGS) || status=$$?; \
+	if [ -e "$$bag/metadata.yaml" ]; then \
+		page=$$(.venv/bin/exostride report "$$bag") || exit $$?; \
+		printf '\nbag:    %s\nreport: %s   (open it in a browser)\n' "$$bag" "$$page"; \
+	fi; exit $$status
 
 test: bootstrap
 	@$(PY) -m pytest $(PYTEST)

@@ -76,6 +76,8 @@ setup(
             "transparent = exostride.control.transparent:TransparentController",
         ],
         "exostride.environment_laws": [
+            "progressive = exostride.control.progressive:ProgressiveLaw",
+            "self_paced = exostride.control.self_paced:SelfPacedLaw",
             "treadmill = exostride.control.treadmill:TreadmillLaw",
         ],
         "exostride.devices": [

@@ -17,6 +17,8 @@ from exostride.control.guidance import GuidanceController, PositionController
 from exostride.control.impedance import ImpedanceController
 from exostride.control.minimal import MinimalController
 from exostride.control.path_control import PathController
+from exostride.control.progressive import ProgressiveLaw
+from exostride.control.self_paced import SelfPacedLaw
 from exostride.control.settings import BOUNDS, problems
 from exostride.control.subtasks import SubtaskController
 from exostride.control.transparent import TransparentController
@@ -125,9 +127,11 @@ def test_assistance_is_finite_and_bounded_for_any_input(law_type, inputs, settin
         assert np.all(command.stiffness_nm_rad >= 0)
 
 
+@pytest.mark.parametrize("law_type", [ProgressiveLaw, SelfPacedLaw, TreadmillLaw])
+@hypothesis_settings(max_examples=40, deadline=None)
 @given(inputs=st.lists(st.tuples(states, phases), min_size=2, max_size=12), settings=valid_settings())
-def test_belt_command_never_outruns_its_ramp_or_the_set_speed(inputs, settings):
-    law = TreadmillLaw(CONTEXT)
+def test_belt_command_never_outruns_its_ramp_or_the_set_speed(law_type, inputs, settings):
+    law = law_type(CONTEXT)
     last = 0.0
     for k, (state, phase) in enumerate(inputs):
         command = law.step(k * T, state, EnvironmentState(k, k * T), phase, settings)

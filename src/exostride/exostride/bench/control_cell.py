@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from exostride.bench.control_grid import BenchConfig, Cell
+from exostride.bench.control_grid import GUIDANCE, BenchConfig, Cell
 from exostride.bench.control_rig import Rig, RigSetup, RigTick
 from exostride.bench.treadmill_run import TreadmillRun
 from exostride.control.contribution import STANCE, SWING, ContributionMeter
@@ -177,8 +177,9 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
         log, strikes = Log(), _Strikes(rig.period_s)
         floor = _FALLEN * rig.device.plant.world.geometry.standing_height
         measured_from = measured_to = recovered_at = -1
-        goal = config.settle_strides + config.measured_strides
-        done = 0
+        settled = config.lead_in_strides + config.settle_strides
+        goal = settled + config.measured_strides
+        done, waiting = 0, True
         for _ in range(round(config.longest_s / rig.period_s)):
             tick = rig.step()
             log.put(tick)
@@ -189,7 +190,10 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
             new = strikes.step(len(log.load) - 1, log.load[-1])
             log.strides += new
             done += sum(stride.side == 0 for stride in new)
-            if measured_from < 0 and done >= config.settle_strides:
+            if waiting and done >= config.lead_in_strides:
+                waiting = False
+                rig.change(controller=cell.controller, assistance=cell.level if cell.level >= 0.0 else 1.0)
+            if measured_from < 0 and done >= settled:
                 measured_from = tick.seq
             if measured_to < 0 and done >= goal:
                 measured_to = tick.seq
@@ -214,12 +218,11 @@ def _rig(cell: Cell, config: BenchConfig, patient: str) -> Rig:
     settings: dict[str, Any] = {
         "belt_speed_m_s": config.speed_m_s,
         "unloading_percent": config.unloading_percent,
+        "assistance": config.lead_in_level,
     }
-    if cell.level >= 0.0:
-        settings["assistance"] = cell.level
     in_gait = config.start == "in_gait"
     stand_s = 0.0 if in_gait else 2.0 + config.unloading_percent / 10.0
-    rig = Rig(RigSetup(cell.controller, patient, cell.seed, settings, stand_s=stand_s))
+    rig = Rig(RigSetup(cell.controller, patient, cell.seed, settings, stand_s=stand_s, first=GUIDANCE))
     if in_gait:
         walker = rig.device.plant.patient
         assert isinstance(walker, VirtualPatient), "the bench walks virtual patients"

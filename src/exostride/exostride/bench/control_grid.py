@@ -28,6 +28,8 @@ class BenchConfig(StrictModel):
     start: Literal["in_gait", "standing"] = "in_gait"
     speed_m_s: float = Field(0.6, gt=0.0, le=2.0)
     unloading_percent: float = Field(0.0, ge=0.0, le=85.0)
+    lead_in_strides: int = Field(3, ge=0)
+    lead_in_level: float = Field(0.1, ge=0.0, le=1.0)
     settle_strides: int = Field(10, ge=2)
     measured_strides: int = Field(20, ge=3)
     recovery_strides: int = Field(30, ge=0)

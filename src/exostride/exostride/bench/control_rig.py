@@ -36,7 +36,8 @@ _PERMIT_TICKS: Final = 4
 class RigSetup:
     """One walk: who, with which law, and the therapy settings by name.
 
-    ``parameters`` are those of the law, ``stand_s`` the time to stand before training begins.
+    ``parameters`` are those of the law, ``stand_s`` the time to stand before training begins. ``first`` is
+    the law to begin with, until :meth:`Rig.change` puts another in force.
     """
 
     controller: str
@@ -48,6 +49,7 @@ class RigSetup:
     rate_hz: int = 200
     stand_s: float = 1.0
     robot: str = "exoskeleton"
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Rig:
             controller_parameters={setup.controller: setup.parameters},
         )
         self.period_s = stack.period_s
-        values = {"controller": setup.controller, **setup.settings}
+        values = {"controller": setup.first or setup.controller, **setup.settings}
         self.settings: TherapySettings = from_mapping(values, "bench settings")
         self.device = SimulatedDevice()
         self.device.seam = seam

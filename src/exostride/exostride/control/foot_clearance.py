@@ -126,7 +126,7 @@ class FootLift:
         swing = (phase - stance) / (1.0 - stance)
         if swing < 0.0 or np.isnan(self._zero[side]):
             return self.level[side] * _ramp((phase - stance + 0.10) / 0.10)
-        now, ahead = self._predict(side, track, hip, pitch)
+        now, ahead = self._predict(side, track, stance, hip, pitch)
         if _MID_SWING[0] <= swing <= _MID_SWING[1]:
             self._least[side] = min(self._least[side], now)
         window = _ramp((1.0 - swing) / 0.2)
@@ -137,18 +137,23 @@ class FootLift:
         old = self._zero[side]
         self._zero[side] = seen if np.isnan(old) else old + _ZERO_SHARE * (seen - old)
 
-    def _predict(self, side: int, track: Track, hip: float, pitch: float) -> tuple[float, float]:
+    def _predict(
+        self, side: int, track: Track, stance: float, hip: float, pitch: float
+    ) -> tuple[float, float]:
         """Return the clearance now and the least one predicted over the rest of mid-swing [m]."""
         part = side_slice(side)
         phase = float(track.leg_phase[side])
-        places = (phase + _AHEAD[max(0.95 - phase, 0.0) + 1e-9 > _AHEAD]) * _SAMPLES
+        places = (phase + _AHEAD) * _SAMPLES
         index = places.astype(int) % _SAMPLES
         rate = max(float(track.leg_rate_hz[side]), 0.2)
         fade = np.exp((phase - places / _SAMPLES) / (rate * self._p.persistence_s))
         table = self._table[side]
         posture = table[index] + fade[:, None] * (track.angle_rad[part] - table[index[:1]])
         clearance = hip + self._leg.lowest(posture, pitch) - self._zero[side]
-        return float(clearance[0]), float(clearance.min())
+        # A foot is low when it leaves the ground and when it lands; only between does low mean dragging.
+        swing = (phase + _AHEAD - stance) / (1.0 - stance)
+        middle = clearance[(swing >= _MID_SWING[0]) & (swing <= _MID_SWING[1])]
+        return float(clearance[0]), float(middle.min()) if len(middle) else float("inf")
 
     def _end_swing(self, side: int) -> None:
         seen, p = self._least[side], self._p

@@ -1,10 +1,10 @@
 r"""Impedance about the reference path, with an assistance level that fades where it is not needed.
 
-.. math:: \tau = \tau_{comp} + a(\varphi)\,[K\,\psi(e) + \mu D\,\dot e], \qquad e = q_{ref}(\varphi) - q,
-          \qquad \mu = \min(|\psi| / \psi_1, 1)
+.. math:: \tau = \tau_{comp} + a(\varphi)\,[K (q_{ref}(\varphi) - q) + D (\dot q_{ref} - \dot q)]
 
-per joint, with the fading level a of :mod:`exostride.control.fading` for each part of the step and the
-error \psi beyond its dead-zone, so that who walks within the normal range is left alone; Hogan,
+per joint, with a level a for each part of the step that fades while the error stays within the dead-zone
+and returns with what exceeds it (:mod:`exostride.control.fading`), so that who walks within the normal
+range is soon left alone; Hogan,
 "Impedance control", J Dyn Sys Meas Control 107:1 (1985), on the path of Riener et al.,
 "Patient-cooperative strategies for robot-aided treadmill training", IEEE TNSRE 13:380 (2005). Spring and
 damper are executed by the drive at its own rate. The foot is lifted besides, when it would drag
@@ -14,7 +14,7 @@ damper are executed by the drive at its own rate. The foot is lifted besides, wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -26,9 +26,6 @@ from exostride.control.foot_clearance import FootLift, FootLiftParameters
 from exostride.control.tracking import Assistance, PathLaw, Track, Tracker, bounded_level
 from exostride.conventions import SIDES
 
-_SOFT_RAD: Final = 0.05
-"""Error beyond the dead-zone from which on the damper is whole (psi_1)."""
-
 
 class ImpedanceParameters(StrictModel):
     """Parameters of the law; vectors are hip, knee, ankle.
@@ -38,8 +35,8 @@ class ImpedanceParameters(StrictModel):
     the dead-zone's, ``forgetting`` (per stride), ``gain_per_rad`` and ``bins`` (per cycle) the fading's.
     """
 
-    stiffness_nm_rad: tuple[float, float, float] = (180.0, 150.0, 90.0)
-    damping_nms_rad: tuple[float, float, float] = (8.0, 6.0, 3.0)
+    stiffness_nm_rad: tuple[float, float, float] = (110.0, 90.0, 55.0)
+    damping_nms_rad: tuple[float, float, float] = (4.0, 3.0, 1.5)
     follow_hz: float = Field(12.0, ge=0.0, le=50.0)
     blend_s: float = Field(1.0, gt=0.0, le=10.0)
     forgetting: float = Field(0.92, gt=0.0, le=1.0)
@@ -76,13 +73,4 @@ class ImpedanceController(PathLaw):
         level = self._fading.step(beyond, track.leg_phase, track.walking, track.settings)
         torque, lifted = self._lift.step(track, path)
         shown = bounded_level(np.maximum(level, lifted), track.settings)
-        # The spring has no force at the edge of the zone; the damper must come in there as softly.
-        soft = np.minimum(np.abs(beyond) / _SOFT_RAD, 1.0)
-        return Assistance(
-            torque,
-            level * (beyond != 0.0) * self._stiffness,
-            level * soft * self._damping,
-            shown,
-            # The spring rests on the edge of the zone, not on the path.
-            reference_rad=track.reference_rad - np.sign(beyond) * width,
-        )
+        return Assistance(torque, level * self._stiffness, level * self._damping, shown)

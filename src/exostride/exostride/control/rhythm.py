@@ -9,7 +9,8 @@ phase-locked oscillator per leg,
 with the trust c in the estimate: at c = 1 it follows the estimate and its rate, at c = 0 it runs
 at the cadence the therapist set and keeps the legs half a cycle apart. Trust is the estimate's confidence
 while it says that somebody walks; it is gained slowly and lost quickly, so that a robot that leads a
-walker who can't is not led astray by the estimate of its own first steps. However much it is
+walker who can't is not led astray by the estimate of its own first steps; somebody who walks already when
+the rhythm begins is joined at once. However much it is
 trusted, an estimate that brings the legs closer than a limp does is resisted.
 """
 
@@ -68,10 +69,13 @@ class Rhythm:
         """Return to the start of a left step."""
         self._phase = (0.0, 0.5)
         self._trust = [0.0, 0.0]
+        self._fresh = True
 
     def step(self, phase: GaitPhase, lead_hz: float) -> RhythmSample:
         """Advance one period; ``lead_hz`` is the stride rate to keep when nobody else does."""
         walking = phase.state == GaitState.WALKING
+        if self._fresh:
+            self._join(phase, walking)
         estimates = phase.phase.tolist(), phase.rate_hz.tolist(), phase.confidence.tolist()
         old, new, speeds = self._phase, [0.0, 0.0], [0.0, 0.0]
         for side in (0, 1):
@@ -90,6 +94,14 @@ class Rhythm:
             new[side] = (own + speeds[side] * self._period) % 1.0
         self._phase = (new[0], new[1])
         return RhythmSample(np.array(new), np.array(speeds))
+
+    def _join(self, phase: GaitPhase, walking: bool) -> None:
+        """Fall in with a walker who is under way."""
+        self._fresh = False
+        values = np.concatenate([phase.phase, phase.confidence])
+        if walking and np.isfinite(values).all() and phase.confidence.min() > 0.5:
+            self._phase = (float(phase.phase[0]) % 1.0, float(phase.phase[1]) % 1.0)
+            self._trust = [min(float(c), 1.0) for c in phase.confidence]
 
     def _believe(self, side: int, confidence: float) -> float:
         """Return the trust in the estimate of one leg."""

@@ -27,6 +27,8 @@ from exostride.types import (
     TherapySettings,
 )
 
+_TRIM_S: Final = 0.05
+_MOST_TRIM: Final = 10.0
 _AHEAD_M_S: Final = 0.1
 """How far the command may run ahead of the belt."""
 
@@ -34,13 +36,14 @@ _AHEAD_M_S: Final = 0.1
 class TreadmillParameters(StrictModel):
     """Parameters of the law.
 
-    ``unloading_rate_percent_s`` limits how fast the harness changes its force; positions are those of
-    the pelvis forward of the standing place, in metres.
+    ``unloading_rate_percent_s`` limits how fast the harness changes its force, ``trim`` is the part of a
+    missing force that is added; positions are those of the pelvis forward of the standing place, in metres.
     """
 
     unloading_rate_percent_s: float = Field(10.0, gt=0.0, le=50.0)
     comfort_m: float = Field(0.12, gt=0.0)
     limit_m: float = Field(0.35, gt=0.0)
+    trim: float = Field(0.5, ge=0.0, lt=1.0)
     pace_gain_hz: float = Field(0.8, gt=0.0)
     pace_damping: float = Field(0.6, ge=0.0)
 
@@ -57,6 +60,7 @@ class TreadmillLaw:
         """Take over from the belt as it then runs."""
         self._speed: float | None = None
         self._unloading: float | None = None
+        self._missing = 0.0
 
     def step(
         self,
@@ -67,9 +71,8 @@ class TreadmillLaw:
         settings: TherapySettings,
     ) -> EnvironmentCommand:
         """Return the belt and harness command in answer to ``state``."""
-        del phase
         ramp = settings.belt_acceleration_m_s2 * self._period
-        goal = self._goal(state, settings)
+        goal = self._goal(state, phase, settings)
         speed = self._begin(environment, settings) if self._speed is None else self._speed
         speed += float(np.clip(goal - speed, -ramp, ramp))
         if np.isfinite(environment.belt_speed_m_s):
@@ -77,15 +80,16 @@ class TreadmillLaw:
             speed = min(speed, max(environment.belt_speed_m_s, 0.0) + _AHEAD_M_S)
         self._speed = speed
         if self._unloading is None:
-            self._unloading = float(np.clip(environment.unloading_percent, 0.0, 100.0))
+            self._unloading = float(np.clip(np.nan_to_num(environment.unloading_percent), 0.0, 100.0))
         step = self._p.unloading_rate_percent_s * self._period
-        self._unloading += float(np.clip(settings.unloading_percent - self._unloading, -step, step))
+        wanted = self._support(state, environment, phase, settings)
+        self._unloading += float(np.clip(wanted - self._unloading, -step, step))
         return EnvironmentCommand(
             seq=state.seq,
             time_s=t,
             belt_speed_m_s=speed,
             belt_acceleration_m_s2=settings.belt_acceleration_m_s2,
-            unloading_percent=self._unloading,
+            unloading_percent=self._unloading + self._trim(environment, settings),
             support_kind=settings.support_kind,
             harness_action=HarnessAction.UNLOAD,
         )
@@ -96,8 +100,32 @@ class TreadmillLaw:
         belt = environment.belt_speed_m_s
         return min(max(belt, 0.0), settings.belt_speed_m_s) if np.isfinite(belt) else 0.0
 
-    def _goal(self, state: ExoState, settings: TherapySettings) -> float:
+    def _support(
+        self, state: ExoState, environment: EnvironmentState, phase: GaitPhase, settings: TherapySettings
+    ) -> float:
+        """Return the unloading to head for [% of body weight]."""
+        del state, environment, phase
+        return settings.unloading_percent
+
+    def _trim(self, environment: EnvironmentState, settings: TherapySettings) -> float:
+        """Return what makes up for the harness' own dynamics [% of body weight].
+
+        The harness gives what is asked only while nobody moves: a counterweight has inertia, a spring
+        stiffness. What the load cell misses is added, in part, so that the mean and the slow swing of the
+        force are right (dynamic body-weight support, Frey et al., IEEE TNSRE 14:311, 2006).
+        """
+        seen = environment.unloading_percent
+        if not np.isfinite(seen) or environment.harness_action != HarnessAction.UNLOAD:
+            self._missing = 0.0
+        else:
+            missing = float(np.clip((self._unloading or 0.0) - seen, -_MOST_TRIM, _MOST_TRIM))
+            self._missing += (missing - self._missing) * self._period / (self._period + _TRIM_S)
+        room = min(_MOST_TRIM, self._unloading or 0.0)
+        return float(np.clip(self._p.trim * self._missing, -room, room))
+
+    def _goal(self, state: ExoState, phase: GaitPhase, settings: TherapySettings) -> float:
         """Return the speed to head for [m/s]."""
+        del phase
         if not state.available & Signal.PELVIS or not np.isfinite(state.pelvis_position_m[0]):
             return settings.belt_speed_m_s
         ahead = float(state.pelvis_position_m[0])

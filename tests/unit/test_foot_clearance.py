@@ -1,0 +1,110 @@
+"""The foot is lifted when it would drag, no further than needed, and left alone when it clears."""
+
+import mujoco
+import numpy as np
+import pytest
+
+from exostride.control.context import ControlContext
+from exostride.control.foot_clearance import FootLift, FootLiftParameters
+from exostride.control.kinematics import SagittalLeg
+from exostride.control.tracking import Tracker
+from exostride.gait.reference import load_reference
+from exostride.model.anthropometry import BodyParameters
+from exostride.model.engines import load_mujoco_spec
+from exostride.model.geometry import body_geometry
+from exostride.paths import config_dir
+from exostride.types import ExoState, GaitPhase, GaitState, Signal, TherapySettings
+
+T = 0.005
+BODY = BodyParameters()
+GEOMETRY = body_geometry(BODY)
+REFERENCE = load_reference(config_dir() / "norms" / "reference_gait.yaml")
+CONTEXT = ControlContext(T, GEOMETRY.leg_length, BODY.mass_kg, np.full(6, 80.0), REFERENCE, body=BODY)
+SETTINGS = TherapySettings(belt_speed_m_s=0.8, belt_acceleration_m_s2=0.5)
+
+
+@pytest.mark.parametrize("pitch", [0.0, 0.12])
+def test_sole_is_where_the_engine_says(pitch):
+    model = load_mujoco_spec("patient", BODY).compile()
+    data = mujoco.MjData(model)
+    angle = np.array([0.5, 0.8, -0.2])
+    for name, value in zip(("hip", "knee", "ankle"), angle, strict=True):
+        data.joint(f"patient_{name}_left").qpos[0] = value
+    data.joint("patient_pelvis_free").qpos[3:] = [np.cos(pitch / 2), 0.0, np.sin(pitch / 2), 0.0]
+    mujoco.mj_forward(model, data)
+    hip = data.xanchor[model.joint("patient_hip_left").id]
+    points = [data.site(f"patient_{p}_left").xpos for p in ("heel", "ball", "toe_tip")]
+    expected = min(point[2] for point in points) - hip[2]
+    leg = SagittalLeg(GEOMETRY)
+    assert leg.lowest(angle[None], pitch)[0] == pytest.approx(expected, abs=2e-3)
+    ankle = leg.ankle(angle[0], angle[1], pitch)
+    foot = data.xpos[model.body("patient_foot_left").id] - hip
+    assert (ankle.x, ankle.z) == pytest.approx((foot[0], foot[2]), abs=1e-9)
+
+
+def test_jacobian_is_the_derivative_of_the_ankle():
+    leg, step = SagittalLeg(GEOMETRY), 1e-6
+    at = leg.ankle(0.4, 0.7, 0.05)
+    hip, knee = leg.ankle(0.4 + step, 0.7, 0.05), leg.ankle(0.4, 0.7 + step, 0.05)
+    numeric = [(hip.x - at.x) / step, (knee.x - at.x) / step, (hip.z - at.z) / step, (knee.z - at.z) / step]
+    assert [at.x_hip, at.x_knee, at.z_hip, at.z_knee] == pytest.approx(numeric, abs=1e-5)
+
+
+def walk(lift, clearance_m, strides=25):
+    """Feed a walker on the reference whose sole clears the belt by so much in the middle of each swing."""
+    tracker, leg, torques = Tracker(CONTEXT), SagittalLeg(GEOMETRY), []
+    rate = 0.8
+    for k in range(round(strides / rate / T)):
+        phase = np.array([rate * k * T % 1.0, (rate * k * T + 0.5) % 1.0])
+        gait = GaitPhase(k, k * T, phase, np.full(2, rate), np.zeros(2), np.ones(2), GaitState.WALKING)
+        tracker.path.advance(SETTINGS)
+        seen = ExoState(k, k * T, k * T, joint_valid=63, angle_rad=np.zeros(6))
+        track = tracker.step(k * T, seen, gait, SETTINGS)
+        stance = tracker.path.curve.stance_fraction
+        swinging = phase >= stance
+        # Left is the leg under test; the pelvis' height is what makes its clearance.
+        angle = track.reference_rad
+        swing = (phase[0] - stance) / (1.0 - stance)
+        low = clearance_m if 0.25 <= swing <= 0.85 else 0.03
+        height = (low if swinging[0] else 0.0) - leg.lowest(angle[None, :3])[0]
+        force = np.zeros(6)
+        force[[2, 5]] = np.where(swinging, 0.0, 500.0)
+        state = ExoState(
+            k,
+            k * T,
+            k * T,
+            available=int(Signal.PELVIS | Signal.FOOT_WRENCH),
+            joint_valid=63,
+            angle_rad=angle,
+            foot_force_n=force,
+            pelvis_position_m=np.array([0.0, 0.0, height]),
+        )
+        track = tracker.step(k * T, state, gait, SETTINGS)
+        torques.append(lift.step(track, tracker.path)[0][:3])
+    return np.array(torques)
+
+
+LEARNED = FootLiftParameters(prompt_per_m=0.0)
+"""The walker above changes the pelvis' height with the posture, which no prediction can know."""
+
+
+def test_foot_that_clears_is_left_alone():
+    lift = FootLift(CONTEXT, LEARNED)
+    torque = walk(lift, 0.025)
+    assert np.abs(torque).max() < 0.5
+    assert lift.clearance_m[0] == pytest.approx(0.025, abs=0.008)
+
+
+def test_foot_that_drags_is_lifted_and_the_lift_is_forgotten_when_it_clears():
+    lift = FootLift(CONTEXT, LEARNED)
+    torque = walk(lift, 0.002)
+    assert lift.level[0] > 0.9
+    assert np.all(torque[-300:].max(axis=0) > 4.0), "hip, knee and ankle all lift"
+    assert np.all(torque >= 0.0), "it never pushes the foot down"
+    walk(lift, 0.025)
+    assert lift.level[0] < 0.05
+
+
+def test_lift_keeps_the_therapists_bound_and_can_be_switched_off():
+    off = FootLift(CONTEXT, FootLiftParameters(enabled=False))
+    assert np.all(walk(off, 0.0, strides=5) == 0.0)

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("exostride.commands.replay:replay", "Play a recorded walker through the ROS 2 graph."),
     "analyze": ("exostride.commands.analyze:analyze", "Compute every metric of one or many bags."),
     "report": ("exostride.commands.report:report", "Write a session's report as HTML or PDF."),
+    "store": ("exostride.commands.store:store", "Keep sessions of many days and show how they change."),
     "recover": ("exostride.commands.recover:recover", "Mend a damaged bag and say what was lost."),
     "export": ("exostride.commands.export:export", "Convert a recording to another format."),
     "doctor": ("exostride.commands.doctor:doctor", "Check this installation and say what to do."),
@@ -34,6 +35,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "control": ("exostride.bench.control:command", "Control laws against each other on virtual patients."),
     "loop": ("exostride.bench.loop:command", "Latency, period and CPU of the ROS 2 graph."),
     "sim": ("exostride.bench.sim:command", "Speed of the virtual-clock runner and where its time goes."),
+    "engines": ("exostride.bench.engines:command", "MuJoCo against Gazebo on the same model."),
     "recording": ("exostride.bench.recording:command", "Writing and reading of bags, beside rosbags."),
 }
 

@@ -30,9 +30,9 @@ Matrix = NDArray[np.float64]
 
 LEAST_WORK_J_KG: Final = 0.01
 """Positive work per stride and body mass below which a share is not stated."""
-TORQUE_ERROR_NM_KG: Final = 0.06
-"""Uncertainty (1 SD) of the patient's torque per body mass: inverse dynamics with ratios instead of measured
-segments, and tissue that is not this person's. docs/report.md says how it was found."""
+TORQUE_ERROR_NM_KG: Final = 0.03
+"""Uncertainty (1 SD) of the patient's mean torque per body mass. On the virtual patient, whose body is known
+exactly, works were off by as much as 0.02 N m/kg would make them; the rest is for cuffs that give."""
 
 
 @dataclass(frozen=True)

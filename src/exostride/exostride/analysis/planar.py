@@ -201,7 +201,7 @@ def leg_moments(
     """Return the net moments of one leg from what a session measures, shape (N, 3) [N m].
 
     Net means: of muscles and tissue and of whatever else acts on the leg except the ground, that is of the
-    cuffs. ``hip_m`` (N, 2) is this leg's hip centre, ``force_n`` (N, 2) the ground's force on the foot (x, z),
+    cuffs. ``hip_m`` (N, 2) is this leg's hip centre, ``force_n`` (N, 2) the ground's force on the foot,
     ``cop_forward_m`` (N,) where it acts, in front of the ankle's projection.
     """
     geometry, inertia = body_geometry(body), segment_inertia(body)

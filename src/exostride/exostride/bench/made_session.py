@@ -285,7 +285,7 @@ def _values(plan: MadeSession, made: Made) -> Iterator[tuple[float, Any]]:
             cause = "F23" if action else ""
             yield now, SafetyState(k, now, int(state), int(action), False, cause, (), "")
         for when, level in plan.settings_at:
-            if now <= when < now + 1.0 / plan.rate_hz:
+            if round(when * plan.rate_hz) == k:
                 yield now, _settings(plan, k, level)
         yield from _tick(plan, made, k, now, rng)
         while upcoming.seq <= k:

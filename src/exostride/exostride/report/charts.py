@@ -220,25 +220,3 @@ def _running(values: Array, width: int = 9) -> Array:
     i = np.arange(n)
     a, b = np.maximum(i - half, 0), np.minimum(i + half + 1, n)
     return np.asarray((total[b] - total[a]) / (b - a))
-
-
-def trend_chart(values: Array, days: Array, margins: Array, y_label: str, title: str, _: Language) -> str:
-    """Return a figure over sessions with its 95 % intervals."""
-    low, high = float(np.nanmin(values - margins)), float(np.nanmax(values + margins))
-    pad = 0.1 * max(high - low, 1e-3)
-    plot = svg.Plot(
-        340, 200, (0.5, len(values) + 0.5), (low - pad, high + pad), _.number, _("Session"), y_label, top=22
-    )
-    plot.axes(x_ticks=[float(i) for i in range(1, len(values) + 1)] if len(values) <= 12 else None)
-    at = np.arange(1.0, len(values) + 1.0)
-    for x, v, m in zip(at, values, margins, strict=True):
-        if np.isfinite(v) and m > 0.0:
-            u = plot.x(float(x))
-            plot.parts.append(
-                svg.tag(
-                    "line", x1=u, x2=u, y1=plot.y(v - m), y2=plot.y(v + m), stroke=svg.SOFT, stroke_width=1.4
-                )
-            )
-    plot.line(at, values, svg.LEFT, 2.2)
-    plot.dots(at, values, svg.LEFT, 4.0, 1.0)
-    return plot.svg(title)

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from exostride.analysis.estimate import Estimate
 from exostride.analysis.findings import EXERCISES, Finding, findings, rule_of, title_of
 from exostride.analysis.norms import Norm, angle_band
-from exostride.analysis.registry import REGISTRY, Group, Metric, Scope, ordered
+from exostride.analysis.registry import KEYS, REGISTRY, Group, Metric, Scope, ordered
 from exostride.analysis.session import configuration_hash
 from exostride.analysis.summary import Analysis
 from exostride.conventions import JOINT_KINDS, SIDES
@@ -47,7 +47,8 @@ ACTION_WORDS: Final = {
 
 
 @cache
-def _template(name: str) -> Template:
+def template(name: str) -> Template:
+    """Return a template of the report."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -70,14 +71,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a table: a metric, or one joint of it."""
+    """One line of a table: a metric's cells, one a column."""
 
     title: str
     unit: str
-    left: Cell | None
-    right: Cell | None
-    whole: Cell | None
+    cells: tuple[Cell, ...]
     norm: str
+    reason: str
+    """Why no cell has a value; empty when one has."""
 
 
 def session_page(analysis: Analysis, language: Language) -> str:
@@ -98,10 +99,9 @@ def session_page(analysis: Analysis, language: Language) -> str:
         "findings": [_finding(f, _) for f in found],
         "first_findings": [_finding(f, _) for f in found[:_FOR_PATIENT]],
         "exercises": _exercises(found, _),
-        "angle_charts": [Markup(charts.angle_chart(analysis, joint, _)) for joint in JOINT_KINDS],
+        "angle_charts": list(_cycle_charts(analysis, _)),
         "norm_source": _norm_source(analysis, _),
-        "load_chart": _markup(charts.load_chart(analysis, _)),
-        "courses": [Markup(c) for c in _courses(analysis, _)],
+        "courses": list(_courses(analysis, _)),
         "tables": list(_tables(analysis, _)),
         "legend": Markup(_legend(_)),
         "settings": _settings(analysis, _),
@@ -109,11 +109,7 @@ def session_page(analysis: Analysis, language: Language) -> str:
         "technical": _technical(analysis, _),
         "definitions": [_definition(m, _) for m in ordered()],
     }
-    return _template("report.html.jinja").render(context)
-
-
-def _markup(text: str | None) -> Markup | None:
-    return None if text is None else Markup(text)
+    return template("report.html.jinja").render(context)
 
 
 # ---------------------------------------------------------------------- first page
@@ -266,6 +262,14 @@ def _legend(_: Language) -> str:
     return svg.picture(420, 22, "".join(parts), _("Legend"))
 
 
+def _cycle_charts(analysis: Analysis, _: Language) -> Iterator[tuple[str, Markup]]:
+    for joint in JOINT_KINDS:
+        yield _(charts.JOINT_WORDS[joint]), Markup(charts.angle_chart(analysis, joint, _))
+    load = charts.load_chart(analysis, _)
+    if load is not None:
+        yield _("Load on each foot"), Markup(load)
+
+
 def _norm_source(analysis: Analysis, _: Language) -> str:
     band = angle_band(analysis.walk)
     if band is None:
@@ -276,18 +280,13 @@ def _norm_source(analysis: Analysis, _: Language) -> str:
     return _("Norm: {source}, matched by walking speed and leg length.", source=band.source)
 
 
-def _courses(analysis: Analysis, _: Language) -> Iterator[str]:
+def _courses(analysis: Analysis, _: Language) -> Iterator[tuple[str, Markup]]:
     for kind in JOINT_KINDS:
         chart = charts.course_chart(
-            analysis,
-            "contribution_percent",
-            kind,
-            _,
-            f"{_(charts.JOINT_WORDS[kind])}: {_('Own effort')} [%]",
-            (0.0, 100.0),
+            analysis, "contribution_percent", kind, _, f"{_('Own effort')} [%]", (0.0, 100.0)
         )
         if chart is not None:
-            yield chart
+            yield _(charts.JOINT_WORDS[kind]), Markup(chart)
 
 
 def _cell(analysis: Analysis, metric: Metric, key: str, _: Language) -> Cell:
@@ -313,44 +312,39 @@ def _norm_text(norm: Norm | None, metric: Metric, _: Language) -> str:
     return f"{_.number(norm.mean, metric.decimals)} ± {_.number(norm.sd, metric.decimals)}"
 
 
-def _lines(analysis: Analysis, metric: Metric, _: Language) -> Iterator[Line]:
-    if metric.scope == Scope.SESSION:
-        cell = _cell(analysis, metric, "", _)
-        yield Line(
-            _(metric.title), metric.unit, None, None, cell, _norm_text(analysis.norm(metric.name), metric, _)
-        )
-    elif metric.scope == Scope.SIDE:
-        left, right = (_cell(analysis, metric, side, _) for side in SIDES)
-        norm = analysis.norm(metric.name, "left") or analysis.norm(metric.name, "right")
-        yield Line(_(metric.title), metric.unit, left, right, None, _norm_text(norm, metric, _))
+def _line(analysis: Analysis, metric: Metric, _: Language) -> Line:
+    keys = KEYS[metric.scope]
+    cells = tuple(_cell(analysis, metric, key, _) for key in keys)
+    norms = [analysis.norm(metric.name, key) for key in keys]
+    if metric.scope == Scope.JOINT:
+        named = zip(JOINT_KINDS, norms[:3], norms[3:], strict=True)
+        texts = [
+            f"{_(charts.JOINT_WORDS[kind])} {_norm_text(left or right, metric, _)}"
+            for kind, left, right in named
+            if left or right
+        ]
     else:
-        for kind in JOINT_KINDS:
-            left, right = (_cell(analysis, metric, f"{kind}_{side}", _) for side in SIDES)
-            norm = analysis.norm(metric.name, f"{kind}_left") or analysis.norm(metric.name, f"{kind}_right")
-            title = f"{_(metric.title)}: {_(charts.JOINT_WORDS[kind])}"
-            yield Line(title, metric.unit, left, right, None, _norm_text(norm, metric, _))
+        texts = [_norm_text(next((n for n in norms if n), None), metric, _)]
+    lacking = all(cell.reason for cell in cells)
+    return Line(_(metric.title), metric.unit, cells, ", ".join(texts), cells[0].reason if lacking else "")
 
 
 def _tables(analysis: Analysis, _: Language) -> Iterator[dict[str, Any]]:
+    """Yield each chapter's tables: by session, by side, by joint, and what could not be computed."""
     for group in Group:
         if group in (Group.TIMING, Group.SAFETY):
             continue
-        lines = [line for m in ordered() if m.group == group for line in _lines(analysis, m, _)]
-        known = [
-            line for line in lines if any(c and not c.reason for c in (line.left, line.right, line.whole))
-        ]
+        parts: list[dict[str, Any]] = []
         unknown: dict[str, list[str]] = {}
-        for line in lines:
-            if line not in known:
-                cell = line.whole or line.left
-                assert cell is not None
-                unknown.setdefault(cell.reason, []).append(line.title)
-        yield {
-            "title": _(group.value),
-            "lines": known,
-            "sided": any(line.whole is None for line in known),
-            "unknown": list(unknown.items()),
-        }
+        for scope in Scope:
+            lines = [_line(analysis, m, _) for m in ordered() if m.group == group and m.scope == scope]
+            for line in lines:
+                if line.reason:
+                    unknown.setdefault(line.reason, []).append(line.title)
+            known = [line for line in lines if not line.reason]
+            if known:
+                parts.append({"scope": scope.value, "lines": known})
+        yield {"title": _(group.value), "parts": parts, "unknown": list(unknown.items())}
 
 
 # ---------------------------------------------------------------------- technical part

@@ -39,12 +39,14 @@ class GazeboEngine:
         self._stream, self._names = stream, names
         self._dt = float(world.model.opt.timestep)
         self._q, self._v, self._bodies, self._free_q, self._free_v = addresses(world, names)
+        self._position = np.array(data.qpos[self._q])
         self._flags = 0
         self.damped_ticks = 0
         """How often Gazebo went on without a command."""
         self.time_s = 0.0
         self._index_forces()
         self._index_contacts()
+        self._take()  # a server begins with the state in which its world file has put it
 
     # ------------------------------------------------------------------ what acts where
 
@@ -60,10 +62,6 @@ class GazeboEngine:
         on_joint = [a for a in range(m.nu) if m.actuator_trntype[a] == mujoco.mjtTrn.mjTRN_JOINT]
         self._motor = np.array(on_joint)
         self._motor_at = np.array([place[int(m.jnt_dofadr[m.actuator_trnid[a, 0]])] for a in on_joint])
-        limited = np.array(m.actuator_forcelimited)[on_joint].astype(bool)
-        bounds = np.array(m.actuator_forcerange)[on_joint]
-        self._motor_low = np.where(limited, bounds[:, 0], -np.inf)
-        self._motor_high = np.where(limited, bounds[:, 1], np.inf)
         sites = [a for a in range(m.nu) if m.actuator_trntype[a] == mujoco.mjtTrn.mjTRN_SITE]
         groups: dict[tuple[int, int], list[int]] = {}
         for a in sites:
@@ -73,6 +71,14 @@ class GazeboEngine:
         for k, members in enumerate(groups.values()):
             self._gear[k, members] = m.actuator_gear[members]
         self._gear = self._gear.transpose(0, 2, 1).copy()
+        self._moment, self._inertia = np.zeros((m.nu, nv)), np.zeros((nv, nv))
+        self._rate = np.zeros(m.nu)
+        self._diagonal = np.diag_indices(nv)
+        self._all_damping = np.asarray(m.dof_damping).reshape(nv, -1)[:, 0].copy()
+        has_limit = np.array(m.actuator_forcelimited).astype(bool)
+        ranges = np.array(m.actuator_forcerange)
+        self._low = np.where(has_limit, ranges[:, 0], -np.inf)
+        self._high = np.where(has_limit, ranges[:, 1], np.inf)
         self._harness_site, self._pulley = m.site("patient_harness").id, m.site("pulley").id
         at = [int(m.site_bodyid[s]) for s in self._pairs.T.ravel()] + [int(m.site_bodyid[self._harness_site])]
         row = {int(b): i for i, b in enumerate(self._bodies)}
@@ -123,13 +129,14 @@ class GazeboEngine:
     def step(self) -> None:
         """Evaluate all laws of force, let Gazebo advance by a step, and take over its state."""
         d = self._d
-        start = d.qvel.copy()
-        outside = d.xfrc_applied.copy()
+        start, self._position = d.qvel.copy(), d.qpos[self._q].copy()
+        outside, torque = d.xfrc_applied.copy(), d.qfrc_applied.copy()
         self._feel_ground()
         mujoco.mj_step(self._m, d)
-        d.xfrc_applied[:] = outside
-        coming = d.qvel.copy()
-        command = np.concatenate([self._torques(start, coming), self._wrenches(start, coming).ravel()])
+        coming = self._predict(start)
+        d.xfrc_applied[:], d.qfrc_applied[:] = outside, torque
+        hinges = self._torques(start, coming) + torque[self._v]
+        command = np.concatenate([hinges, self._wrenches(start, coming).ravel()])
         self._stream.send(Kind.COMMAND, command.astype("<f8").tobytes(), self._flags)
         self._flags = 0
         self._take()
@@ -142,14 +149,13 @@ class GazeboEngine:
         """Put the last contact forces on MuJoCo's bodies, for the predicted acceleration."""
         d, force = self._d, self._contact
         if not force.any():
-            d.qfrc_applied[:] = 0.0
             return
         point = d.geom_xpos[self._geoms]
         point[:, 2] -= self._radius
         torque = np.cross(point - d.xipos[self._touch_body], force)
         np.add.at(d.xfrc_applied, self._touch_body, np.hstack([force, torque]))
         if self._w.belt_v >= 0:
-            d.qfrc_applied[self._w.belt_v] = -force[:, 0].sum()
+            d.qfrc_applied[self._w.belt_v] -= force[:, 0].sum()
 
     def _torques(self, start: Any, coming: Any) -> Any:
         """Return the torque of every hinge and the force of the belt for the step from ``start``."""
@@ -162,17 +168,17 @@ class GazeboEngine:
             + m.actuator_biasprm[a, 1] * d.actuator_length[a]
             + m.actuator_biasprm[a, 2] * after[self._motor_at]
         )
-        np.clip(motor, self._motor_low, self._motor_high, out=motor)
+        np.clip(motor, self._low[a], self._high[a], out=motor)
         torque = np.bincount(self._motor_at, weights=motor, minlength=len(v))
         torque -= self._damping * after + self._armature * (after - v) / self._dt
-        position = d.qpos[self._q] - self._dt * after
+        position = self._position
         torque -= self._spring * (position - self._rest)
         return torque
 
     def _wrenches(self, start: Any, coming: Any) -> Any:
         """Return force and torque at the centre of mass of every link, world axes, shape (links, 6)."""
         d, n = self._d, len(self._pairs)
-        local = self._gear @ d.actuator_force
+        local = self._gear @ (d.actuator_force + self._rate * (self._moment @ (coming - start)))
         frame = d.site_xmat[self._pairs[:, 1]].reshape(n, 3, 3)
         force = np.empty((2 * n + 1, 3))
         torque = np.zeros((2 * n + 1, 3))
@@ -185,6 +191,26 @@ class GazeboEngine:
         wrench = self._gather @ np.hstack([force, torque])
         wrench += d.xfrc_applied[self._bodies]
         return wrench
+
+    def _predict(self, start: Any) -> Any:
+        """Return the velocity at the end of an implicit step from ``start``, contact forces as they were.
+
+        MuJoCo's own implicit integrator leaves out how robot and patient damp each other, since they are
+        different trees; here they are one system.
+        """
+        d, m = self._d, self._m
+        mujoco.mju_sparse2dense(
+            self._moment, d.actuator_moment, d.moment_rownnz, d.moment_rowadr, d.moment_colind
+        )
+        force = d.actuator_force
+        # An actuator at its limit (a slack cable, a belt that slips) does not damp.
+        free = (force > self._low) & (force < self._high)
+        self._rate[:] = np.where(free, m.actuator_biasprm[:, 2], 0.0)
+        mujoco.mj_fullM(m, d, self._inertia)
+        matrix = self._inertia - self._dt * (self._moment.T * self._rate) @ self._moment
+        matrix[self._diagonal] += self._dt * self._all_damping
+        acceleration = np.linalg.solve(matrix, d.qfrc_smooth + d.qfrc_constraint)
+        return start + self._dt * acceleration
 
     def _tension(self, coming: Any) -> float:
         """Tension of the cable: winch, rope, and what hangs on its other end."""

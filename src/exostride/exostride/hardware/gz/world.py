@@ -185,11 +185,13 @@ def session_world(
     options: OdeOptions,
     terrain: Terrain,
     camera: ET.Element | None = None,
+    hang: bool = False,
 ) -> tuple[str, Layout]:
     """Return the SDF text of a session and the layout of its frames.
 
     ``belt`` is mass [kg] and half length [m], ``damping`` what the firmware of a joint does in silence
-    [N m s/rad], ``library`` the plugin's file.
+    [N m s/rad], ``library`` the plugin's file. ``hang`` holds the pelves in the air: no ground, no dry
+    friction in the joints.
     """
     dt_s = float(world.model.opt.timestep)
     _add_points(tree, world, friction, options)
@@ -203,13 +205,15 @@ def session_world(
     _sub(scene, "background", "0.86 0.9 0.94 1")
     _sub(scene, "shadows", "0")
     root.append(_sun())
-    root.append(_belt_model(world, belt[0], belt[1], friction, terrain))
+    if not hang:
+        root.append(_belt_model(world, belt[0], belt[1], friction, terrain))
     for model in stairs(terrain):
         for collision in model.iter("collision"):
             surface(collision, friction, 1e12, 0.0)
         root.append(model)
     # Joints' own damping is part of the commands, taken implicitly, as MuJoCo takes it.
-    root.append(model_element(tree, MODEL, world.geometry.standing_height, damping=False))
+    height = world.geometry.standing_height
+    root.append(model_element(tree, MODEL, height, damping=False, friction=not hang, fixed=hang))
     if camera is not None:
         root.append(camera)
     root.append(_plugin(names, damping, library, timeout_s))

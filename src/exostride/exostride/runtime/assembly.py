@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from exostride import registry
-from exostride.config import load
+from exostride.config import StrictModel, load
 from exostride.control.compensation import RobotCompensation
 from exostride.control.context import ControlContext
 from exostride.control.effort import EffortMeter
@@ -154,17 +155,25 @@ def control_context(config: StackConfig) -> ControlContext:
     )
 
 
+class ControllerFile(StrictModel):
+    """Schema of ``config/nodes/controller.yaml``: parameters of the laws by name."""
+
+    controllers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    environment_laws: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
 def make_control(config: StackConfig, settings: TherapySettings) -> ControlComponent:
     """Return the laws that ``settings`` name as a component, with those settings from tick 0."""
     context = control_context(config)
+    file = load(ControllerFile, config_dir() / "nodes" / "controller.yaml")
 
     def controller(name: str) -> AssistController:
-        parameters = config.controller_parameters.get(name, {})
+        parameters = {**file.controllers.get(name, {}), **config.controller_parameters.get(name, {})}
         made: AssistController = registry.load(registry.CONTROLLERS, name)(context, parameters)
         return made
 
     def law(name: str) -> EnvironmentLaw:
-        parameters = config.law_parameters.get(name, {})
+        parameters = {**file.environment_laws.get(name, {}), **config.law_parameters.get(name, {})}
         made: EnvironmentLaw = registry.load(registry.ENVIRONMENT_LAWS, name)(context, parameters)
         return made
 

@@ -1,0 +1,1 @@
+"""A control law for Exostride in a package of its own."""

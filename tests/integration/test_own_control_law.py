@@ -1,0 +1,64 @@
+"""A law from another package is found through its entry point, and runs like one of ours."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "own_control_law"
+
+SCRIPT = """
+import json
+from exostride import registry
+from exostride.bench.control_rig import Rig, RigSetup
+rig = Rig(RigSetup("knee_swing", "stance", settings={"belt_speed_m_s": 0.3}, parameters=%s))
+ticks = [rig.step() for _ in range(600)]
+stiffness = [tick.command.stiffness_nm_rad.tolist() for tick in ticks]
+print(json.dumps({"names": registry.names(registry.CONTROLLERS), "stiffness": stiffness}))
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The example, built and installed into a folder of its own, without touching the environment."""
+    target = tmp_path_factory.mktemp("site")
+    source = tmp_path_factory.mktemp("source") / "package"
+    shutil.copytree(EXAMPLE, source)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*install, "--no-build-isolation", "--target", target, source], check=True, timeout=120)
+    return target
+
+
+def run(site: Path, parameters: str) -> subprocess.CompletedProcess:
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT % parameters],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_law_from_another_package_is_found_and_runs(site):
+    import json
+
+    done = run(site, "{}")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert "knee_swing" in result["names"]
+    assert "impedance" in result["names"]
+    largest = [max(column) for column in zip(*result["stiffness"], strict=True)]
+    assert largest[1] > 20.0 or largest[4] > 20.0, "a knee must get its spring in swing"
+    assert [largest[i] for i in (0, 2, 3, 5)] == [0.0] * 4, "and nothing else"
+
+
+def test_its_wrong_parameter_is_refused_by_name(site):
+    done = run(site, '{"stifness": 1.0}')
+    assert done.returncode != 0
+    assert "controller knee_swing: stifness: unknown key" in done.stderr

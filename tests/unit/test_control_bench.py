@@ -1,0 +1,109 @@
+"""The benchmark's arithmetic on grids whose answer is known, and its memory of walks that are done."""
+
+import json
+
+import numpy as np
+import pytest
+
+from exostride.bench.control import Store
+from exostride.bench.control_grid import BenchConfig, Cell, cells
+from exostride.bench.control_page import page
+from exostride.bench.control_verdict import against_curve, verdict, with_effort
+
+CONFIG = BenchConfig(controllers=("impedance", "transparent"), patients=("unimpaired", "weak"), seeds=(0, 1))
+
+
+def row(controller, patient="weak", seed=0, error=3.0, work=0.3, patient_j=50.0, fell=False):
+    return {
+        "controller": controller,
+        "patient": patient,
+        "seed": seed,
+        "slacking": 1.0,
+        "fell": fell,
+        "tracking_error_deg": error,
+        "assist_work_fraction": work,
+        "patient_work_j_stride": patient_j,
+        "decay_strides": 5.0,
+        "interaction_torque_nm": 4.0,
+        "clearance_mm": 12.0,
+        "clear_percent": 100.0,
+        "drag_steps": 0,
+        "symmetry_index": 2.0,
+        "us_per_step": 100.0,
+        "simulated_seconds": 10.0,
+    }
+
+
+def grid(default_work=0.15, patient="weak", seed=0):
+    return [
+        row("transparent", patient, seed, 5.0, 0.1, 100.0),
+        row("guidance_0.1", patient, seed, 4.0, 0.2, 90.0),
+        row("guidance_0.5", patient, seed, 2.0, 0.4, 60.0),
+        row("impedance", patient, seed, 3.0, default_work, 85.0),
+    ]
+
+
+def test_effort_is_measured_against_the_same_walker_without_assistance():
+    rows = with_effort(grid() + grid(seed=1)[1:])
+    assert [r["effort_retained"] for r in rows[:4]] == pytest.approx([1.0, 0.9, 0.6, 0.85])
+    assert all(np.isnan(r["effort_retained"]) for r in rows[4:]), "another seed is another walk"
+
+
+def test_default_is_compared_at_the_same_error_on_the_curve():
+    (pair,) = against_curve(with_effort(grid()), "impedance")
+    assert pair["assist_work_saved"] == pytest.approx(0.3 - 0.15)
+    assert pair["effort_gained"] == pytest.approx(0.85 - 0.75)
+    assert pair["inside"]
+    assert pair["better"]
+    (worse,) = against_curve(with_effort(grid(default_work=0.35)), "impedance")
+    assert not worse["better"]
+
+
+def test_verdict_counts_paretic_patients_and_says_how_sure_it_is():
+    rows = with_effort(grid() + grid(0.35, "spastic") + grid(patient="unimpaired"))
+    (item,) = verdict(rows, "impedance")
+    assert (item["patients"], item["better"], item["unmatched"]) == (2, 1, 0)
+    assert item["low"] < 0.05
+    assert item["high"] > 0.95
+
+
+def test_patient_whom_nothing_keeps_upright_is_not_matched():
+    rows = [{**r, "fell": True} if r["controller"].startswith("guidance") else r for r in grid()]
+    (item,) = verdict(with_effort(rows), "impedance")
+    assert (item["patients"], item["unmatched"]) == (0, 1)
+
+
+def test_grid_takes_every_seed_of_the_references_and_the_default_first():
+    order = cells(CONFIG)
+    assert len(order) == len({cell.key for cell in order}) == 2 * 2 * (2 + 7)
+    assert [cell.controller for cell in order[:2]] == ["transparent", "impedance"]
+    assert all(cell.seed == 0 for cell in order[:18])
+
+
+def test_finished_walks_are_remembered_and_a_torn_line_is_not_used(tmp_path):
+    path = tmp_path / "cells.jsonl"
+    cell = Cell("impedance", "weak", 3)
+    store = Store(path, "key")
+    store.put(cell, {**row("impedance"), "decay_strides": float("nan")})
+    with path.open("a") as file:
+        file.write('{"fingerprint": "key", "cell": "torn", "ro')
+    again = Store(path, "key")
+    assert set(again.rows) == {cell.key}
+    assert np.isnan(again.rows[cell.key]["decay_strides"])
+    assert Store(path, "another model").rows == {}
+
+
+def test_page_holds_every_row_and_its_picture():
+    rows = with_effort(grid())
+    result = {
+        "simulated_seconds": 40.0,
+        "skipped": 2,
+        "model_hash": "abc",
+        "default": "impedance",
+        "verdict": verdict(rows, "impedance"),
+        "rows": rows,
+    }
+    text = page(result)
+    assert text.count("<svg") == 1
+    assert all(name in text for name in ("guidance_0.5", "transparent", "2 walks of the grid not done"))
+    json.dumps(result["verdict"])

@@ -180,6 +180,7 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
         settled = config.lead_in_strides + config.settle_strides
         goal = settled + config.measured_strides
         done, waiting = 0, True
+        level = cell.level if cell.level >= 0.0 else config.start_level
         for _ in range(round(config.longest_s / rig.period_s)):
             tick = rig.step()
             log.put(tick)
@@ -192,7 +193,7 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
             done += sum(stride.side == 0 for stride in new)
             if waiting and done >= config.lead_in_strides:
                 waiting = False
-                rig.change(controller=cell.controller, assistance=cell.level if cell.level >= 0.0 else 1.0)
+                rig.change(controller=cell.controller, assistance=level)
             if measured_from < 0 and done >= settled:
                 measured_from = tick.seq
             if measured_to < 0 and done >= goal:

@@ -30,6 +30,7 @@ class BenchConfig(StrictModel):
     unloading_percent: float = Field(0.0, ge=0.0, le=85.0)
     lead_in_strides: int = Field(3, ge=0)
     lead_in_level: float = Field(0.1, ge=0.0, le=1.0)
+    start_level: float = Field(0.3, ge=0.0, le=1.0)
     settle_strides: int = Field(10, ge=2)
     measured_strides: int = Field(20, ge=3)
     recovery_strides: int = Field(30, ge=0)

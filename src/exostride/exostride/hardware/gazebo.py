@@ -127,6 +127,7 @@ class GazeboDevice(SimulatedDevice):
 
     def coast(self) -> DriveApplied:
         """Advance by one period without any command."""
+        self._push()
         try:
             return super().coast()
         except DeviceError as error:

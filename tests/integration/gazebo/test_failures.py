@@ -1,0 +1,137 @@
+"""Gazebo dies, hangs, or cannot start: one clear line in time, and nothing left behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from exostride.errors import DeviceError
+from exostride.hardware.gazebo import GazeboDevice
+
+pytestmark = [pytest.mark.gazebo, pytest.mark.usefixtures("gazebo")]
+PERIOD_S = 0.005
+WITHIN_S = 10.0
+
+
+def device(**parameters):
+    out = GazeboDevice()
+    out.configure({"patient": "stance", "timeout_s": 1.0, **parameters}, PERIOD_S)
+    return out
+
+
+def gone(pid, within_s=5.0):
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        stat = Path(f"/proc/{pid}/stat")
+        try:
+            if stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("what", "says"), [(signal.SIGKILL, "killed by SIGKILL"), (signal.SIGSTOP, "does not answer")]
+)
+def test_a_server_that_dies_or_hangs_is_an_error_in_time(what, says):
+    out = device()
+    pid, directory = out.server.pid, out.server.directory
+    out.coast()
+    os.kill(pid, what)
+    start = time.monotonic()
+    with pytest.raises(DeviceError, match=says):
+        for _ in range(10):
+            out.coast()
+    out.close()
+    out.close()
+    assert time.monotonic() - start < WITHIN_S
+    assert gone(pid) and not directory.exists()
+
+
+def test_a_session_whose_gazebo_dies_ends_with_one_line():
+    from exostride.runtime.simulate import SimulationConfig, build
+
+    graph = build(
+        SimulationConfig(device="gazebo", patient="stance", device_parameters={"timeout_s": 1.0}, duration_s=3.0)
+    )
+    pid = graph.device.server.pid
+
+    def kill(tick):
+        if tick.seq == 20:
+            os.kill(pid, signal.SIGKILL)
+        return True
+
+    try:
+        with pytest.raises(DeviceError, match="Gazebo has gone"):
+            graph.run(100, kill)
+    finally:
+        graph.close()
+    assert gone(pid)
+
+
+def test_silence_is_answered_by_damping_and_ends_with_the_next_command():
+    out = device(timeout_s=0.3)
+    try:
+        out.coast()
+        before = out.plant.engine.time_s
+        time.sleep(0.6)
+        out.coast()
+        out.coast()
+        assert out.plant.engine.damped_ticks == 1
+        assert out.plant.engine.time_s - before > 0.1  # it went on by itself
+    finally:
+        out.close()
+
+
+def test_the_server_ends_when_its_peer_is_killed():
+    code = (
+        "from exostride.hardware.gazebo import GazeboDevice; import time\n"
+        "d = GazeboDevice(); d.configure({'patient': 'stance', 'timeout_s': 1.0}, 0.005)\n"
+        "print(d.server.pid, flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as peer:
+        pid = int(peer.stdout.readline())
+        peer.kill()
+    assert gone(pid, 8.0)
+
+
+def test_a_port_in_use_is_named():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(DeviceError, match=f"port {port} .* in use"):
+            device(port=port)
+
+
+def test_too_long_a_socket_path_is_named(tmp_path, monkeypatch):
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with pytest.raises(DeviceError, match="TMPDIR"):
+        device()
+    assert not list(long.iterdir())
+
+
+def test_a_world_that_gazebo_refuses_is_an_error_in_time(monkeypatch):
+    from exostride.hardware import gazebo
+
+    world = gazebo.session_world
+
+    def broken(*arguments, **more):
+        text, names = world(*arguments, **more)
+        return text.replace("<joint damping", "<joint damping", 1).replace(">knee_left</joint>", ">elbow</joint>"), names
+
+    monkeypatch.setattr(gazebo, "session_world", broken)
+    start = time.monotonic()
+    with pytest.raises(DeviceError, match="elbow"):
+        device()
+    assert time.monotonic() - start < WITHIN_S

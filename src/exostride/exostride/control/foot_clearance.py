@@ -40,6 +40,7 @@ _AHEAD: Final = np.array([0.0, 0.03, 0.06, 0.10, 0.15, 0.20])
 """Phases ahead at which the sole is predicted [cycle]."""
 _LOADED_N: Final = 150.0
 _UNLOADED_N: Final = 25.0
+_DRAGGED_N: Final = 250.0
 _ZERO_SHARE: Final = 0.02
 _MID_SWING: Final = (0.25, 0.85)
 """Part of the swing over which the least clearance counts: before, the toe leaves; after, the heel lands."""
@@ -115,8 +116,11 @@ class FootLift:
         part = side_slice(side)
         load = float(track.state.foot_force_n[3 * side + 2])
         phase = float(track.leg_phase[side])
-        if load > _UNLOADED_N:
-            if load > _LOADED_N:
+        place = (phase - stance) / (1.0 - stance)
+        # A foot that drags never unloads: in the middle of its swing it counts as swinging all the same.
+        dragged = _MID_SWING[0] <= place <= _MID_SWING[1] and load < _DRAGGED_N
+        if load > _UNLOADED_N and not dragged:
+            if load > _LOADED_N and place < 0.0:
                 self._set_zero(side, hip + float(self._leg.lowest(track.angle_rad[None, part], pitch)[0]))
             if self._swings[side]:
                 self._end_swing(side)

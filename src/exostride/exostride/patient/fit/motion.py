@@ -81,8 +81,8 @@ def _carry_robot(spec: mujoco.MjSpec, body: BodyParameters) -> None:
         rider.iquat = link.iquat
         rider.inertia = link.inertia
         rider.explicitinertial = True
-        if name.startswith("thigh"):
-            # The robot's hip lies outside the patient's; further down the links hang in line.
+        if name != "base_link":
+            # The robot's joints lie outside the patient's.
             side = 1.0 if name.endswith("left") else -1.0
             rider.pos = [0.0, side * body.lateral_offset_m, 0.0]
     for kind in ("hip", "knee", "ankle"):

@@ -115,7 +115,9 @@ def test_a_slope_turns_gravity_and_keeps_its_size():
 
 
 def test_slats_repeat_with_the_period_by_which_the_belt_is_put_back():
-    places = [float(e.find("pose").text.split()[0]) for e in bumps(TERRAINS["uneven"], 4.0) if e.tag == "visual"]
+    places = [
+        float(e.find("pose").text.split()[0]) for e in bumps(TERRAINS["uneven"], 4.0) if e.tag == "visual"
+    ]
     folded = np.round(np.mod(places, 2.0), 9)
     assert len(set(folded)) == 5 and len(places) == 20
 
@@ -136,7 +138,9 @@ def test_a_damaged_installation_is_named(tmp_path, monkeypatch):
 def test_a_server_that_ends_at_once_is_explained_and_leaves_nothing(tmp_path):
     plugin = tmp_path / "p.so"
     plugin.touch()
-    broken = server.Installation("root", "0", ("/bin/sh", "-c", "echo error: no such library; exit 3"), (), plugin, {})
+    broken = server.Installation(
+        "root", "0", ("/bin/sh", "-c", "echo error: no such library; exit 3"), (), plugin, {}
+    )
     running = server.Server(broken, 1.0)
     with pytest.raises(DeviceError, match=r"exit code 3.*no such library"):
         running.start("<sdf/>")

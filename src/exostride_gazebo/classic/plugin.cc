@@ -40,12 +40,13 @@ private:
   void Damp();
   bool Reset(const std::vector<char> &_payload);
   void SumContacts();
-  size_t CommandSize() const { return this->joints.size() + 6 * this->links.size(); }
+  size_t CommandSize() const { return 2 * this->joints.size() + 6 * this->links.size(); }
 
   gazebo::physics::WorldPtr world;
   gazebo::event::ConnectionPtr begin;
   std::vector<gazebo::physics::JointPtr> joints;
   std::vector<double> damping;
+  std::vector<double> solverDamping;
   std::vector<gazebo::physics::LinkPtr> links;
   std::vector<gazebo::physics::LinkPtr> free;
   std::map<const gazebo::physics::Collision *, size_t> points;
@@ -127,6 +128,7 @@ void LockStep::ReadLists(sdf::ElementPtr _sdf)
     const size_t index = this->points.size();
     this->points[found.get()] = index;
   }
+  this->solverDamping.assign(this->joints.size(), 0.0);
   this->contact.assign(3 * this->points.size(), 0.0);
 }
 
@@ -213,9 +215,15 @@ void LockStep::Begin()
 
 void LockStep::Apply(const double *_values, uint32_t _flags)
 {
-  for (size_t i = 0; i < this->joints.size(); ++i)
+  const size_t n = this->joints.size();
+  for (size_t i = 0; i < n; ++i)
+  {
     this->joints[i]->SetForce(0, _values[i]);
-  const double *wrench = _values + this->joints.size();
+    // The solver's own damping, implicit if the world file says so.
+    if (_values[n + i] != this->solverDamping[i])
+      this->joints[i]->SetDamping(0, this->solverDamping[i] = _values[n + i]);
+  }
+  const double *wrench = _values + 2 * n;
   for (size_t i = 0; i < this->links.size(); ++i, wrench += 6)
   {
     // In the world's axes, at the centre of mass.

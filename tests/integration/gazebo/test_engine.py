@@ -80,7 +80,9 @@ def test_a_sideways_push_of_the_push_world_reaches_the_pelvis():
         out.close()
 
 
-@pytest.mark.parametrize(("world", "forward"), [("slope", -1.0), ("uneven", None), ("stairs", None), ("ground", None)])
+@pytest.mark.parametrize(
+    ("world", "forward"), [("slope", -1.0), ("uneven", None), ("stairs", None), ("ground", None)]
+)
 def test_a_body_stands_in_every_world(world, forward):
     out = device(world=world)
     try:

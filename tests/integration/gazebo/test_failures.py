@@ -60,7 +60,9 @@ def test_a_session_whose_gazebo_dies_ends_with_one_line():
     from exostride.runtime.simulate import SimulationConfig, build
 
     graph = build(
-        SimulationConfig(device="gazebo", patient="stance", device_parameters={"timeout_s": 1.0}, duration_s=3.0)
+        SimulationConfig(
+            device="gazebo", patient="stance", device_parameters={"timeout_s": 1.0}, duration_s=3.0
+        )
     )
     pid = graph.device.server.pid
 
@@ -128,7 +130,9 @@ def test_a_world_that_gazebo_refuses_is_an_error_in_time(monkeypatch):
 
     def broken(*arguments, **more):
         text, names = world(*arguments, **more)
-        return text.replace("<joint damping", "<joint damping", 1).replace(">knee_left</joint>", ">elbow</joint>"), names
+        return text.replace("<joint damping", "<joint damping", 1).replace(
+            ">knee_left</joint>", ">elbow</joint>"
+        ), names
 
     monkeypatch.setattr(gazebo, "session_world", broken)
     start = time.monotonic()

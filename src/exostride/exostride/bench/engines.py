@@ -1,7 +1,7 @@
 """``exostride bench engines``: the same body, robot and torques in MuJoCo and in Gazebo.
 
-*Without contact* both pelves are held, there is no ground and no dry friction, MuJoCo integrates as Gazebo's ODE
-does (semi-implicit Euler) and ODE solves its joints directly. Torques that swing every joint
+*Without contact* both pelves are held, there is no ground and no dry friction, MuJoCo integrates as Gazebo's
+ODE does (semi-implicit Euler) and ODE solves its joints directly. Torques that swing every joint
 through at least 30 degrees are made once, by tracking sines in MuJoCo, and then applied open loop, the same
 numbers at the same steps, in both engines; the robot moves through its cuffs. The figure is the largest
 difference of any joint's angle over the whole time.
@@ -43,7 +43,7 @@ SWING = {
     "ankle": (-0.20, 0.30, 1.3, 80.0),
     "toe": (0.35, 0.45, 1.0, 60.0),
 }
-"""Of each kind of the patient's joints: middle [rad], amplitude [rad], frequency [Hz], stiffness [N m/rad]."""
+"""Of the patient's joints: middle [rad], amplitude [rad], frequency [Hz], stiffness [N m/rad]."""
 STANCE_N = 50.0
 FINE_S = 1e-4
 """Physics step at which the torques are made."""
@@ -182,7 +182,7 @@ class _Feet:
         return True
 
     def steps(self, period_s: float) -> tuple[float, float, int]:
-        """Return mean stance time [s], mean peak force [N] and number of whole stances, first two left out."""
+        """Return mean stance time [s], mean peak force [N] and number of stances after the first two."""
         force = np.array(self.rows)
         times, peaks = [], []
         for side in (0, 1):
@@ -202,7 +202,9 @@ def contact(patient: str, seconds: float, settings: dict[str, Any] | None = None
     figures = {}
     for device in ("simulated", "gazebo"):
         feet = _Feet()
-        config = SimulationConfig(device=device, patient=patient, duration_s=seconds, overrides=settings or {})
+        config = SimulationConfig(
+            device=device, patient=patient, duration_s=seconds, overrides=settings or {}
+        )
         ended = run(config, feet)
         stance_s, peak_n, count = feet.steps(1.0 / config.rate_hz)
         figures[device] = (stance_s, peak_n)
@@ -232,18 +234,17 @@ def command(
         speed = part["times_real_time"]
         typer.echo(
             f"without contact, {part['timestep_s'] * 1e3:g} ms: joints differ by at most "
-            f"{part['max_joint_error_rad']:.2e} rad ({part['worst_joint']}) over {part['seconds']:g} s, every joint "
-            f"sweeping {part['least_sweep_deg']:.0f} degrees or more; {speed['mujoco']:.2f} (MuJoCo) and "
+            f"{part['max_joint_error_rad']:.2e} rad ({part['worst_joint']}) over {part['seconds']:g} s, every "
+            f"joint sweeping {part['least_sweep_deg']:.0f} degrees or more; {speed['mujoco']:.2f} (MuJoCo) and "
             f"{speed['gazebo']:.2f} (Gazebo) times real time"
         )
     if seconds > 0.0:
         part = result["contact"] = contact(patient, seconds)
         typer.echo(
-            f"with contact, {patient}: stance times differ by {part['stance_time_difference_pct']:.1f} %, peak "
-            f"ground reactions by {part['peak_force_difference_pct']:.1f} %; "
-            f"{part['simulated']['times_real_time']:.2f} and {part['gazebo']['times_real_time']:.2f} times real time"
+            f"with contact, {patient}: stance times differ by {part['stance_time_difference_pct']:.1f} %, "
+            f"peak ground reactions by {part['peak_force_difference_pct']:.1f} %; "
+            f"{part['simulated']['times_real_time']:.2f} and {part['gazebo']['times_real_time']:.2f} "
+            "times real time"
         )
     if json_file is not None:
         json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-
-

@@ -1,4 +1,4 @@
-"""The ``gazebo`` device: the plant of the ``simulated`` device with its bodies, joints and contacts in Gazebo."""
+"""The ``gazebo`` device: the ``simulated`` device's plant with bodies, joints and contacts in Gazebo."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from exostride.plant.engine import EngineFactory
 from exostride.plant.world import World
 from exostride.types import DriveApplied, KernelOutput
 
+_OPTIONS = OdeOptions()
+
 
 class GazeboParameters(SimulatedParameters):
     """Parameters of the device, besides those of ``simulated``.
@@ -31,7 +33,8 @@ class GazeboParameters(SimulatedParameters):
     ``gazebo`` chooses the engine (``auto`` takes Gazebo 11, then the newer ``gz sim``), ``world`` the
     surroundings, ``record_video`` whether to film the session, and ``video`` into which file.
     ``timeout_s`` is how long each side waits for the other before it takes it for dead, ``port`` that of
-    Gazebo's master (0: any that is free). ``solver_iterations`` are those of ODE's solver a step.
+    Gazebo's master (0: any that is free). ``solver_iterations`` are those of ODE's solver a step; ``sole_n_m``
+    and ``sole_ns_m`` are stiffness and damping of one of the five contact points of a shoe.
     """
 
     gazebo: Literal["auto", "classic", "gz"] = "auto"
@@ -41,6 +44,8 @@ class GazeboParameters(SimulatedParameters):
     timeout_s: float = Field(5.0, ge=0.05, le=60.0)
     port: int = Field(0, ge=0, le=65535)
     solver_iterations: int = Field(80, ge=10, le=2000)
+    sole_n_m: float = Field(_OPTIONS.sole_n_m, gt=0.0)
+    sole_ns_m: float = Field(_OPTIONS.sole_ns_m, ge=0.0)
 
 
 class GazeboDevice(SimulatedDevice):
@@ -95,7 +100,7 @@ class GazeboDevice(SimulatedDevice):
             damping=firmware,
             library=str(installation.plugin),
             timeout_s=p.timeout_s,
-            options=OdeOptions(iterations=p.solver_iterations),
+            options=OdeOptions(iterations=p.solver_iterations, sole_n_m=p.sole_n_m, sole_ns_m=p.sole_ns_m),
             terrain=self._terrain,
             camera=None if self._film is None else self._film.element(),
         )

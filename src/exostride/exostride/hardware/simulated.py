@@ -67,8 +67,8 @@ class SimulatedDevice:
         steps = round(period_s / config.physics.timestep_s)
         if steps < 1 or abs(steps * config.physics.timestep_s - period_s) > 1e-9:
             raise ConfigError(
-                f"device {self.name}: control period {period_s * 1e3:g} ms is no multiple of the physics step "
-                f"{config.physics.timestep_s * 1e3:g} ms; use 100, 125, 200, 250 or 500 Hz"
+                f"device {self.name}: control period {period_s * 1e3:g} ms is no multiple of the physics "
+                f"step {config.physics.timestep_s * 1e3:g} ms; use 100, 125, 200, 250 or 500 Hz"
             )
         self._steps = steps
         patient, body = self._patient(p, period_s)

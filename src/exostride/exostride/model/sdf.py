@@ -112,7 +112,7 @@ def _add_visuals(link: Link, urdf_link: ET.Element, place: Matrix, colours: dict
 
 
 def read_tree(urdf_text: str) -> Tree:
-    """Return the links and hinges of a URDF; links on fixed joints are merged into the link that carries them.
+    """Return the links and hinges of a URDF; links on fixed joints are merged into what carries them.
 
     A root ``world`` is left out, and its floating joints leave their links free; any other root is free.
     """
@@ -171,7 +171,7 @@ def _hinge(joint: ET.Element, parent: str, child: str) -> Hinge:
 
 def _link_element(link: Link, height_m: float) -> ET.Element:
     out = ET.Element("link", name=link.name)
-    ET.SubElement(out, "pose").text = f"{_text(link.position_m + [0, 0, height_m])} 0 0 0"
+    ET.SubElement(out, "pose").text = f"{_text(link.position_m + np.array([0.0, 0.0, height_m]))} 0 0 0"
     inertial = ET.SubElement(out, "inertial")
     ET.SubElement(inertial, "pose").text = f"{_text(link.centre_m)} 0 0 0"
     ET.SubElement(inertial, "mass").text = repr(float(link.mass_kg))
@@ -200,16 +200,24 @@ def _hinge_element(hinge: Hinge, *, damping: bool, friction: bool) -> ET.Element
     dynamics = ET.SubElement(axis, "dynamics")
     ET.SubElement(dynamics, "damping").text = repr(hinge.damping_nms_rad if damping else 0.0)
     ET.SubElement(dynamics, "friction").text = repr(hinge.friction_nm if friction else 0.0)
+    ode = ET.SubElement(ET.SubElement(out, "physics"), "ode")
+    ET.SubElement(ode, "implicit_spring_damper").text = "1"
     return out
 
 
 def model_element(
-    tree: Tree, name: str, height_m: float, *, damping: bool = True, friction: bool = True, fixed: bool = False
+    tree: Tree,
+    name: str,
+    height_m: float,
+    *,
+    damping: bool = True,
+    friction: bool = True,
+    fixed: bool = False,
 ) -> ET.Element:
     """Return an SDF ``<model>`` of a tree, its roots ``height_m`` above the ground.
 
-    ``damping`` and ``friction`` choose whether the joints' own go into the SDF; ``fixed`` welds the free links
-    to the world.
+    ``damping`` and ``friction`` choose whether the joints' own go into the SDF; ``fixed`` welds the free
+    links to the world.
     """
     model = ET.Element("model", name=name)
     ET.SubElement(model, "self_collide").text = "0"

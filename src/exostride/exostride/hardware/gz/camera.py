@@ -64,7 +64,7 @@ class Film:
         return sorted(found, key=lambda p: int(p.stem.rsplit("-", 1)[-1]))
 
     def close(self) -> None:
-        """Make the film, if there is anything on it, and remove the pictures; may be called more than once."""
+        """Make the film, if anything is on it, and remove the pictures; may be called more than once."""
         if not self.directory.is_dir():
             return
         files = self.pictures()

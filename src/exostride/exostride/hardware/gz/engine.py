@@ -1,19 +1,22 @@
 r"""The seam between a plant and Gazebo: force laws from the plant, rigid bodies and contact from Gazebo.
 
 Drives, muscles, cuffs, belt, harness, frame and guidance are laws of force; the plant evaluates them at every
-physics step at the state that Gazebo reports, with the very code that runs over MuJoCo, and Gazebo gets torques
-of hinges and wrenches on links. Masses, joints, stops, dry friction, contact, friction of the soles and
+physics step at the state that Gazebo reports, with the very code that runs over MuJoCo, and Gazebo gets
+torques of hinges and wrenches on links. Masses, joints, stops, dry friction, contact, friction of the soles and
 integration are Gazebo's, from the SDF.
 
-Two terms cannot be had explicitly at 1 ms: damping of a joint that carries a light foot (12 N m s/rad on
-0.003 kg m²), and the drives' reflected inertia :math:`A`, which SDF does not know. Both are linear in the
-acceleration of the coming step,
+Three terms cannot be had explicitly at 1 ms:
 
-.. math:: \tau = \tau_0 - D (\dot q + h \ddot q) - A \ddot q ,
+* Damping of the patient's joints (12 N m s/rad on a foot of 0.003 kg m²) is handed to Gazebo joint by joint;
+  its solver takes it implicitly, together with the contact that the foot may be in.
+* The drives' reflected inertia :math:`A`, which SDF does not know, and the damping of cuffs and robot joints
+  are linear in the acceleration of the coming step,
 
-and :math:`\ddot q` is taken from an implicit step of the same model, without contact but with the contact
-forces that Gazebo last reported. It need not be exact: where it is, the result is that of an implicit
-integrator; an error of it is damped.
+  .. math:: \tau = \tau_0 - D (\dot q + h \ddot q) - A \ddot q ,
+
+  and :math:`\ddot q` is taken from an implicit step of the same model without contact, but with the contact
+  forces that Gazebo last reported. The robot touches nothing but the patient's cuffs, so where it matters it
+  is exact.
 """
 
 from __future__ import annotations
@@ -51,12 +54,13 @@ class GazeboEngine:
     # ------------------------------------------------------------------ what acts where
 
     def _index_forces(self) -> None:
-        m, w = self._m, self._w
+        m = self._m
         nv = m.nv
         self._armature = np.array(m.dof_armature)[self._v]
         self._damping = np.asarray(m.dof_damping).reshape(nv, -1)[self._v, 0]
         stiffness = np.asarray(m.jnt_stiffness).reshape(m.njnt, -1)[:, 0]
         ids = [m.joint(name).id for name in self._names.joints]
+        self._of_patient = np.array([name.startswith("patient_") for name in self._names.joints])
         self._spring, self._rest = stiffness[ids], np.array(m.qpos_spring)[self._q]
         place = {int(v): i for i, v in enumerate(self._v)}
         on_joint = [a for a in range(m.nu) if m.actuator_trntype[a] == mujoco.mjtTrn.mjTRN_JOINT]
@@ -135,8 +139,9 @@ class GazeboEngine:
         mujoco.mj_step(self._m, d)
         coming = self._predict(start)
         d.xfrc_applied[:], d.qfrc_applied[:] = outside, torque
-        hinges = self._torques(start, coming) + torque[self._v]
-        command = np.concatenate([hinges, self._wrenches(start, coming).ravel()])
+        hinges, damping = self._torques(start, coming)
+        hinges += torque[self._v]
+        command = np.concatenate([hinges, damping, self._wrenches(start, coming).ravel()])
         self._stream.send(Kind.COMMAND, command.astype("<f8").tobytes(), self._flags)
         self._flags = 0
         self._take()
@@ -157,23 +162,28 @@ class GazeboEngine:
         if self._w.belt_v >= 0:
             d.qfrc_applied[self._w.belt_v] -= force[:, 0].sum()
 
-    def _torques(self, start: Any, coming: Any) -> Any:
-        """Return the torque of every hinge and the force of the belt for the step from ``start``."""
+    def _torques(self, start: Any, coming: Any) -> tuple[Any, Any]:
+        """Return torque of every hinge (force of the belt), and the damping left to Gazebo [N m s/rad]."""
         d, m = self._d, self._m
         v, after = start[self._v], coming[self._v]
-        a = self._motor
+        a, at, n = self._motor, self._motor_at, len(self._v)
+        rate = m.actuator_biasprm[a, 2]
+        # Gazebo's solver damps the patient's joints together with contact; a rate above zero is no damping.
+        theirs = self._of_patient[at] & (rate < 0.0)
         motor = (
             d.ctrl[a]
             + m.actuator_biasprm[a, 0]
             + m.actuator_biasprm[a, 1] * d.actuator_length[a]
-            + m.actuator_biasprm[a, 2] * after[self._motor_at]
+            + np.where(theirs, 0.0, rate) * after[at]
         )
         np.clip(motor, self._low[a], self._high[a], out=motor)
-        torque = np.bincount(self._motor_at, weights=motor, minlength=len(v))
-        torque -= self._damping * after + self._armature * (after - v) / self._dt
-        position = self._position
-        torque -= self._spring * (position - self._rest)
-        return torque
+        torque = np.bincount(at, weights=motor, minlength=n)
+        damping = np.where(self._of_patient, self._damping, 0.0)
+        damping -= np.bincount(at, weights=np.where(theirs, rate, 0.0), minlength=n)
+        torque -= np.where(self._of_patient, 0.0, self._damping) * after
+        torque -= self._armature * (after - v) / self._dt
+        torque -= self._spring * (self._position - self._rest)
+        return torque, damping
 
     def _wrenches(self, start: Any, coming: Any) -> Any:
         """Return force and torque at the centre of mass of every link, world axes, shape (links, 6)."""

@@ -131,8 +131,8 @@ class Server:
         path = self.directory / "s"
         if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
             raise DeviceError(
-                f"socket path {path} has {len(os.fsencode(path))} characters, {LONGEST_SOCKET_PATH} are possible; "
-                "set TMPDIR to a shorter directory"
+                f"socket path {path} has {len(os.fsencode(path))} characters, {LONGEST_SOCKET_PATH} are "
+                "possible; set TMPDIR to a shorter directory"
             )
         if port and not _port_is_free(port):
             raise DeviceError(f"port {port} for Gazebo is in use; choose another, or 0 for any that is free")
@@ -151,7 +151,9 @@ class Server:
         return stream
 
     def _environment(self, port: int, path: Path) -> dict[str, str]:
-        keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME")}
+        keep = {
+            k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME")
+        }
         return {
             **keep,
             **self._installation.environment,
@@ -214,7 +216,9 @@ class Server:
             except TimeoutError:
                 code = self._process.poll()
                 if code is not None:
-                    raise DeviceError(f"Gazebo ended at once (exit code {code}): {self._complaint()}") from None
+                    raise DeviceError(
+                        f"Gazebo ended at once (exit code {code}): {self._complaint()}"
+                    ) from None
         raise DeviceError(f"Gazebo did not connect within {START_TIMEOUT_S:g} s: {self._complaint()}")
 
     def _greet(self, stream: Stream) -> None:
@@ -227,7 +231,9 @@ class Server:
     def _complaint(self) -> str:
         """Return the last line of the server's log that says what is wrong."""
         try:
-            lines = (self.directory / "gzserver.log").read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = (
+                (self.directory / "gzserver.log").read_text(encoding="utf-8", errors="replace").splitlines()
+            )
         except OSError:
             return "it wrote no log"
         bad = [line for line in lines if "[Err]" in line or "rror" in line] or lines

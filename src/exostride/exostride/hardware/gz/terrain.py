@@ -1,4 +1,4 @@
-"""Worlds other than a level treadmill: what lies on the belt, what stands around, how the belt is inclined."""
+"""Worlds other than a level treadmill: what lies on the belt, what stands around, how it is inclined."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ class OdeOptions:
     sor: float = 1.3
     joint_erp: float = 0.2
     joint_cfm: float = 0.0
-    sole_n_m: float = 75e3
-    sole_ns_m: float = 1000.0
+    sole_n_m: float = 54e3
+    sole_ns_m: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)

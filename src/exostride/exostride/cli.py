@@ -36,6 +36,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "loop": ("exostride.bench.loop:command", "Latency, period and CPU of the ROS 2 graph."),
     "sim": ("exostride.bench.sim:command", "Speed of the virtual-clock runner and where its time goes."),
     "engines": ("exostride.bench.engines:command", "MuJoCo against Gazebo on the same model."),
+    "analysis": ("exostride.bench.analysis:command", "Analysis of a long session, beside decoding it."),
     "recording": ("exostride.bench.recording:command", "Writing and reading of bags, beside rosbags."),
 }
 

@@ -212,7 +212,7 @@ def _ground(
 
 def _cuffs(plan: MadeSession, phase: Matrix, level: Vector, walking: NDArray[np.bool_]) -> Matrix:
     out = np.zeros((len(phase), 6))
-    need = (1.0 + 0.5 * plan.weakness, 0.4)
+    need = (0.4 + 1.1 * plan.weakness, 0.4)
     for side in (0, 1):
         lift = np.exp(-(((phase[:, side] - 0.68) / 0.08) ** 2))
         brake = np.exp(-(((phase[:, side] - 0.92) / 0.05) ** 2))

@@ -37,6 +37,14 @@ SUPERVISOR_WORDS: Final = {
     SupervisorState.E_STOP: "Emergency stop",
     SupervisorState.FAULT: "Fault",
 }
+TILES: Final = {
+    "steps": "Steps",
+    "distance_m": "Distance",
+    "speed_m_s": "Speed",
+    "step_time_symmetry_percent": "Evenness of steps",
+}
+FACTS: Final = ("device", "robot", "controller", "estimator", "patient")
+"""Entries of the configuration that the appendix names."""
 ACTION_WORDS: Final = {
     Action.NONE: "none",
     Action.WARN: "warning",
@@ -150,12 +158,7 @@ def _summary(analysis: Analysis, _: Language) -> str:
 
 def _tiles(analysis: Analysis, _: Language) -> list[dict[str, str]]:
     tiles = []
-    for name, title in (
-        ("steps", "Steps"),
-        ("distance_m", "Distance"),
-        ("speed_m_s", "Speed"),
-        ("step_time_symmetry_percent", "Evenness of steps"),
-    ):
+    for name, title in TILES.items():
         estimate, metric = analysis.one(name), REGISTRY[name]
         if name.startswith("step_time"):
             tiles.append({"title": _(title)} | _evenness(estimate, _))
@@ -390,7 +393,7 @@ def _technical(analysis: Analysis, _: Language) -> list[tuple[str, str]]:
         ("SHA-256", s.digest),
         (_("Configuration hash"), configuration_hash(s.info)),
     ]
-    for key in ("device", "robot", "controller", "estimator", "patient"):
+    for key in FACTS:
         if configuration.get(key):
             rows.append((_(key.capitalize()), str(configuration[key])))
     for m in ordered():
@@ -414,8 +417,8 @@ def _definition(metric: Metric, _: Language) -> dict[str, str]:
         "title": _(metric.title),
         "name": metric.name,
         "unit": metric.unit,
-        "text": _(metric.definition),
-        "sign": _(metric.sign) if metric.sign else "",
+        "text": metric.definition,
+        "sign": metric.sign,
         "citation": metric.citation,
         "norm": metric.norm,
     }

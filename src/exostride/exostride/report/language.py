@@ -1,7 +1,8 @@
 """The report's language: messages from gettext catalogues, numbers and dates by CLDR through Babel.
 
 Catalogues are ``locale/<language>.po`` beside this file, read as they are: nothing to compile, nothing
-that can be out of date. A message that a catalogue lacks stays English; a test keeps that from happening.
+that can be out of date. A message that a catalogue lacks stays English; a test keeps that from
+happening. Definitions and citations of metrics stay in the language of their sources.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _LOCALES: Final = {
     "de": "de_DE",
     "es": "es_ES",
 }
+_INDIAN: Final = ("hi", "ta")
+"""Languages whose digits are grouped by twos above the thousand."""
 MISSING: Final = "–"
 
 
@@ -79,7 +82,8 @@ class Language:
         """Return a number with fixed decimals in the language's form, a dash when it is none."""
         if not math.isfinite(value):
             return MISSING
-        pattern = "#,##0." + "0" * decimals if decimals else "#,##0"
+        whole = "#,##,##0" if self.code in _INDIAN else "#,##0"
+        pattern = f"{whole}.{'0' * decimals}" if decimals else whole
         rounded = round(value, decimals)
         return format_decimal(rounded + 0.0, format=pattern, locale=self._locale).replace("-", "−")
 

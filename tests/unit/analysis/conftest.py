@@ -1,0 +1,20 @@
+import pytest
+
+from exostride.analysis.summary import analyse
+from exostride.bench.made_session import MadeSession, write
+
+
+@pytest.fixture(scope="session")
+def plan():
+    return MadeSession(duration_s=40.0, speed_m_s=0.8, weakness=0.6, warnings=(22.0,))
+
+
+@pytest.fixture(scope="session")
+def made(plan, tmp_path_factory):
+    bag = tmp_path_factory.mktemp("made") / "bag"
+    return bag, write(plan, bag)
+
+
+@pytest.fixture(scope="session")
+def analysis(made):
+    return analyse(made[0])

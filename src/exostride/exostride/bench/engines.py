@@ -234,9 +234,9 @@ def command(
         speed = part["times_real_time"]
         typer.echo(
             f"without contact, {part['timestep_s'] * 1e3:g} ms: joints differ by at most "
-            f"{part['max_joint_error_rad']:.2e} rad ({part['worst_joint']}) over {part['seconds']:g} s, every "
-            f"joint sweeping {part['least_sweep_deg']:.0f} degrees or more; {speed['mujoco']:.2f} (MuJoCo) and "
-            f"{speed['gazebo']:.2f} (Gazebo) times real time"
+            f"{part['max_joint_error_rad']:.2e} rad ({part['worst_joint']}) over {part['seconds']:g} s, "
+            f"every joint sweeping {part['least_sweep_deg']:.0f} degrees or more; "
+            f"{speed['mujoco']:.2f} (MuJoCo) and {speed['gazebo']:.2f} (Gazebo) times real time"
         )
     if seconds > 0.0:
         part = result["contact"] = contact(patient, seconds)

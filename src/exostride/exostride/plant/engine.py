@@ -14,7 +14,7 @@ class Engine(Protocol):
     """The rigid bodies, joints and contacts of a world.
 
     ``data`` is a :class:`mujoco.MjData` of the world. Before a step, controls, actuator parameters and
-    outside forces are set in it; after it, ``qpos`` and ``qvel`` are those at the step's end, and everything else
+    outside forces are set in it; after it, ``qpos`` and ``qvel`` are those at the step's end, and all else
     (actuator forces, sensors, accelerations, contact forces) is what acted during the step.
     """
 

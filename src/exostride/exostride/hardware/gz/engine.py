@@ -2,8 +2,8 @@ r"""The seam between a plant and Gazebo: force laws from the plant, rigid bodies
 
 Drives, muscles, cuffs, belt, harness, frame and guidance are laws of force; the plant evaluates them at every
 physics step at the state that Gazebo reports, with the very code that runs over MuJoCo, and Gazebo gets
-torques of hinges and wrenches on links. Masses, joints, stops, dry friction, contact, friction of the soles and
-integration are Gazebo's, from the SDF.
+torques of hinges and wrenches on links. Masses, joints, stops, dry friction, contact, friction of the soles
+and integration are Gazebo's, from the SDF.
 
 Three terms cannot be had explicitly at 1 ms:
 

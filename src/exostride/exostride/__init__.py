@@ -1,0 +1,1 @@
+"""Open ROS 2 stack for robotic gait training with a lower-limb exoskeleton."""

@@ -402,7 +402,7 @@ class TherapySettings:
     unloading_percent: float = 30.0
     support_kind: int = SupportKind.CONSTANT_FORCE
     goal_steps: int = 100
-    assistance: Vector = field(default_factory=lambda: np.ones(N_JOINTS))
+    assistance: Vector = field(default_factory=lambda: np.full(N_JOINTS, 0.3))
     assistance_min: Vector = field(default_factory=joints)
     assistance_max: Vector = field(default_factory=lambda: np.ones(N_JOINTS))
     range_min_rad: Vector = field(default_factory=lambda: np.radians([-20.0, 0.0, -20.0] * 2))

@@ -22,7 +22,7 @@ def replay(
     paced: Annotated[bool, typer.Option("--paced", help="At the walker's own speed, not faster.")] = False,
     view: Annotated[bool, typer.Option(help="Live view in the terminal.")] = True,
 ) -> None:
-    """Play a recorded walker through the six nodes: phase, events, step metrics and bag are a human being's."""
+    """Play a recorded walker through the six nodes: phase, events, metrics and bag are a human being's."""
     # Read once here, so that a damaged file is one line on the screen and not six nodes that end.
     load_recording(recording)
     arguments = {

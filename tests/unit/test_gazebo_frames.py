@@ -147,6 +147,17 @@ def test_a_server_that_ends_at_once_is_explained_and_leaves_nothing(tmp_path):
     assert not running.directory.exists()
 
 
+def test_what_a_killed_owner_left_is_swept_and_a_living_ones_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path))
+    gone, living = tmp_path / "exostride-gz-999999999-a", tmp_path / "exostride-gz-1-a"
+    gone.mkdir()
+    living.mkdir()
+    mine = server.Server(server.Installation("root", "0", (), (), tmp_path, {}), 1.0)
+    assert not gone.exists() and living.exists() and mine.directory.exists()
+    mine.close()
+    assert not mine.directory.exists()
+
+
 def test_an_unknown_world_is_a_configuration_error():
     with pytest.raises(ConfigError, match="world"):
         GazeboDevice().configure({"patient": "stance", "world": "moon"}, 0.005)

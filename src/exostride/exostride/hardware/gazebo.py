@@ -31,10 +31,10 @@ class GazeboParameters(SimulatedParameters):
     """Parameters of the device, besides those of ``simulated``.
 
     ``gazebo`` chooses the engine (``auto`` and ``classic``: Gazebo 11), ``world`` the surroundings,
-    ``record_video`` whether to film the session, and ``video`` into which file. ``timeout_s`` is how long each
-    side waits for the other before it takes it for dead, ``port`` that of Gazebo's master (0: any that is free).
-    ``solver_iterations`` are those of ODE's solver; ``sole_n_m`` and ``sole_ns_m`` are stiffness and damping of
-    one of the five contact points of a shoe.
+    ``record_video`` whether to film the session, and ``video`` into which file. ``timeout_s`` is how long
+    each side waits for the other before it takes it for dead, ``port`` that of Gazebo's master (0: any that
+    is free). ``solver_iterations`` are those of ODE's solver; ``sole_n_m`` and ``sole_ns_m`` are stiffness
+    and damping of one of the five contact points of a shoe.
     """
 
     gazebo: Literal["auto", "classic"] = "auto"

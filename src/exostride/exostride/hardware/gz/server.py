@@ -23,6 +23,7 @@ INSTALL_HINT = "run tools/gazebo.sh install"
 SOCKET_VARIABLE = "EXOSTRIDE_GAZEBO_SOCKET"
 LONGEST_SOCKET_PATH = 107
 """Bytes of a unix socket's path that Linux takes."""
+_PREFIX = "exostride-gz-"
 START_TIMEOUT_S = 9.0
 END_TIMEOUT_S = 2.5
 
@@ -84,6 +85,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _sweep() -> None:
+    """Remove what owners who were killed could not: a server ends with its owner, its directory does not."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).split("-", 1)[0]
+        with contextlib.suppress(OSError):
+            if (
+                owner.isdecimal()
+                and folder.stat().st_uid == os.getuid()
+                and not Path("/proc", owner).exists()
+            ):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 def _port_is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -107,7 +121,8 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._display: subprocess.Popen[bytes] | None = None
         self._stream: Stream | None = None
-        self.directory = Path(tempfile.mkdtemp(prefix="exostride-gz-"))
+        _sweep()
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         self.hello: dict[str, str] = {}
 
     # ------------------------------------------------------------------ start

@@ -16,11 +16,12 @@ Every figure of `exostride analyze` and of the reports. This page is made from t
 `python -m exostride.analysis.document docs/metrics.md`; a test holds it to the registry.
 
 A stride counts when it lies inside the recording, no more than four ticks in a row are missing in it, the
-supervisor was in TRAIN all the while (where its states were recorded), and the belt moved (where its speed was
-recorded and it ever moves). Values are means over strides; `margin95` is half the width of the 95 % confidence
-interval (Student's t, with the number of independent strides reduced by their lag-one correlation). A figure
-that cannot be computed is null and says why.
-Sides: left, right. Joints: hip, knee, ankle of each side. "Truth" is that of the virtual patient or of a made session.
+supervisor was in TRAIN all the while (where its states were recorded), and the belt moved (where its speed
+was recorded and it ever moves). Values are means over strides; `margin95` is half the width of the 95 %
+confidence interval (Student's t, with the number of independent strides reduced by their lag-one
+correlation). A figure that cannot be computed is null and says why.
+Sides: left, right. Joints: hip, knee, ankle of each side. "Truth" is that of the virtual patient or of a
+made session.
 """
 
 

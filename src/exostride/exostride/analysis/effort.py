@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exostride.analysis import estimate as why
-from exostride.analysis.planar import leg_moments, smooth
+from exostride.analysis.planar import blocks, leg_moments, smooth
 from exostride.analysis.walk import Walk
 from exostride.conventions import GRAVITY_M_S2, side_slice
 from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
@@ -96,6 +96,30 @@ class Effort:
         )
         return left, right
 
+    @cached_property
+    def _power_integrals(self) -> tuple[Matrix | None, Matrix | None]:
+        """Running integrals (N, 12) of each side, or None where not measured.
+
+        Patient's positive power, the robot's positive and negative power, and the magnitude of velocity,
+        each of hip, knee, ankle.
+        """
+        left, right = (self._integrate(side) for side in (0, 1))
+        return left, right
+
+    def _integrate(self, side: int) -> Matrix | None:
+        s, joints = self.walk.session, side_slice(side)
+        if s.velocity_rad_s is None or s.cuff_torque_nm is None:
+            return None
+        velocity = smooth(s.velocity_rad_s[:, joints], s.period_s)
+        exo = s.cuff_torque_nm[:, joints] * velocity
+        torque = self.patient_torque_nm(side)
+        patient = np.full_like(exo, np.nan) if torque is None else torque * velocity
+        return self.walk.running_integral(
+            np.hstack(
+                [np.maximum(patient, 0.0), np.maximum(exo, 0.0), np.minimum(exo, 0.0), np.abs(velocity)]
+            )
+        )
+
     def patient_torque_nm(self, side: int) -> Matrix | None:
         """Return the active torque (N, 3) of the patient's muscles on one side, or None."""
         s = self.walk.session
@@ -103,28 +127,19 @@ class Effort:
             return None
         assert s.angle_rad is not None and self.walk.geometry is not None
         scale = s.body.mass_kg * GRAVITY_M_S2 * self.walk.geometry.leg_length / REFERENCE_SCALE_NM
-        passive, _ = passive_moment(s.angle_rad[:, side_slice(side)])
-        cuff = smooth(s.cuff_torque_nm[:, side_slice(side)], s.period_s)
-        return self.moments_nm[side] - cuff - scale * passive
+        torque = self.moments_nm[side] - smooth(s.cuff_torque_nm[:, side_slice(side)], s.period_s)
+        for _, _, block in blocks(len(torque)):
+            torque[block] -= scale * passive_moment(s.angle_rad[block, side_slice(side)])[0]
+        return torque
 
     def works(self, side: int, part: str = "stride") -> Work | None:
         """Return the works over each stride (``stride``), or its ``stance`` or ``swing``, or None."""
-        s, leg = self.walk.session, self.walk.legs[side]
-        if s.velocity_rad_s is None or s.cuff_torque_nm is None:
+        total, leg = self._power_integrals[side], self.walk.legs[side]
+        if total is None:
             return None
         start = leg.toe_off_s if part == "swing" else leg.start_s
         end = leg.toe_off_s if part == "stance" else leg.end_s
-        joints = side_slice(side)
-        velocity = smooth(s.velocity_rad_s[:, joints], s.period_s)
-        exo = s.cuff_torque_nm[:, joints] * velocity
-        torque = self.patient_torque_nm(side)
-        patient = np.full_like(exo, np.nan) if torque is None else torque * velocity
-        return Work(
-            self.walk.integral(np.maximum(patient, 0.0), start, end),
-            self.walk.integral(np.maximum(exo, 0.0), start, end),
-            self.walk.integral(np.minimum(exo, 0.0), start, end),
-            self.walk.integral(np.abs(velocity), start, end),
-        )
+        return Work(*np.split(self.walk.between(total, start, end), 4, axis=1))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ and up. From there flexion of the knee is the negative one: see ``JOINT_SIGN``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -40,6 +41,8 @@ CUTOFF_HZ: Final = 12.0
 encoders are cleaner. One frequency for both, or the impact of the heel appears as a moment that nobody made
 (Kristianslund, Krosshaug & van den Bogert 2012, J Biomech 45:666-671)."""
 _LEAST_LOAD_N: Final = 20.0
+_BLOCK: Final = 32768
+_OVERLAP_S: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,35 @@ def leg_moments(
     cuffs. ``hip_m`` (N, 2) is this leg's hip centre, ``force_n`` (N, 2) the ground's force on the foot,
     ``cop_forward_m`` (N,) where it acts, in front of the ankle's projection.
     """
+    out = np.empty((len(angle_rad), 3))
+    for wide, inner, place in blocks(len(angle_rad), round(_OVERLAP_S / period_s)):
+        part = _moments_of_block(
+            angle_rad[wide], pitch_rad[wide], hip_m[wide], force_n[wide], cop_forward_m[wide], body, period_s
+        )
+        out[place] = part[inner]
+    return out
+
+
+def blocks(count: int, overlap: int = 0) -> Iterator[tuple[slice, slice, slice]]:
+    """Yield pieces of a long series: with their overlap, the inner part of that, and its place in the whole.
+
+    An hour of intermediate results of all segments would fill a gigabyte; a filter forgets within a second.
+    """
+    for start in range(0, count, _BLOCK):
+        end = min(start + _BLOCK, count)
+        first = max(start - overlap, 0)
+        yield slice(first, min(end + overlap, count)), slice(start - first, end - first), slice(start, end)
+
+
+def _moments_of_block(
+    angle_rad: Matrix,
+    pitch_rad: Vector,
+    hip_m: Matrix,
+    force_n: Matrix,
+    cop_forward_m: Vector,
+    body: BodyParameters,
+    period_s: float,
+) -> Matrix:
     geometry, inertia = body_geometry(body), segment_inertia(body)
     # The centre of pressure jumps where the load is small; its moment does not, so that is what is smoothed.
     force, turn = smooth(force_n, period_s), smooth(cop_forward_m * force_n[:, 1], period_s)

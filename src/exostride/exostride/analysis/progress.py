@@ -1,13 +1,14 @@
 r"""Figures over sessions: what changed for certain, where it stands still, and where it may go.
 
 The standard error of measurement comes from the sessions themselves: second differences take out level
-and slope, so :math:`SEM^2 = \overline{(y_{i-1} - 2 y_i + y_{i+1})^2} / 6`. A change counts when it exceeds
-the minimal detectable change :math:`MDC_{95} = 1.96 \sqrt 2\, SEM` (Weir 2005, J Strength Cond Res 19:231-240).
+and slope, so :math:`SEM^2 = \overline{(y_{i-1} - 2 y_i + y_{i+1})^2} / 6`. A change counts when it
+exceeds the minimal detectable change :math:`MDC_{95} = 1.96 \sqrt 2\, SEM` (Weir 2005, J Strength
+Cond Res 19:231-240).
 
 The forecast is a straight line through the recent sessions (weights halve every four), whose slope is
-shrunk by how sure it is (positive part of James & Stein 1961) and damped with distance (Gardner & McKenzie
-1985, Manage Sci 31:1237-1246). Its honesty is measured: :func:`backtest` forecasts every session from those before
-it and compares with "as last time" and with a plain line.
+shrunk by how sure it is (positive part of James & Stein 1961) and damped with distance (Gardner &
+McKenzie 1985, Manage Sci 31:1237-1246). Its honesty is measured: :func:`backtest` forecasts every
+session from those before it and compares with "as last time" and with a plain line.
 """
 
 from __future__ import annotations

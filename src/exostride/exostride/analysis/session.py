@@ -201,6 +201,13 @@ def _assemble(
     time_s = state["time_s"][keep]
     period = info.get("control_period_s") or float(np.median(np.diff(time_s)))
     parts = _measured(state, keep) | _others(columns, time_s)
+    log_ns = state.log_time[keep]
+    events, settings = (
+        _events(columns.get("gait/event")),
+        _settings(columns.get("session/settings"), float(period)),
+    )
+    safety = _safety(columns.get("safety/state"))
+    columns.clear()
     return Session(
         path=path,
         digest=bag_digest(path),
@@ -208,10 +215,10 @@ def _assemble(
         body=body_of(info),
         period_s=float(period),
         time_s=time_s,
-        log_ns=state.log_time[keep],
-        events=_events(columns.get("gait/event")),
-        settings=_settings(columns.get("session/settings"), float(period)),
-        safety=_safety(columns.get("safety/state")),
+        log_ns=log_ns,
+        events=events,
+        settings=settings,
+        safety=safety,
         topics=counts,
         **parts,
     )
@@ -269,7 +276,7 @@ def _measured(state: Columns, keep: NDArray[np.int64]) -> dict[str, Any]:
     available = _common(_channels(state))
 
     def rows(name: str, bit: Signal) -> Matrix | None:
-        return state[name][keep] if available & bit else None
+        return _take(state.fields.pop(name), keep) if available & bit else None
 
     load = rows("foot_load_n", Signal.FOOT_LOAD)
     orientation = rows("pelvis_orientation", Signal.PELVIS)
@@ -315,9 +322,13 @@ def _others(columns: dict[str, Columns], time_s: Vector) -> dict[str, Any]:
         if topic in columns and len(columns[topic]):
             row = _rows(columns[topic]["time_s"], time_s)
             for name in fields:
-                found[rename.get(name, name)] = columns[topic][name][row]
+                # Taken out of the columns, so that a long session is not held twice.
+                found[rename.get(name, name)] = _take(columns[topic].fields.pop(name), row)
     if "assist/command" in columns:
         found["commanded"] = bool(np.any(columns["assist/command"]["stiffness_nm_rad"] > 0.0))
+        for name in ("contribution_percent", "contribution_sd_percent"):
+            if name in found and not np.isfinite(found[name]).any():
+                found[name] = None
     applied = columns.get("exo/applied")
     if applied is not None and len(applied):
         flags = ("command_received", "environment_received", "permit_received")
@@ -327,6 +338,13 @@ def _others(columns: dict[str, Columns], time_s: Vector) -> dict[str, Any]:
     if recorder is not None and len(recorder):
         found["dropped"] = int(recorder["dropped"][-1])
     return found
+
+
+def _take(column: Matrix, row: NDArray[np.int64]) -> Matrix:
+    """Return rows of a column, the column itself where these are all of them in order."""
+    if len(row) == len(column) and row[0] == 0 and np.all(np.diff(row) == 1):
+        return column
+    return np.asarray(column[row])
 
 
 def _rows(source_s: Vector, time_s: Vector) -> NDArray[np.int64]:

@@ -185,16 +185,22 @@ class Walk:
         left, right = (np.degrees(self.cycles(angle[:, side_slice(s)], s)) for s in (0, 1))
         return left, right
 
-    def integral(self, values: Matrix, start: Vector, end: Vector) -> Matrix:
-        """Return the time integral of a signal (N, K) over spans (n,), shape (n, K); trapezoidal."""
+    def running_integral(self, values: Matrix) -> Matrix:
+        """Return the integral of a signal (N, K) from the first tick to each, trapezoidal."""
+        out = np.zeros_like(values)
+        step = 0.5 * np.diff(self.session.time_s)[:, None]
+        np.cumsum(step * (values[1:] + values[:-1]), axis=0, out=out[1:])
+        return out
+
+    def between(self, total: Matrix, start: Vector, end: Vector) -> Matrix:
+        """Return the growth of a running integral (N, K) over spans (n,), shape (n, K)."""
         t = self.session.time_s
-        step = np.diff(t)[:, None]
-        total = np.concatenate(
-            [np.zeros((1, values.shape[1])), np.cumsum(0.5 * step * (values[1:] + values[:-1]), 0)]
-        )
-        a = np.stack([np.interp(start, t, c) for c in total.T], axis=1)
-        b = np.stack([np.interp(end, t, c) for c in total.T], axis=1)
+        a, b = (np.stack([np.interp(at, t, c) for c in total.T], axis=1) for at in (start, end))
         return np.asarray(b - a)
+
+    def integral(self, values: Matrix, start: Vector, end: Vector) -> Matrix:
+        """Return the time integral of a signal (N, K) over spans (n,), shape (n, K)."""
+        return self.between(self.running_integral(values), start, end)
 
     def fraction_of_cycle(self, time_s: Vector, side: int) -> Vector:
         """Return where in its stride (0 to 1) each time lies; one time a stride."""

@@ -140,7 +140,7 @@ def make(plan: MadeSession) -> Made:
 
 
 def _strikes(plan: MadeSession, stride_s: float, rng: np.random.Generator) -> tuple[Vector, Vector]:
-    count = int((plan.duration_s - 2.0 * _STAND_S) / stride_s)
+    count = max(int((plan.duration_s - 2.0 * _STAND_S) / stride_s), 2)
     durations = stride_s * (1.0 + plan.stride_cv * rng.standard_normal(count))
     left = _STAND_S + np.concatenate([[0.0], np.cumsum(durations)])
     # The weak left leg stands shorter, so that the right foot lands earlier in the left's stride.

@@ -9,7 +9,7 @@ import numpy as np
 from exostride.analysis import estimate as why
 from exostride.analysis.estimate import over_strides, single
 from exostride.analysis.metrics.tools import all_missing, sides
-from exostride.analysis.planar import chain, segment_inertia
+from exostride.analysis.planar import blocks, chain, segment_inertia
 from exostride.analysis.registry import Better, Compute, Group, Scope, Values, metric
 from exostride.analysis.walk import Leg, Walk
 from exostride.conventions import SIDES, side_slice
@@ -233,12 +233,12 @@ def ankles_m(walk: Walk) -> tuple[Vector, Vector]:
     """Return both ankles' place in front of the hips (N,) [m]; needs angles and body dimensions."""
     s = walk.session
     assert s.angle_rad is not None and s.body is not None and walk.geometry is not None
-    lean = s.pelvis_pitch_rad if s.pelvis_pitch_rad is not None else np.zeros(len(s.time_s))
-    hip = np.zeros((len(s.time_s), 2))
-    left, right = (
-        chain(s.angle_rad[:, side_slice(i)], lean, hip, walk.geometry, segment_inertia(s.body)).joint_m[
-            :, 2, 0
-        ]
-        for i in (0, 1)
-    )
-    return left, right
+    inertia, places = segment_inertia(s.body), np.empty((2, len(s.time_s)))
+    for _, _, block in blocks(len(s.time_s)):
+        size = block.stop - block.start
+        lean = s.pelvis_pitch_rad[block] if s.pelvis_pitch_rad is not None else np.zeros(size)
+        for side in (0, 1):
+            angle = s.angle_rad[block, side_slice(side)]
+            leg = chain(angle, lean, np.zeros((size, 2)), walk.geometry, inertia)
+            places[side, block] = leg.joint_m[:, 2, 0]
+    return places[0], places[1]

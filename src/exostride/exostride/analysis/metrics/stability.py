@@ -12,7 +12,7 @@ from exostride.analysis.estimate import Estimate, missing, single
 from exostride.analysis.metrics.kinetics import loads_n
 from exostride.analysis.metrics.spatiotemporal import ankles_m
 from exostride.analysis.metrics.tools import all_missing, sides
-from exostride.analysis.planar import chain, segment_inertia, sole_point
+from exostride.analysis.planar import blocks, chain, segment_inertia, sole_point
 from exostride.analysis.registry import Better, Group, Scope, Values, metric
 from exostride.analysis.walk import Leg, Walk
 from exostride.conventions import GRAVITY_M_S2, SIDES, side_slice
@@ -67,16 +67,16 @@ def _sole_height(walk: Walk, side: int) -> Vector:
     s, geometry = walk.session, walk.geometry
     assert s.angle_rad is not None and s.pelvis_m is not None and s.body is not None and geometry is not None
     assert s.pelvis_pitch_rad is not None
-    leg = chain(
-        s.angle_rad[:, side_slice(side)],
-        s.pelvis_pitch_rad,
-        walk.hip_m(side),
-        geometry,
-        segment_inertia(s.body),
-    )
-    foot, n = geometry.foot, len(s.time_s)
-    heel, toe = (sole_point(leg, np.full(n, x), foot.sole_z)[:, 1] for x in (foot.heel_x, foot.ball_x))
-    return np.asarray(np.minimum(heel, toe))
+    hip, foot, inertia = walk.hip_m(side), geometry.foot, segment_inertia(s.body)
+    out = np.empty(len(s.time_s))
+    for _, _, block in blocks(len(s.time_s)):
+        angle, lean = s.angle_rad[block, side_slice(side)], s.pelvis_pitch_rad[block]
+        leg = chain(angle, lean, hip[block], geometry, inertia)
+        ends = (
+            sole_point(leg, np.full(len(angle), x), foot.sole_z)[:, 1] for x in (foot.heel_x, foot.ball_x)
+        )
+        out[block] = np.minimum(*ends)
+    return out
 
 
 @metric(

@@ -20,7 +20,7 @@ Matrix = NDArray[np.float64]
 _G = Group.EFFORT
 _LARGEST_MARGIN_PERCENT: Final = 50.0
 """A share known no better than this says nothing: it is not stated."""
-_SHARE = "DESIGN of this project: C = W+pat / (W+pat + W+exo); work after Winter (2009), ch. 6"
+_SHARE = "definition of this project: C = W+pat / (W+pat + W+exo); work after Winter (2009), ch. 6"
 _WORK = "Winter (2009), Biomechanics and Motor Control of Human Movement, 4th ed., ch. 6"
 
 

@@ -36,7 +36,7 @@ _DRAG_PERCENT: Final = 2.0
     sign="up positive",
     better=Better.HIGHER,
     decimals=0,
-    tolerance="10 mm (cuffs and toe joint give)",
+    tolerance="25 mm, read too high (cuffs and toe joint give)",
 )
 def foot_clearance(walk: Walk) -> Values:
     """Compare the sole's height in mid-swing with its height when flat in stance."""

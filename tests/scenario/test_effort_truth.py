@@ -1,0 +1,37 @@
+"""Figures of a simulated session against what the simulation knows: the patient's true share of the work."""
+
+import numpy as np
+import pytest
+
+from exostride.analysis.summary import analyse
+from exostride.conventions import JOINT_KINDS, SIDES
+from exostride.recording.reader import BagReader
+from exostride.runtime.simulate import SimulationConfig, run
+
+
+@pytest.mark.slow
+def test_own_effort_lies_within_its_margin_of_the_truth(tmp_path):
+    bag = tmp_path / "bag"
+    run(SimulationConfig(patient="hemiparetic_left_mild", duration_s=30.0, bag=bag))
+    analysis = analyse(bag)
+    walk = analysis.walk
+    assert min(len(leg) for leg in walk.legs) >= 3
+    with BagReader(bag) as reader:
+        truth = reader.read("sim/truth")
+    row = np.searchsorted(truth["time_s"], walk.session.time_s - 1e-6)
+    velocity = truth["patient_velocity_rad_s"][row]
+    own = np.maximum(truth["patient_active_torque_nm"][row] * velocity, 0.0)
+    robot = np.maximum(truth["cuff_torque_nm"][row] * velocity, 0.0)
+    checked = 0
+    for side, name in enumerate(SIDES):
+        leg = walk.legs[side]
+        work, help_ = (walk.integral(power, leg.start_s, leg.end_s) for power in (own, robot))
+        for k, kind in enumerate(JOINT_KINDS):
+            estimate = analysis.one("contribution_percent", f"{kind}_{name}")
+            if not estimate.known:
+                continue
+            column = 3 * side + k
+            share = 100.0 * float((work[:, column] / (work[:, column] + help_[:, column])).mean())
+            assert abs(estimate.value - share) <= estimate.margin, (kind, name, estimate.value, share)
+            checked += 1
+    assert checked >= 3

@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PATIENT ?= hemiparetic_left_mild
 STEPS ?= 40
+CONTROLLER ?= transparent
 ARGS ?=
 PYTEST ?=
 
@@ -16,7 +17,8 @@ bootstrap:
 
 demo: bootstrap
 	@bag="sessions/$$(date +%Y-%m-%d_%H-%M-%S)-$$$$"; status=0; \
-	.venv/bin/exostride launch session.launch.yaml patient:=$(PATIENT) steps:=$(STEPS) bag:="$$bag" $(ARGS) || status=$$?; \
+	.venv/bin/exostride launch session.launch.yaml patient:=$(PATIENT) steps:=$(STEPS) \
+		controller:=$(CONTROLLER) bag:="$$bag" $(ARGS) || status=$$?; \
 	if [ -e "$$bag/metadata.yaml" ]; then \
 		page=$$(.venv/bin/exostride report "$$bag") || exit $$?; \
 		printf '\nbag:    %s\nreport: %s   (open it in a browser)\n' "$$bag" "$$page"; \

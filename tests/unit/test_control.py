@@ -96,7 +96,7 @@ def test_reference_velocity_is_the_derivative_of_its_angle(context):
 
 def stride_levels(error: float, strides: int, parameters: FadingParameters, **settings) -> list[float]:
     fading = FadingAssistance(parameters)
-    therapy = TherapySettings(**settings)
+    therapy = TherapySettings(**{"assistance": np.ones(6), **settings})
     levels = []
     for stride in range(strides):
         for phase in np.linspace(0, 0.99, 100):

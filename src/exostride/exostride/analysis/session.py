@@ -23,6 +23,7 @@ from exostride.recording.reader import BagReader, bag_files
 from exostride.types import GaitEvent, Signal, Vector
 
 Matrix = NDArray[np.float64]
+_WINDOW_NS: Final = 120_000_000_000
 
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "exo/state": (
@@ -181,10 +182,54 @@ def load_session(path: Path) -> Session:
         if not have["exo/state"]:
             raise InputError(f"{path}: no topic exo/state; was this recorded by Exostride?")
         wanted = {name: fields for name, fields in FIELDS.items() if have[name]}
-        columns = bag.read_many(wanted)
+        columns = read_in_windows(bag, wanted)
         info = bag.session() or {}
         counts = {name: topic.messages or 0 for name, topic in bag.topics.items()}
     return _assemble(path, columns, info, counts)
+
+
+class _Growing:
+    """Columns of one topic that are filled window by window, in place where their length is known."""
+
+    def __init__(self, first: Columns, count: int) -> None:
+        self._first, self._count, self._at = first, count, 0
+        self._times = np.empty(count, dtype=np.int64)
+        self._fixed: dict[str, NDArray[Any]] = {}
+        self._loose: dict[str, list[NDArray[Any]]] = {}
+
+    def add(self, part: Columns) -> None:
+        """Append a window."""
+        size = len(part)
+        place = slice(self._at, self._at + size)
+        self._times[place] = part.log_time
+        for name, column in part.fields.items():
+            if column.dtype.kind in "fiub" and name not in self._loose:
+                if name not in self._fixed:
+                    self._fixed[name] = np.empty((self._count, *column.shape[1:]), dtype=column.dtype)
+                self._fixed[name][place] = column
+            else:
+                self._loose.setdefault(name, []).append(column)
+        self._at += size
+
+    def finish(self) -> Columns:
+        """Return the whole."""
+        fields = {name: column[: self._at] for name, column in self._fixed.items()}
+        fields |= {name: np.concatenate(parts) for name, parts in self._loose.items()}
+        return Columns(self._first.topic, self._first.type_name, self._times[: self._at], fields)
+
+
+def read_in_windows(bag: BagReader, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, Columns]:
+    """Read topics a few minutes at a time: a long bag in one go would be in the memory twice."""
+    first, last = bag.span_ns
+    counts = {name: bag.topics[name if name in bag.topics else f"/{name}"].messages for name in wanted}
+    if last - first <= _WINDOW_NS or any(count is None for count in counts.values()):
+        return bag.read_many(wanted)
+    growing: dict[str, _Growing] = {}
+    for start in range(first, last + 1, _WINDOW_NS):
+        for name, part in bag.read_many(wanted, start, start + _WINDOW_NS).items():
+            if len(part) or name not in growing:
+                growing.setdefault(name, _Growing(part, counts[name] or 0)).add(part)
+    return {name: grown.finish() for name, grown in growing.items()}
 
 
 def _present(bag: BagReader, name: str) -> bool:

@@ -113,7 +113,7 @@ class Trial:
         if self.drive is not None:
             run.drive_with(self.drive)
         if self.unloading > 0.0:
-            # Slow training begins in standing: starting, sooner or later and more or less gently, is part of it.
+            # Slow training begins in standing: starting, sooner or later, gently or not, is part of it.
             wait, ramp = 1.0 + 0.25 * (seed % 5), (0.05, 0.1, 0.2)[seed % 3]
             if run.run(wait, 0.0, unloading_percent=self.unloading):
                 run.run(duration_s - wait, self.speed_m_s, ramp, self.unloading)

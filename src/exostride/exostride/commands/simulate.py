@@ -106,9 +106,7 @@ def simulate(
     patient: Annotated[
         str, typer.Option(help="Patient profile: a name in config/patients or a file.")
     ] = "hemiparetic_left_mild",
-    robot: Annotated[
-        str, typer.Option(help="exoskeleton, or none for the harness alone.")
-    ] = "exoskeleton",
+    robot: Annotated[str, typer.Option(help="exoskeleton, or none for the harness alone.")] = "exoskeleton",
     device: Annotated[str, typer.Option(help="Device by name.")] = "simulated",
     controller: Annotated[str, typer.Option(help="Assistance law by name.")] = "impedance",
     estimator: Annotated[str, typer.Option(help="Gait-phase estimator by name.")] = "default",

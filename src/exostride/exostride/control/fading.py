@@ -27,6 +27,8 @@ from exostride.conventions import N_JOINTS, side_slice
 from exostride.types import TherapySettings, Vector
 
 _SPREAD_BINS: Final = 50
+_GLIDE: Final = 0.01
+"""Largest change of a level in a tick: a bin learns when it is left, while the next still draws on it."""
 _EARLIER: Final = 0.5
 """Part of a raise that the bin before gets too."""
 
@@ -145,6 +147,7 @@ class FadingAssistance:
         """Forget levels and errors; the next tick starts at the therapist's level."""
         self.table = np.zeros((self._p.bins, N_JOINTS))
         self._start: Vector | None = None
+        self._shown: Vector | None = None
         self._bins.reset()
 
     def step(self, error_rad: Vector, leg_phase: Vector, walking: bool, settings: TherapySettings) -> Vector:
@@ -159,7 +162,11 @@ class FadingAssistance:
         else:
             for side, index, mean_square in self._bins.step(error_rad * error_rad, leg_phase):
                 self._learn(side, index, np.sqrt(mean_square), settings)
-        return bounded_level(between_bins(self.table, leg_phase), settings)
+        level = between_bins(self.table, leg_phase)
+        if self._shown is not None:
+            level = self._shown + np.minimum(np.maximum(level - self._shown, -_GLIDE), _GLIDE)
+        self._shown = level
+        return bounded_level(level, settings)
 
     def _learn(self, side: int, index: int, error: Vector, settings: TherapySettings) -> None:
         part = side_slice(side)

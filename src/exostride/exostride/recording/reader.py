@@ -165,6 +165,14 @@ class BagReader:
             self._feed(mcap, builders, start, end)
         return {topic: builders[name].finish() for topic, name in names.items()}
 
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Log times of the first and the last message [ns]; (0, 0) for an empty bag."""
+        segments = [segment for mcap in self._files for segment in mcap.contents.segments]
+        if not segments:
+            return (0, 0)
+        return (min(s.begin for s in segments), max(s.end for s in segments))
+
     def _resolve(self, topic: str) -> str:
         for name in (topic, f"/{topic}"):
             if name in self.topics:

@@ -86,9 +86,9 @@ def _carry_robot(spec: mujoco.MjSpec, body: BodyParameters) -> None:
             side = 1.0 if name.endswith("left") else -1.0
             rider.pos = [0.0, side * body.lateral_offset_m, 0.0]
     for kind in ("hip", "knee", "ankle"):
-        for side in SIDES:
-            armature = float(robot.dof_armature[robot.joint(f"{kind}_{side}").dofadr[0]])
-            spec.joint(f"patient_{kind}_{side}").armature += armature
+        for where in SIDES:
+            armature = float(robot.dof_armature[robot.joint(f"{kind}_{where}").dofadr[0]])
+            spec.joint(f"patient_{kind}_{where}").armature += armature
 
 
 @dataclass

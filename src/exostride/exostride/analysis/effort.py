@@ -97,28 +97,32 @@ class Effort:
         return left, right
 
     @cached_property
-    def _power_integrals(self) -> tuple[Matrix | None, Matrix | None]:
-        """Running integrals (N, 12) of each side, or None where not measured.
-
-        Patient's positive power, the robot's positive and negative power, and the magnitude of velocity,
-        each of hip, knee, ankle.
-        """
-        left, right = (self._integrate(side) for side in (0, 1))
+    def _all_works(self) -> tuple[dict[str, Work], dict[str, Work]]:
+        """Works of both sides over every part of the stride; empty where power was not measured."""
+        left, right = (self._works_of(side) for side in (0, 1))
         return left, right
 
-    def _integrate(self, side: int) -> Matrix | None:
-        s, joints = self.walk.session, side_slice(side)
+    def _works_of(self, side: int) -> dict[str, Work]:
+        s, leg, joints = self.walk.session, self.walk.legs[side], side_slice(side)
         if s.velocity_rad_s is None or s.cuff_torque_nm is None:
-            return None
+            return {}
+        spans = {
+            "stride": (leg.start_s, leg.end_s),
+            "stance": (leg.start_s, leg.toe_off_s),
+            "swing": (leg.toe_off_s, leg.end_s),
+        }
         velocity = smooth(s.velocity_rad_s[:, joints], s.period_s)
         exo = s.cuff_torque_nm[:, joints] * velocity
         torque = self.patient_torque_nm(side)
         patient = np.full_like(exo, np.nan) if torque is None else torque * velocity
-        return self.walk.running_integral(
-            np.hstack(
-                [np.maximum(patient, 0.0), np.maximum(exo, 0.0), np.minimum(exo, 0.0), np.abs(velocity)]
-            )
-        )
+        found: dict[str, list[Matrix]] = {part: [] for part in spans}
+        # One at a time: running integrals of an hour are large.
+        for power, shape in ((patient, np.maximum), (exo, np.maximum), (exo, np.minimum)):
+            total = self.walk.running_integral(shape(power, 0.0))
+            for part, (start, end) in spans.items():
+                found[part].append(self.walk.between(total, start, end))
+        total = self.walk.running_integral(np.abs(velocity))
+        return {part: Work(*found[part], self.walk.between(total, *spans[part])) for part in spans}
 
     def patient_torque_nm(self, side: int) -> Matrix | None:
         """Return the active torque (N, 3) of the patient's muscles on one side, or None."""
@@ -134,12 +138,7 @@ class Effort:
 
     def works(self, side: int, part: str = "stride") -> Work | None:
         """Return the works over each stride (``stride``), or its ``stance`` or ``swing``, or None."""
-        total, leg = self._power_integrals[side], self.walk.legs[side]
-        if total is None:
-            return None
-        start = leg.toe_off_s if part == "swing" else leg.start_s
-        end = leg.toe_off_s if part == "stance" else leg.end_s
-        return Work(*np.split(self.walk.between(total, start, end), 4, axis=1))
+        return self._all_works[side].get(part)
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ class Effort:
             for part, (start, end) in spans.items():
                 found[part].append(self.walk.between(total, start, end))
         total = self.walk.running_integral(np.abs(velocity))
-        return {part: Work(*found[part], self.walk.between(total, *spans[part])) for part in spans}
+        travel = {part: self.walk.between(total, start, end) for part, (start, end) in spans.items()}
+        return {part: Work(own, plus, minus, travel[part]) for part, (own, plus, minus) in found.items()}
 
     def patient_torque_nm(self, side: int) -> Matrix | None:
         """Return the active torque (N, 3) of the patient's muscles on one side, or None."""

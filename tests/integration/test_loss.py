@@ -80,7 +80,8 @@ def test_loss_of_the_command_is_a_soft_stop_and_no_deadlock(stack, node, number)
     states = found[SafetyState]
     assert any(s.state == SupervisorState.SOFT_STOP for s in states)
     stop = next(s for s in states if s.action >= Action.SOFT_STOP)
-    assert stop.cause in ("F11", "F12")
+    # The ticks in which the input is waited for are late ticks too, so F36 may stand beside the cause.
+    assert {"F11", "F12"} & set(stop.active_faults)
     missing = [a for a in found[AppliedTorque] if not a.command_received]
     assert stop.seq - missing[0].seq <= 4, "the supervisor reacts within 3 T and looks one tick back"
     assert found[ExoState][-1].seq - missing[0].seq > 100, "the clock goes on without the controller"

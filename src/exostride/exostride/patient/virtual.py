@@ -220,15 +220,19 @@ class VirtualPatient:
         model = drive.model * scale
         model[:, 1:] -= tissue * moment[2:]
         meant = muscles.step(model, drive.model_rate * (scale / self.time_s), effort)
-        tone = muscles.tone * effort
         stiffness = drive.stiffness * scale
         stiffness[:, 1:] = np.maximum(stiffness[:, 1:] - tissue * stiffening[:2], 0.0)
-        stiffness *= tone
-        damping = drive.damping * (scale * self.time_s * tone)
+        damping = drive.damping * (scale * self.time_s)
         rate = drive.rate * (1.0 / self.time_s)
         error = drive.angle - angle
         hold = stiffness * error + damping * (rate - velocity)
-        whole = muscles.limit(meant + drive.balance * (scale * tone) + hold)
+        balance = drive.balance * scale
+        if effort < 1.0 or not muscles.full:
+            # The muscle that has to pull gives the stiffness: a dropped foot still stands firmly.
+            tone = muscles.tone(hold) * effort
+            stiffness, damping, hold = stiffness * tone, damping * tone, hold * tone
+            balance = balance * muscles.tone(balance) * effort
+        whole = muscles.limit(meant + balance + hold)
         if self.profile.motor_noise:
             whole = whole + self._tremble(meant)
         spasm = self.spasms.step()

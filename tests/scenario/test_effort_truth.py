@@ -9,8 +9,12 @@ from exostride.recording.reader import BagReader
 from exostride.runtime.simulate import SimulationConfig, run
 
 
+TARGET_POINTS = 7.0
+"""Largest error of the share that still tells a therapist who did the work."""
+
+
 @pytest.mark.slow
-def test_own_effort_lies_within_its_margin_of_the_truth(tmp_path):
+def test_own_effort_lies_near_the_truth(tmp_path):
     bag = tmp_path / "bag"
     run(SimulationConfig(patient="hemiparetic_left_mild", duration_s=30.0, bag=bag))
     analysis = analyse(bag)
@@ -22,7 +26,7 @@ def test_own_effort_lies_within_its_margin_of_the_truth(tmp_path):
     velocity = truth["patient_velocity_rad_s"][row]
     own = np.maximum(truth["patient_active_torque_nm"][row] * velocity, 0.0)
     robot = np.maximum(truth["cuff_torque_nm"][row] * velocity, 0.0)
-    checked = 0
+    checked = covered = 0
     for side, name in enumerate(SIDES):
         leg = walk.legs[side]
         work, help_ = (walk.integral(power, leg.start_s, leg.end_s) for power in (own, robot))
@@ -32,6 +36,10 @@ def test_own_effort_lies_within_its_margin_of_the_truth(tmp_path):
                 continue
             column = 3 * side + k
             share = 100.0 * float((work[:, column] / (work[:, column] + help_[:, column])).mean())
-            assert abs(estimate.value - share) <= estimate.margin, (kind, name, estimate.value, share)
+            error = abs(estimate.value - share)
+            assert error <= TARGET_POINTS, (kind, name, estimate.value, share)
             checked += 1
+            covered += error <= estimate.margin
     assert checked >= 3
+    # Each margin is a 95 % interval: of six one may miss, more may not.
+    assert covered >= checked - 1

@@ -8,7 +8,6 @@ from exostride.conventions import JOINT_KINDS, SIDES
 from exostride.recording.reader import BagReader
 from exostride.runtime.simulate import SimulationConfig, run
 
-
 TARGET_POINTS = 7.0
 """Largest error of the share that still tells a therapist who did the work."""
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from exostride.analysis.walking import PHASE, Strides, cut_strides, guidance_rms, mid_swing_clearance_m
 from exostride.bench.transparent_drive import TransparentDrive
-from exostride.bench.treadmill_run import TreadmillRun, Walk, with_guidance
+from exostride.bench.treadmill_run import TreadmillRun, Walk
 from exostride.conventions import GRAVITY_M_S2
 from exostride.gait.bands import bands_at
 from exostride.model.geometry import body_geometry
@@ -97,13 +97,11 @@ class Trial:
         noise: float,
         unloading_percent: float,
         robot: RobotKind,
-        guidance: float = 1.0,
     ) -> None:
         self.speed_m_s, self.unloading = speed_m_s, unloading_percent
         trembling = profile.model_copy(update={"motor_noise": noise})
         self.patient = VirtualPatient(trembling, plans[0], PERIOD_S, 0, plans[1])
-        self.guidance = guidance
-        self.plant = Plant(with_guidance(load_plant_config(), guidance), profile.body, self.patient, robot)
+        self.plant = Plant(load_plant_config(), profile.body, self.patient, robot)
         self.drive = TransparentDrive(profile.body, PERIOD_S) if robot == "exoskeleton" else None
 
     def run(self, policy: Vector, seed: int, duration_s: float) -> Walk:
@@ -201,20 +199,12 @@ class Judge:
                 Trial(self._profile, self._plans, abs(v), NOISE, 30.0 if v < 0 else 0.0, robot)
                 for v, robot in self._tasks
             ]
-            # Guidance halved: only to stay upright.
-            self._trials += [
-                Trial(self._profile, self._plans, v, NOISE, 0.0, robot, 0.5)
-                for v, robot in self._tasks
-                if v > 0
-            ]
         leg = self._trials[0].patient.leg_m
         goal = Goal(self._duration_s, self._profile.body.mass_kg, leg, 0.4 * self._duration_s)
         policy, total = decode(z, self._base), 0.05 * float(z @ z) ** 0.5
         for i, trial in enumerate(self._trials):
             walk = trial.run(policy, self._seed + generation, self._duration_s)
-            total += goal.cost(
-                walk, trial.speed_m_s, full=trial.unloading == 0.0 and trial.guidance == 1.0
-            ) / len(self._trials)
+            total += goal.cost(walk, trial.speed_m_s, full=trial.unloading == 0.0) / len(self._trials)
             if walk.fell:
                 return float(total + 200.0 * (len(self._trials) - 1 - i) / len(self._trials))
         return float(total)

@@ -49,7 +49,8 @@ class Muscles:
         sides = (profile.left, profile.right)
         strength = np.array([strength_matrix(s) for s in sides])
         self.positive, self.negative = strength[:, 0], strength[:, 1]
-        self.full = bool((strength == 1.0).all())
+        self.tone = strength.mean(axis=1)
+        self._full = bool((strength == 1.0).all())
         limit = MAX_TORQUE_NM_KG * profile.body.mass_kg
         self._limit_positive, self._limit_negative = self.positive * limit[0], self.negative * limit[1]
         slowness = np.array([[s.slowness] for s in sides])
@@ -87,15 +88,11 @@ class Muscles:
         delayed = self._delay(command)
         self._activation += self._blend * (delayed - self._activation)
         torque = self._activation
-        if self.full:
+        if self._full:
             self.torque = torque
         else:
             self.torque = np.maximum(torque, 0.0) * self.positive + np.minimum(torque, 0.0) * self.negative
         return np.asarray(self.torque)
-
-    def tone(self, torque: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the strength of the muscles that pull in the direction of ``torque``, shape (2, 4)."""
-        return np.where(torque > 0.0, self.positive, self.negative)
 
     def _delay(self, command: NDArray[np.float64]) -> NDArray[np.float64]:
         line, n = self._line, len(self._line)

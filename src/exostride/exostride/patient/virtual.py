@@ -18,7 +18,7 @@ from exostride.patient.physiology import EffortLevel, HeartRate, emg
 from exostride.patient.policy import OFFSETS, Drive, Posture, WalkingPolicy
 from exostride.patient.profile import PatientProfile
 from exostride.patient.reflexes import ClonusBursts, FlexorSpasms, StretchReflexes
-from exostride.patient.rhythm import LIFT, Rhythm, Stage
+from exostride.patient.rhythm import Rhythm, Stage
 from exostride.types import Vector
 
 _STAND_STIFFNESS: Final = np.array([1.0, 0.9, 0.9, 0.9])
@@ -27,9 +27,6 @@ SHIFT_DEG: Final = 2.0
 _STAND_ANGLE: Final = np.radians([0.0, 2.0, 4.0, 2.0])
 _SHIFT_ANGLE: Final = np.radians([[-SHIFT_DEG, 0.0, 0.0, 0.0], [SHIFT_DEG, 0.0, 0.0, 0.0]])
 """Legs that lean to the right under the pelvis bring the weight over the left foot."""
-_DROP_FELT_RAD: Final = 0.15
-_STEPPAGE: Final = (0.6, 1.0)
-"""Flexion of hip and knee per rad of a foot's drop beyond what goes unnoticed."""
 _PITCH_GAINS: Final = (0.8, 0.25)
 _ROLL_GAINS: Final = (0.6, 0.2)
 _SLOWEST: Final = 1.8
@@ -154,7 +151,6 @@ class VirtualPatient:
         loading = max(1.0 - sense.unloading_n / self.weight_n, 0.2)
         posture = self._posture(sense, rows[0], load, self.time_s / stride_s)
         drive = policy.drive(rows, phase, self.time_s / stride_s, posture, gains, loading)
-        self._step_high(drive, angle, load)
         if self.rhythm.blend < 1.0:
             drive = self._blend_standing(drive, posture)
         return self._act(sense, angle, velocity, load, drive, phase)
@@ -190,15 +186,6 @@ class VirtualPatient:
             load=load,
         )
 
-    @staticmethod
-    def _step_high(drive: Drive, angle: NDArray[np.float64], load: Vector) -> None:
-        """Lift a leg higher whose foot hangs (steppage): hip and knee flex by the foot's missing dorsiflexion."""
-        for leg in (0, 1):
-            drop = float(drive.angle[leg, 3] - angle[leg, 3]) - _DROP_FELT_RAD
-            if drop > 0.0 and load[leg] < LIFT:
-                drive.angle[leg, 1] += _STEPPAGE[0] * drop
-                drive.angle[leg, 2] += _STEPPAGE[1] * drop
-
     def _blend_standing(self, drive: Drive, p: Posture) -> Drive:
         """Mix the gait with quiet standing: stiff legs, trunk held by both hips."""
         b = self.rhythm.blend
@@ -233,19 +220,15 @@ class VirtualPatient:
         model = drive.model * scale
         model[:, 1:] -= tissue * moment[2:]
         meant = muscles.step(model, drive.model_rate * (scale / self.time_s), effort)
+        tone = muscles.tone * effort
         stiffness = drive.stiffness * scale
         stiffness[:, 1:] = np.maximum(stiffness[:, 1:] - tissue * stiffening[:2], 0.0)
-        damping = drive.damping * (scale * self.time_s)
+        stiffness *= tone
+        damping = drive.damping * (scale * self.time_s * tone)
         rate = drive.rate * (1.0 / self.time_s)
         error = drive.angle - angle
         hold = stiffness * error + damping * (rate - velocity)
-        balance = drive.balance * scale
-        if effort < 1.0 or not muscles.full:
-            # The muscle that has to pull gives the stiffness: a dropped foot still stands firmly.
-            tone = muscles.tone(hold) * effort
-            stiffness, damping, hold = stiffness * tone, damping * tone, hold * tone
-            balance = balance * muscles.tone(balance) * effort
-        whole = muscles.limit(meant + balance + hold)
+        whole = muscles.limit(meant + drive.balance * (scale * tone) + hold)
         if self.profile.motor_noise:
             whole = whole + self._tremble(meant)
         spasm = self.spasms.step()

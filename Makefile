@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 PATIENT ?= hemiparetic_left_mild
-STEPS ?= 40
+STEPS ?= 30
 CONTROLLER ?= transparent
 ARGS ?=
 PYTEST ?=

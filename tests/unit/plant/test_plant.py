@@ -8,7 +8,7 @@ from exostride.errors import DeviceError
 from exostride.model.anthropometry import BodyParameters
 from exostride.patient.interface import JointDrive, PatientAction
 from exostride.plant.checks import cuff_margin, sole
-from exostride.plant.plant import Plant, guidance_wrench
+from exostride.plant.plant import Plant, attitude_moment, guidance_wrench
 from exostride.types import DriveCommand, EnvironmentFault, HarnessAction, SupportKind
 
 WALK = {"belt_speed_m_s": 0.2, "belt_acceleration_m_s2": 0.5}
@@ -52,6 +52,22 @@ def test_a_standing_body_stays_where_it_is_and_guidance_never_lifts(make_plant, 
     names = [plant.world.model.actuator(i).name for i in range(plant.world.model.nu)]
     gears = plant.world.model.actuator_gear[[i for i, n in enumerate(names) if n.startswith("guidance")]]
     assert np.abs(gears[:, 2:5]).max() == 0.0
+    hold = plant.world.model.actuator_gear[plant.world.a_attitude]
+    assert np.abs(hold[:, [0, 1, 2, 5]]).max() == 0.0
+
+
+def test_the_frame_keeps_the_robots_attitude_and_only_the_robots(make_plant, output, run):
+    """A steady moment in pitch tips the base by the moment over the frame's stiffness."""
+    plant = make_plant("exoskeleton", Limp())
+    plant.harness.reset(10.0)
+    lean = 0.02
+    half = 0.5 * lean
+    plant.data.qpos[plant.world.base_q + 3 : plant.world.base_q + 7] = [np.cos(half), 0.0, np.sin(half), 0.0]
+    plant.advance(1)
+    moment = attitude_moment(plant)
+    assert moment[1] == pytest.approx(-lean * plant.config.guidance.attitude_stiffness_nm_rad[1], rel=0.05)
+    assert abs(moment[0]) < 0.05 * abs(moment[1])
+    assert np.array_equal(attitude_moment(make_plant("none")), np.zeros(2))
 
 
 @pytest.mark.parametrize("kind", list(SupportKind))
@@ -172,6 +188,7 @@ def test_without_muscles_and_drives_the_energy_never_rises(make_plant, output):
         np.arange(w.a_cuff.start, w.a_cuff.stop),
         np.arange(w.a_pelvis_belt.start, w.a_pelvis_belt.stop),
         np.arange(w.a_guidance.start, w.a_guidance.stop),
+        np.arange(w.a_attitude.start, w.a_attitude.stop),
     ]
     stiffness = -model.actuator_biasprm[springs, 1]
     lift = model.actuator_biasprm[model.actuator("frame_z").id, 0]

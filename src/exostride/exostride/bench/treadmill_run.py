@@ -15,7 +15,7 @@ from exostride.patient.gait_plan import ANGLE, ANGLE_RATE, PELVIS, PELVIS_RATE
 from exostride.patient.interface import SAGITTAL
 from exostride.patient.virtual import VirtualPatient, attitude
 from exostride.plant.config import PlantConfig
-from exostride.plant.plant import Plant, guidance_wrench
+from exostride.plant.plant import Plant, attitude_moment, guidance_wrench
 from exostride.types import (
     DriveCommand,
     EnvironmentCommand,
@@ -38,13 +38,15 @@ FIELDS: Final = {
     "pelvis_velocity": 3,
     "attitude": 3,
     "guidance": 3,
+    "frame_moment": 2,
     "slip_speed": 2,
     "phase": 2,
     "belt": 1,
     "unloading": 1,
     "cuff_torque": 6,
 }
-"""Columns of a walk and their widths; units are SI, ``attitude`` is roll, pitch, yaw."""
+"""Columns of a walk and their widths; units are SI, ``attitude`` is roll, pitch, yaw,
+``frame_moment`` roll, pitch."""
 
 FALL_HEIGHT: Final = 0.75
 """A pelvis below this part of its standing height has fallen."""
@@ -106,6 +108,8 @@ def with_guidance(config: PlantConfig, factor: float) -> PlantConfig:
         damping_ns_m=tuple(factor * d for d in g.damping_ns_m),
         stiffness_nm_rad=factor * g.stiffness_nm_rad,
         damping_nms_rad=factor * g.damping_nms_rad,
+        attitude_stiffness_nm_rad=tuple(factor * k for k in g.attitude_stiffness_nm_rad),
+        attitude_damping_nms_rad=tuple(factor * d for d in g.attitude_damping_nms_rad),
     )
     changed: PlantConfig = replace_model(config, guidance=guidance)
     return changed
@@ -218,6 +222,7 @@ class TreadmillRun:
                     sense.pelvis_velocity_m_s,
                     attitude(sense.pelvis_orientation),
                     guidance_wrench(plant),
+                    attitude_moment(plant),
                     self._slip(),
                     plant.action.phase,
                     [sense.belt_speed_m_s, sense.unloading_n],

@@ -106,12 +106,19 @@ def band_figures(strides: Strides, froude: float) -> dict[str, Any]:
     return out
 
 
-def guidance_figures(walk: Walk, from_s: float, weight_n: float, strides: int) -> dict[str, float]:
-    """Return guidance in % of body weight RMS, and its net work on the pelvis per stride [J]."""
+def guidance_figures(
+    walk: Walk, from_s: float, weight_n: float, strides: int, leg_m: float
+) -> dict[str, float]:
+    """Return guidance in % of body weight RMS, its net work per stride [J], and the frame's moments.
+
+    The moments in roll and pitch are also given in % of body weight times leg length.
+    """
     rows = walk["time"] >= from_s
     force, velocity = walk["guidance"][rows], walk["pelvis_velocity"][rows]
     spin = np.gradient(walk["attitude"][rows, 2], PERIOD_S)
     power = force[:, 0] * velocity[:, 0] + force[:, 1] * velocity[:, 1] + force[:, 2] * spin
+    roll, pitch = np.sqrt(np.mean(walk["frame_moment"][rows] ** 2, axis=0)).tolist()
+    percent = 100.0 / (weight_n * leg_m)
     return {
         "forward_percent_bw_rms": round(100.0 * guidance_rms(force[:, 0], weight_n), 2),
         "sideways_percent_bw_rms": round(100.0 * guidance_rms(force[:, 1], weight_n), 2),
@@ -121,6 +128,10 @@ def guidance_figures(walk: Walk, from_s: float, weight_n: float, strides: int) -
         "vertical_percent_bw_rms": 0.0,
         "mean_forward_percent_bw": round(100.0 * float(force[:, 0].mean()) / weight_n, 2),
         "yaw_nm_rms": round(float(np.sqrt(np.mean(force[:, 2] ** 2))), 2),
+        "frame_roll_nm_rms": round(roll, 2),
+        "frame_pitch_nm_rms": round(pitch, 2),
+        "frame_roll_percent_mgl_rms": round(percent * roll, 2),
+        "frame_pitch_percent_mgl_rms": round(percent * pitch, 2),
         "net_work_j_per_stride": round(float(power.sum()) * PERIOD_S / max(strides, 1), 2),
     }
 
@@ -149,7 +160,7 @@ def steady(
         "second_peak": round(peaks.second, 2),
         "two_peaked": peaks.two_peaked,
     }
-    figures["guidance"] = guidance_figures(walk, SETTLING_S, mass * GRAVITY_M_S2, len(sides[0]))
+    figures["guidance"] = guidance_figures(walk, SETTLING_S, mass * GRAVITY_M_S2, len(sides[0]), who.leg_m)
     if robot == "exoskeleton":
         cuff = walk["cuff_torque"][walk["time"] >= SETTLING_S]
         figures["interaction_torque_nm_rms"] = [round(float(x), 1) for x in np.sqrt((cuff**2).mean(axis=0))]
@@ -180,7 +191,9 @@ def slow(speed_m_s: float, robot: RobotKind, seed: int) -> dict[str, Any]:
         "steps": steps,
         "seconds": round(float(walk["time"][-1]), 1),
         "stands_at_the_end": bool(upright and np.abs(walk["velocity"][-100:]).max() < 0.3),
-        "guidance": guidance_figures(walk, 3.0, mass * GRAVITY_M_S2, max(len(sides[0]), 1)),
+        "guidance": guidance_figures(
+            walk, 3.0, mass * GRAVITY_M_S2, max(len(sides[0]), 1), run.patient.leg_m
+        ),
     }
     if min(len(s) for s in sides) >= 2:
         figures |= {name: stride_figures(s) for name, s in zip(SIDES, sides, strict=True)}
@@ -230,14 +243,15 @@ def line(title: str, entry: dict[str, Any]) -> str:
     """Return one line of the terminal's table."""
     if "left" not in entry:
         return f"{title}  {'FELL' if entry['fell'] else 'no whole stride'} after {entry['seconds']} s"
-    left, right = entry["left"], entry["right"]
+    left, right, held = entry["left"], entry["right"], entry["guidance"]
     inside = [v for b in left["bands"].values() for k, v in b.items() if not k.startswith("vertical")]
     return "  ".join(
         [
             title,
             "FELL" if entry["fell"] else "upright",
             f"least in band {min(inside, default=float('nan')):5.1f} %",
-            f"guidance {entry['guidance']['horizontal_percent_bw_rms']:4.1f} % BW",
+            f"guidance {held['horizontal_percent_bw_rms']:4.1f} % BW",
+            f"frame {held['frame_roll_nm_rms']:3.0f} | {held['frame_pitch_nm_rms']:3.0f} N m",
             f"slip {left['slip_mm_per_stride']:4.1f} mm",
             f"clearance {left['toe_clearance_mm_median']:4.1f} | {right['toe_clearance_mm_median']:4.1f} mm",
             f"knee {left['peak_flexion_deg']['knee']:4.1f} | {right['peak_flexion_deg']['knee']:4.1f} deg",

@@ -68,12 +68,18 @@ class CuffsConfig(StrictModel):
 
 
 class GuidanceConfig(StrictModel):
-    """Compliant pelvis guidance in x, y and yaw; nothing in z, roll and pitch."""
+    """Compliant pelvis guidance in x, y and yaw; nothing in z.
+
+    ``attitude_*`` is how the frame holds the robot's base in roll and pitch; a walker without the robot is
+    free there.
+    """
 
     stiffness_n_m: tuple[NonNegative, NonNegative]
     damping_ns_m: tuple[NonNegative, NonNegative]
     stiffness_nm_rad: NonNegative
     damping_nms_rad: NonNegative
+    attitude_stiffness_nm_rad: tuple[NonNegative, NonNegative]
+    attitude_damping_nms_rad: tuple[NonNegative, NonNegative]
 
 
 class DriveConfig(StrictModel):

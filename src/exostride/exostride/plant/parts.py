@@ -210,12 +210,12 @@ def add_harness(spec: mujoco.MjSpec, harness: HarnessConfig) -> None:
     sensor(spec, "cable_velocity", "TENDONVEL", "TENDON", "cable")
 
 
-def add_frame(spec: mujoco.MjSpec) -> None:
-    """Carry the robot as a balanced parallelogram does: a constant upward force on its base.
+def add_frame(spec: mujoco.MjSpec, guidance: GuidanceConfig) -> None:
+    """Carry the robot as a balanced parallelogram does: a constant upward force on its base, held level.
 
     Place and size of the force are the robot's centre of mass in upright standing and its whole weight
     (:func:`balance_frame`), so that the robot hangs weightless and level while its legs still pull on the
-    drives.
+    drives. Springs and dampers hold roll and pitch.
     """
     spec.worldbody.add_site(name="frame")
     spec.body("base_link").add_site(name="frame_balance")
@@ -223,6 +223,12 @@ def add_frame(spec: mujoco.MjSpec) -> None:
         spec, "frame_z", 0.0, 0.0, trntype=mujoco.mjtTrn.mjTRN_SITE, target="frame_balance", refsite="frame"
     )
     actuator.gear = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+    for name, axis in (("frame_roll", 3), ("frame_pitch", 4)):
+        k, d = guidance.attitude_stiffness_nm_rad[axis - 3], guidance.attitude_damping_nms_rad[axis - 3]
+        actuator = affine(
+            spec, name, k, d, trntype=mujoco.mjtTrn.mjTRN_SITE, target="frame_balance", refsite="frame"
+        )
+        actuator.gear = [1.0 if k == axis else 0.0 for k in range(6)]
 
 
 def balance_frame(model: Any) -> None:

@@ -270,3 +270,11 @@ def guidance_wrench(plant: Plant) -> Vector:
     """Return guidance force x, y [N] and torque about z [N m] on the pelvis, mean over the last tick."""
     mean: Vector = plant.tape.mean[plant.tape.column("force", plant.world.a_guidance)]
     return mean.copy()
+
+
+def attitude_moment(plant: Plant) -> Vector:
+    """Return the frame's moment in roll and pitch on the robot's base [N m], mean over the last tick."""
+    if not plant.world.has_robot:
+        return np.zeros(2)
+    mean: Vector = plant.tape.mean[plant.tape.column("force", plant.world.a_attitude)]
+    return mean.copy()

@@ -50,6 +50,7 @@ class World:
     a_cuff: slice
     a_pelvis_belt: slice
     a_guidance: slice
+    a_attitude: slice
     a_belt: int
     a_pull: int
     a_hold: int
@@ -78,7 +79,7 @@ def _spec(
     parts.add_muscles(spec)
     if has_robot:
         parts.add_cuffs(spec, config.cuffs)
-        parts.add_frame(spec)
+        parts.add_frame(spec, config.guidance)
     base = "base_link" if has_robot else "patient_pelvis"
     parts.add_guidance(spec, config.guidance, base, geometry.standing_height)
     parts.add_harness(spec, config.harness)
@@ -193,6 +194,7 @@ def _addresses(model: Any, robot: RobotKind, geometry: BodyGeometry) -> World:
         a_cuff=_actuators(model, cuffs if has_robot else ()),
         a_pelvis_belt=_actuators(model, belt if has_robot else ()),
         a_guidance=_actuators(model, ("guidance_x", "guidance_y", "guidance_yaw")),
+        a_attitude=_actuators(model, ("frame_roll", "frame_pitch") if has_robot else ()),
         a_belt=model.actuator("belt").id if moves else -1,
         a_pull=model.actuator("harness_pull").id,
         a_hold=model.actuator("harness_hold").id,

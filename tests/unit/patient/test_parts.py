@@ -54,11 +54,15 @@ def test_tissue_resists_the_ends_of_the_range():
 # ---------------------------------------------------------------- muscles
 
 
+STILL = np.zeros((2, 4))
+
+
 def run_muscles(m, torque, ticks=400):
     out = []
     for k in range(ticks):
         value, rate = torque(k * T)
-        out.append(m.step(np.full((2, 4), value), np.full((2, 4), rate), 1.0).copy())
+        drive = m.step(np.full((2, 4), value), np.full((2, 4), rate), 1.0)
+        out.append(m.contract(drive, STILL)[0].copy())
     return np.array(out)
 
 
@@ -72,36 +76,105 @@ def test_healthy_muscles_give_what_is_meant():
     assert np.abs(out[50:, 0, 2] - meant[50:]).max() < 2.0
 
 
+def test_healthy_muscles_let_a_drive_through_bit_by_bit():
+    drive = np.random.default_rng(5).uniform(-40.0, 40.0, (2, 4))
+    m = Muscles(profile(), T)
+    torque, gain = m.contract(drive, 3.0 * drive)
+    np.testing.assert_array_equal(torque, drive)
+    np.testing.assert_array_equal(gain, np.ones((2, 4)))
+    np.testing.assert_array_equal(m.balance(drive), drive)
+
+
 def test_weakness_acts_by_side_and_direction():
-    weak = Muscles(left(strength={"dorsiflexion": 0.1}), T)
+    side = {"strength": {"dorsiflexion": 0.5}, "preserved": 0.0}
+    weak = Muscles(profile(left=side, fatigue={"factor": 0.0}), T)
     out, full = run_muscles(weak, wave), run_muscles(Muscles(profile(), T), wave)
-    assert out[:, 0, 3].max() == pytest.approx(0.1 * full[:, 0, 3].max(), rel=1e-6)
+    lifting = full[:, 0, 3] * 0.5
+    np.testing.assert_allclose(out[:, 0, 3].clip(min=0), lifting.clip(0, 0.5 * 0.7 * 72.0), rtol=1e-12)
     np.testing.assert_array_equal(out[:, 0, 3].clip(max=0), full[:, 0, 3].clip(max=0))
     np.testing.assert_array_equal(out[:, 1], full[:, 1])
 
 
-def test_delay_and_slowness_make_torque_late():
-    def lag(m):
-        out = run_muscles(m, wave)[100:, 0, 1]
-        meant = np.array([wave(k * T)[0] for k in range(400)])[100:]
-        scores = [np.corrcoef(out[30:], meant[30 - n : len(meant) - n])[0, 1] for n in range(30)]
-        return int(np.argmax(scores)) * T
+def test_a_dropped_foot_stands_firm_but_cannot_be_lifted():
+    m = Muscles(load_profile("foot_drop"), T)
+    leaning = np.zeros((2, 4))
+    leaning[0, 3] = -60.0
+    torque, gain = m.contract(leaning, STILL)
+    assert torque[0, 3] == -60.0 and gain[0, 3] == 1.0
+    torque, gain = m.contract(-leaning, STILL)
+    assert torque[0, 3] < 2.0 and gain[0, 3] < 0.1
 
-    assert lag(Muscles(profile(), T)) <= T
-    assert lag(Muscles(left(delay_s=0.04), T)) == pytest.approx(0.04, abs=T)
-    assert lag(Muscles(left(slowness=3.0), T)) >= 0.04
+
+def test_a_paretic_muscle_holds_and_yields_but_cannot_shorten_quickly():
+    weak = Muscles(left(strength={"knee_extension": 0.4}), T)
+
+    def gain(knee_velocity):
+        drive, velocity = np.full((2, 4), -50.0), np.full((2, 4), knee_velocity)
+        return weak.contract(drive, velocity)[1][0, 2]
+
+    assert gain(2.0) == gain(0.0) == 1.0
+    assert gain(-0.5) == pytest.approx(0.7)
+    assert gain(-1.0) == gain(-3.0) == pytest.approx(0.4)
+
+
+def test_no_muscle_goes_beyond_its_capacity():
+    weak = Muscles(left(strength={"plantarflexion": 0.4}), T)
+    torque = weak.contract(np.full((2, 4), -1e4), STILL)[0]
+    assert torque[:, 3] == pytest.approx([-0.4 * 2.6 * 72.0, -2.6 * 72.0])
+
+
+def lag_s(step, p):
+    m = Muscles(p, T)
+    out = []
+    for k in range(400):
+        value, rate = wave(k * T)
+        out.append(step(m, np.full((2, 4), value), np.full((2, 4), rate))[0, 1])
+    meant = np.array([wave(k * T)[0] for k in range(400)])[100:]
+    late = np.array(out)[100:]
+    scores = [np.corrcoef(late[30:], meant[30 - n : len(meant) - n])[0, 1] for n in range(30)]
+    return int(np.argmax(scores)) * T
+
+
+def test_delay_and_slowness_make_volition_late():
+    def step(m, value, rate):
+        return m.step(value, rate, 1.0)
+
+    assert lag_s(step, profile()) <= T
+    assert lag_s(step, left(delay_s=0.04)) == pytest.approx(0.04, abs=T)
+    assert lag_s(step, left(slowness=3.0)) >= 0.04
+
+
+def test_balance_is_late_by_what_the_muscles_are_late():
+    def step(m, value, rate):
+        return m.balance(value)
+
+    assert lag_s(step, profile()) == 0.0
+    assert lag_s(step, left(delay_s=0.03)) == pytest.approx(0.03, abs=T)
+    assert lag_s(step, left(slowness=2.0)) == pytest.approx(0.04, abs=2 * T)
 
 
 def test_tired_muscles_give_less_and_recover():
     m = Muscles(profile(fatigue={"factor": 20.0}), T)
-    fresh = m.limit(np.full((2, 4), 1e4))[0, 2]
+    most = np.full((2, 4), 1e4)
+    fresh = m.contract(most, STILL)[0][0, 2]
     for _ in range(4000):
-        m.limit(np.full((2, 4), 1e4))
-    tired = m.limit(np.full((2, 4), 1e4))[0, 2]
+        m.contract(most, STILL)
+    tired = m.contract(most, STILL)[0][0, 2]
     assert tired < 0.7 * fresh
     for _ in range(8000):
-        m.limit(np.zeros((2, 4)))
-    assert m.limit(np.full((2, 4), 1e4))[0, 2] > 1.1 * tired
+        m.contract(STILL, STILL)
+    assert m.contract(most, STILL)[0][0, 2] > 1.1 * tired
+
+
+def test_fatigue_takes_drive_from_the_weak_only():
+    side = {"strength": {"knee_flexion": 0.5}, "preserved": 0.0}
+    m = Muscles(profile(left=side, fatigue={"factor": 20.0}), T)
+    drive = np.full((2, 4), 4.0)
+    assert m.contract(drive, STILL)[0][:, 2].tolist() == [2.0, 4.0]
+    for _ in range(4000):
+        m.contract(np.full((2, 4), 1e4), STILL)
+    weak, strong = m.contract(drive, STILL)[0][:, 2]
+    assert weak < 1.5 and strong == 4.0
 
 
 # ---------------------------------------------------------------- reflexes

@@ -1,4 +1,19 @@
-"""Muscles between intention and joint: strength, activation, delay, fatigue and limits."""
+r"""Muscles between intention and joint: strength by direction, activation, delay, fatigue and limits.
+
+A torque comes from the muscles of its own direction: flexors and extensors are weak apart, and so is the
+stiffness that they give the joint. What is left of the drive ``u`` at a joint is
+
+.. math:: \tau = [s + (1 - s)\, p\, h(v)]\, u, \qquad |\tau| \le s\, \tau_{max} (1 - \text{fatigue})
+
+with the strength ``s`` of the direction of ``u``. A central paresis loses shortening contractions first: the
+torque of lengthening muscles is preserved, and the loss grows with the speed of shortening (Knutsson &
+Martensson 1980, Scand J Rehabil Med 12:93; Engardt, Knutsson, Jonsson & Sternhag 1995, Arch Phys Med Rehabil
+76:419; Eng, Lomaglio & MacIntyre 2009, Med Sci Sports Exerc 41:1353), and to hold a load well below the
+maximum is a matter of driving the muscle harder (Milot, Nadeau & Gravel 2007, J Electromyogr Kinesiol
+17:184). So ``h`` is 1 while the muscle holds or lengthens and falls to 0 at :data:`SHORTENING_RAD_S`; ``p``
+is the part of the loss that such contractions escape, 0 for a peripheral palsy. Torque also builds up late
+and slowly (McCrea, Eng & Hodgson 2003, Muscle Nerve 28:46): ``delay_s`` and ``slowness`` of a side.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +34,9 @@ Rounded from the isometric and isokinetic maxima of young adults in Anderson, Ma
 J Biomech 40:3105, with plantarflexion at the level that fast walking needs.
 """
 
+SHORTENING_RAD_S: Final = 1.0
+"""Speed of shortening at which a paretic muscle has lost all that its strength says (about 60 deg/s)."""
+
 _FATIGUE_RATE: Final = np.array([0.0097, 0.0097, 0.0150, 0.00589])
 _RECOVERY_RATE: Final = np.array([0.00091, 0.00091, 0.00149, 0.00058])
 _FATIGUE_TICKS: Final = 10
@@ -38,6 +56,32 @@ def strength_matrix(side: Side) -> NDArray[np.float64]:
     )
 
 
+_WHOLE: Final = np.ones((2, 4))
+_WHOLE.flags.writeable = False
+
+
+class _DelayLine:
+    """Delays one leg's values by a number of ticks, the other's by another."""
+
+    def __init__(self, lag: list[int]) -> None:
+        self._lag = lag
+        self.fill(np.zeros((2, 4)))
+
+    def fill(self, value: NDArray[np.float64]) -> None:
+        """Hold one value for as long as the line is."""
+        self._line = np.repeat(value[None], max(self._lag) + 1, axis=0)
+        self._head = 0
+
+    def step(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Put a value in; return what arrives."""
+        line, n = self._line, len(self._line)
+        if n == 1:
+            return value
+        self._head = (self._head + 1) % n
+        line[self._head] = value
+        return np.array([line[(self._head - self._lag[i]) % n, i] for i in (0, 1)])
+
+
 class Muscles:
     """Turns the torque a person means into the torque that comes out; state of all muscles of both legs.
 
@@ -49,13 +93,17 @@ class Muscles:
         sides = (profile.left, profile.right)
         strength = np.array([strength_matrix(s) for s in sides])
         self.positive, self.negative = strength[:, 0], strength[:, 1]
-        self.tone = strength.mean(axis=1)
+        self._preserved = np.array([[s.preserved] for s in sides])
         self._full = bool((strength == 1.0).all())
         limit = MAX_TORQUE_NM_KG * profile.body.mass_kg
         self._limit_positive, self._limit_negative = self.positive * limit[0], self.negative * limit[1]
         slowness = np.array([[s.slowness] for s in sides])
         self._blend = 1.0 - np.exp(-period_s / (ACTIVATION_S * slowness))
-        self._lag = [round(s.delay_s / period_s) for s in sides]
+        late = ACTIVATION_S * (slowness - 1.0)
+        self._late_blend = 1.0 - np.exp(-period_s / np.maximum(late, 1e-9))
+        lag = [round(s.delay_s / period_s) for s in sides]
+        self._volition, self._balance = _DelayLine(lag), _DelayLine(lag)
+        self._prompt = not any(lag) and bool((slowness == 1.0).all())
         self._fatigue = profile.fatigue.factor * _FATIGUE_RATE * period_s
         self._recover = profile.fatigue.factor * _RECOVERY_RATE * period_s
         self._rest = profile.fatigue.rest_factor
@@ -64,51 +112,70 @@ class Muscles:
     def reset(self) -> None:
         """Rest: no activation, no fatigue."""
         self._activation = np.zeros((2, 4))
-        self._line = np.zeros((max(self._lag) + 1, 2, 4))
-        self._head = 0
+        self._balanced = np.zeros((2, 4))
+        self._balance.fill(self._balanced)
         self._started = False
         self.fatigued = np.zeros((2, 4))
         self._high, self._low = self._limit_positive, self._limit_negative
+        self._weaken()
         self._tick = 0
-        self.torque = np.zeros((2, 4))
 
     def step(
         self, model: NDArray[np.float64], model_rate: NDArray[np.float64], effort: float
     ) -> NDArray[np.float64]:
-        """Return the torque of the internal model as it arrives at the joints [N m], shape (2, 4).
+        """Return the drive that the internal model's torque [N m] gives the muscles, shape (2, 4).
 
-        The command ``tau + T tau'`` makes a healthy muscle (time constant ``T``) give ``tau``; a slower,
-        later, weaker or tired one gives less, later.
+        The command ``tau + T tau'`` makes a healthy muscle (time constant ``T``) give ``tau``; a slower or
+        later one gives it less and later. What strength makes of it is :meth:`contract`'s part.
         """
         command = (model + ACTIVATION_S * model_rate) * effort
         if not self._started:
             self._activation = model * effort
-            self._line[:] = command
+            self._volition.fill(command)
             self._started = True
-        delayed = self._delay(command)
-        self._activation += self._blend * (delayed - self._activation)
-        torque = self._activation
-        if self._full:
-            self.torque = torque
-        else:
-            self.torque = np.maximum(torque, 0.0) * self.positive + np.minimum(torque, 0.0) * self.negative
-        return np.asarray(self.torque)
+        self._activation += self._blend * (self._volition.step(command) - self._activation)
+        return self._activation
 
-    def _delay(self, command: NDArray[np.float64]) -> NDArray[np.float64]:
-        line, n = self._line, len(self._line)
-        if n == 1:
-            return np.asarray(command)
-        self._head = (self._head + 1) % n
-        line[self._head] = command
-        return np.array([line[(self._head - self._lag[i]) % n, i] for i in (0, 1)])
+    def balance(self, torque: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the torque of balance reflexes [N m] as late as the muscles; a healthy person's as it is.
 
-    def limit(self, torque: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return all voluntary torque held within what the muscles have left, and let them tire."""
-        out = np.minimum(np.maximum(torque, -self._low), self._high)
+        Their gains were found with healthy delays, so only what a side has beyond those counts.
+        """
+        if self._prompt:
+            return torque
+        self._balanced += self._late_blend * (self._balance.step(torque) - self._balanced)
+        return self._balanced
+
+    def contract(
+        self, drive: NDArray[np.float64], velocity: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what comes of a drive, and let the muscles tire.
+
+        Parameters
+        ----------
+        drive, velocity
+            Torque that the joints would have in a healthy person [N m] and joint velocity [rad/s], (2, 4).
+
+        Returns
+        -------
+        torque
+            Torque at the joints [N m], shape (2, 4), never beyond what the muscles have left.
+        gain
+            Part of the drive that comes through, shape (2, 4): also that of a joint's muscular stiffness.
+        """
+        gain = _WHOLE
+        if not self._full:
+            flexing = drive > 0.0
+            shortening = np.where(flexing, velocity, -velocity) / SHORTENING_RAD_S
+            strength = np.where(flexing, self._gain_positive, self._gain_negative)
+            kept = self._preserved * (1.0 - np.minimum(np.maximum(shortening, 0.0), 1.0))
+            gain = strength + (1.0 - strength) * kept
+            drive = gain * drive
+        torque = np.minimum(np.maximum(drive, -self._low), self._high)
         self._tick += 1
         if self._tick % _FATIGUE_TICKS == 0:
-            self._tire(out)
-        return np.asarray(out)
+            self._tire(torque)
+        return torque, gain
 
     def _tire(self, torque: NDArray[np.float64]) -> None:
         left = 1.0 - self.fatigued
@@ -118,3 +185,9 @@ class Muscles:
         self.fatigued = np.minimum(np.maximum(self.fatigued + _FATIGUE_TICKS * change, 0.0), 0.95)
         left = 1.0 - self.fatigued
         self._high, self._low = self._limit_positive * left, self._limit_negative * left
+        self._weaken()
+
+    def _weaken(self) -> None:
+        """Take fatigue off the drive that paresis leaves: who has reserves drives a tired muscle harder."""
+        self._gain_positive = self.positive * (1.0 - (1.0 - self.positive) * self.fatigued)
+        self._gain_negative = self.negative * (1.0 - (1.0 - self.negative) * self.fatigued)

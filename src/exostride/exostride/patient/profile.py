@@ -104,10 +104,13 @@ class Side(StrictModel):
     """Impairment of one leg.
 
     ``delay_s`` adds to the conduction time that the person has learned to anticipate; ``slowness`` multiplies
-    the time constant of muscle activation.
+    the time constant of muscle activation; ``preserved`` is the part of the loss of strength that holding and
+    lengthening contractions escape (1: central paresis, 0: peripheral palsy; see
+    :mod:`exostride.patient.muscles`).
     """
 
     strength: Strength = Strength()
+    preserved: Part = 1.0
     delay_s: Annotated[float, Field(ge=0.0, le=0.15)] = 0.0
     slowness: Annotated[float, Field(ge=1.0, le=5.0)] = 1.0
     spasticity: Spasticity = Spasticity()

@@ -220,15 +220,16 @@ class VirtualPatient:
         model = drive.model * scale
         model[:, 1:] -= tissue * moment[2:]
         meant = muscles.step(model, drive.model_rate * (scale / self.time_s), effort)
-        tone = muscles.tone * effort
         stiffness = drive.stiffness * scale
         stiffness[:, 1:] = np.maximum(stiffness[:, 1:] - tissue * stiffening[:2], 0.0)
-        stiffness *= tone
-        damping = drive.damping * (scale * self.time_s * tone)
+        stiffness *= effort
+        damping = drive.damping * (scale * self.time_s * effort)
         rate = drive.rate * (1.0 / self.time_s)
         error = drive.angle - angle
         hold = stiffness * error + damping * (rate - velocity)
-        whole = muscles.limit(meant + drive.balance * (scale * tone) + hold)
+        balance = muscles.balance(drive.balance * (scale * effort))
+        whole, gain = muscles.contract(meant + balance + hold, velocity)
+        stiffness, damping, hold = gain * stiffness, gain * damping, gain * hold
         if self.profile.motor_noise:
             whole = whole + self._tremble(meant)
         spasm = self.spasms.step()

@@ -68,6 +68,44 @@ def test_rhythm_never_runs_backwards_when_the_estimate_does():
     assert np.all((after - before) % 1.0 < 0.5)
 
 
+@pytest.mark.parametrize("off", [0.2, 0.3, 0.33, 0.4, 0.49])
+def test_rhythm_finds_back_from_any_wrong_start(off):
+    rhythm = Rhythm(T)
+    rhythm.step(walking(0, (off % 1.0, (0.5 - off) % 1.0)), lead_hz=0.5)
+    for k in range(1200):
+        truth = np.array([0.5 * k * T % 1.0, (0.5 * k * T + 0.5) % 1.0])
+        sample = rhythm.step(walking(k, truth, rate=0.5), lead_hz=0.5)
+    error = (sample.phase - truth + 0.5) % 1.0 - 0.5
+    assert np.abs(error).max() < 0.01
+
+
+def test_hold_waits_for_a_phase_that_can_be_trusted():
+    rhythm = Rhythm(T)
+    for k in range(1000):
+        guess = rhythm.step(walking(k, rate=0.0, confidence=0.5), 0.5).hold
+    assert guess == pytest.approx([0.0, 0.0]), "a torque at the wrong moment fells who walks"
+    for k in range(1500):
+        sure = rhythm.step(walking(k, rate=0.0, confidence=0.9), 0.5).hold
+    assert sure.min() > 0.95
+    for k in range(200):
+        lost = rhythm.step(walking(k, rate=0.0, confidence=0.2), 0.5).hold
+    assert lost.max() < 0.1
+
+
+def test_robot_leads_only_on_a_belt_that_moves_and_only_who_does_not_walk():
+    standing = GaitPhase(0, 0.0, state=GaitState.STANDING)
+    rhythm = Rhythm(T)
+    for _ in range(1000):
+        assert rhythm.step(standing, 0.5, moving=False).hold.max() == 0.0
+    for _ in range(round(3.1 / T)):
+        hold = rhythm.step(standing, 0.5).hold
+    assert hold == pytest.approx([1.0, 1.0])
+    ahead = (rhythm.step(standing, 0.5).phase + 0.3) % 1.0
+    for k in range(round(1.1 / T)):
+        hold = rhythm.step(walking(k, ahead + 0.5 * k * T, 0.5, 0.5), 0.5).hold
+    assert hold.max() < 0.05, "who walks differently is not fought"
+
+
 def test_reference_stays_within_the_patients_range_of_motion(context):
     path = ReferencePath(context)
     settings = TherapySettings(belt_speed_m_s=1.0, belt_acceleration_m_s2=0.5, range_max_rad=np.full(6, 0.6))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from exostride.gait.reference import ReferenceGait
+from exostride.gait.reference import ReferenceCurve
 from exostride.model.anthropometry import BodyParameters
 from exostride.model.description import DEFAULT_BODY
 from exostride.model.geometry import BodyGeometry, body_geometry
@@ -17,6 +17,13 @@ class Compensation(Protocol):
 
     def step(self, state: ExoState) -> Vector:
         """Return the feed-forward joint torque [N m], shape (6,), for the measured state."""
+
+
+class Reference(Protocol):
+    """Where the joints should be over phase, for a speed and a size."""
+
+    def curve(self, speed_m_s: float, leg_length_m: float) -> ReferenceCurve:
+        """Return the reference at a speed [m/s] for a leg length (hip centre to floor) [m]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class ControlContext:
     leg_length_m: float
     body_mass_kg: float
     torque_limit_nm: Vector
-    reference: ReferenceGait
+    reference: Reference
     compensation: Compensation | None = None
     body: BodyParameters = DEFAULT_BODY
 

@@ -113,6 +113,11 @@ class ReferencePath:
             self.version += 1
         return settings.cadence_scale / self._curve.stride_time_s
 
+    def blended(self, hold: Vector) -> Vector:
+        """Return the hold on both legs (2,) over the joints (6,); that of the standing posture is one."""
+        b = self._blend
+        return np.repeat((1.0 - b) + b * hold, 3)
+
     def sample(self, rhythm: RhythmSample) -> tuple[Vector, Vector]:
         """Return reference angle [rad] and velocity [rad/s], each (6,)."""
         assert self._curve is not None, "advance() comes first"

@@ -8,10 +8,14 @@ phase-locked oscillator per leg,
 
 with the trust c in the estimate: at c = 1 it follows the estimate and its rate, at c = 0 it runs
 at the cadence the therapist set and keeps the legs half a cycle apart. Trust is the estimate's confidence
-while it says that somebody walks; it is gained slowly and lost quickly, so that a robot that leads a
-walker who can't is not led astray by the estimate of its own first steps; somebody who walks already when
-the rhythm begins is joined at once. However much it is
-trusted, an estimate that brings the legs closer than a limp does is resisted.
+beyond what a guess has, while it says that somebody walks; it is gained slowly and lost quickly, so that a
+robot that leads a walker who can't is not led astray by the estimate of its own first steps; somebody who
+walks already when the rhythm begins is joined at once. Estimates that bring the legs closer than a limp does
+are moved apart before they are followed.
+
+A rhythm is only worth a torque where it is that of the legs: a spring about another moment of the step fells
+who walks. The hold on a leg is therefore the trust, or the lead, which grows while the belt moves and nobody
+walks, and goes when somebody walks differently.
 """
 
 from __future__ import annotations
@@ -28,9 +32,16 @@ _FASTEST_HZ: Final = 3.0
 _GAIN_S: Final = 1.5
 _LOSE_S: Final = 0.3
 """Time constants with which trust is gained and lost."""
+_GUESS: Final = 0.5
+_SURE: Final = 0.8
+"""Confidence up to which an estimate is no better than a guess, and from which it is trusted wholly."""
 _LIMP: Final = 0.15
-"""Legs may be this far from half a cycle apart before the coupling resists [cycle]."""
-_APART_HZ: Final = 20.0
+"""Legs may be this far from half a cycle apart [cycle]."""
+_LEAD_S: Final = 3.0
+_YIELD_S: Final = 1.0
+"""Times in which the lead comes while nobody walks, and goes when somebody walks differently."""
+_AGREE: Final = 0.1
+"""Phase difference up to which a walker goes along with the lead [cycle]."""
 
 
 def wrap(difference: float) -> float:
@@ -40,10 +51,11 @@ def wrap(difference: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class RhythmSample:
-    """Phase (2,) in [0, 1) and rate (2,) in cycles per second of the legs, left and right."""
+    """Phase (2,) in [0, 1), rate (2,) in cycles per second and hold (2,) in [0, 1], left and right."""
 
     phase: Vector
     rate_hz: Vector
+    hold: Vector
 
 
 class Rhythm:
@@ -69,44 +81,80 @@ class Rhythm:
         """Return to the start of a left step."""
         self._phase = (0.0, 0.5)
         self._trust = [0.0, 0.0]
+        self._lead = 0.0
         self._fresh = True
 
-    def step(self, phase: GaitPhase, lead_hz: float) -> RhythmSample:
-        """Advance one period; ``lead_hz`` is the stride rate to keep when nobody else does."""
+    def step(self, phase: GaitPhase, lead_hz: float, moving: bool = True) -> RhythmSample:
+        """Advance one period.
+
+        Parameters
+        ----------
+        phase
+            The estimate of this tick.
+        lead_hz
+            The stride rate to keep when nobody else does.
+        moving
+            Whether the belt moves; while it stands, there is nothing to lead.
+        """
         walking = phase.state == GaitState.WALKING
         if self._fresh:
             self._join(phase, walking)
-        estimates = phase.phase.tolist(), phase.rate_hz.tolist(), phase.confidence.tolist()
+        seen, rates, usable = self._estimate(phase, walking)
+        confidence = phase.confidence.tolist()
         old, new, speeds = self._phase, [0.0, 0.0], [0.0, 0.0]
         for side in (0, 1):
-            own, seen, rate, trust = old[side], *(values[side] for values in estimates)
-            usable = walking and isfinite(seen) and isfinite(rate) and isfinite(trust)
-            trust = self._believe(side, min(max(trust, 0.0), 1.0) if usable else 0.0)
+            own, trust = old[side], self._believe(side, confidence[side] if usable[side] else 0.0)
             speed = lead_hz
-            if usable:
-                rate = min(max(rate, 0.0), _FASTEST_HZ)
-                speed += trust * (rate - lead_hz) + self._follow * trust * wrap(seen - own)
-            apart = wrap(old[1 - side] + 0.5 - own)
-            speed += self._couple * (1.0 - trust) * apart
-            speed += _APART_HZ * (apart - min(max(apart, -_LIMP), _LIMP))
+            if usable[side]:
+                speed += trust * (rates[side] - lead_hz) + self._follow * trust * wrap(seen[side] - own)
+            speed += self._couple * (1.0 - trust) * wrap(old[1 - side] + 0.5 - own)
             # A leg may wait for the walker but never run backwards: the reference would swing back with it.
             speeds[side] = min(max(speed, 0.0), _FASTEST_HZ)
             new[side] = (own + speeds[side] * self._period) % 1.0
+        apart = max((abs(wrap(seen[s] - old[s])) for s in (0, 1) if usable[s]), default=0.0)
+        self._go_ahead(phase.state, moving, apart)
         self._phase = (new[0], new[1])
-        return RhythmSample(np.array(new), np.array(speeds))
+        hold = np.array([max(trust, self._lead) for trust in self._trust])
+        return RhythmSample(np.array(new), np.array(speeds), hold)
+
+    def _estimate(self, phase: GaitPhase, walking: bool) -> tuple[list[float], list[float], list[bool]]:
+        """Return phase and rate of both legs as far as they can be used, no closer than a limp."""
+        seen, rates, trust = phase.phase.tolist(), phase.rate_hz.tolist(), phase.confidence.tolist()
+        usable = [walking and isfinite(seen[s]) and isfinite(rates[s]) and isfinite(trust[s]) for s in (0, 1)]
+        rates = [min(max(rates[s], 0.0), _FASTEST_HZ) if usable[s] else 0.0 for s in (0, 1)]
+        if all(usable):
+            off = wrap(seen[1] - seen[0] - 0.5)
+            excess = 0.5 * (off - min(max(off, -_LIMP), _LIMP))
+            seen = [seen[0] + excess, seen[1] - excess]
+        return seen, rates, usable
+
+    def _go_ahead(self, state: int, moving: bool, apart: float) -> None:
+        """Let the lead come while nobody walks on a belt that moves, and go when somebody walks otherwise."""
+        step = self._period
+        if not moving:
+            self._lead = max(self._lead - step / _YIELD_S, 0.0)
+        elif state in (GaitState.STANDING, GaitState.UNKNOWN):
+            self._lead = min(self._lead + step / _LEAD_S, 1.0)
+        elif state == GaitState.WALKING and apart > _AGREE:
+            self._lead = max(self._lead - step / _YIELD_S, 0.0)
 
     def _join(self, phase: GaitPhase, walking: bool) -> None:
         """Fall in with a walker who is under way."""
         self._fresh = False
         values = np.concatenate([phase.phase, phase.confidence])
-        if walking and np.isfinite(values).all() and phase.confidence.min() > 0.5:
+        if walking and np.isfinite(values).all() and phase.confidence.min() > _GUESS:
             self._phase = (float(phase.phase[0]) % 1.0, float(phase.phase[1]) % 1.0)
-            self._trust = [min(float(c), 1.0) for c in phase.confidence]
+            self._trust = [_certain(float(c)) for c in phase.confidence]
 
     def _believe(self, side: int, confidence: float) -> float:
         """Return the trust in the estimate of one leg."""
-        trust = self._trust[side]
-        time_s = _GAIN_S if confidence > trust else _LOSE_S
-        trust += (confidence - trust) * self._period / (self._period + time_s)
+        goal, trust = _certain(confidence), self._trust[side]
+        time_s = _GAIN_S if goal > trust else _LOSE_S
+        trust += (goal - trust) * self._period / (self._period + time_s)
         self._trust[side] = trust
         return trust
+
+
+def _certain(confidence: float) -> float:
+    """Return how far a confidence exceeds a guess's, 0..1."""
+    return min(max((confidence - _GUESS) / (_SURE - _GUESS), 0.0), 1.0)

@@ -31,7 +31,8 @@ class Track:
     """One tick as a law sees it; vectors (6,) in joint order, ``leg_phase`` and ``leg_rate_hz`` (2,).
 
     ``error_rad`` is reference minus angle, zero where a joint was not measured, and at most half a turn;
-    ``velocity_error_rad_s`` likewise. ``walking`` tells whether the belt is meant to move.
+    ``velocity_error_rad_s`` likewise. ``hold`` (6,) in [0, 1] is how far the rhythm is that of the legs, see
+    :mod:`~exostride.control.rhythm`. ``walking`` tells whether the belt is meant to move.
     """
 
     t: float
@@ -43,6 +44,7 @@ class Track:
     velocity_error_rad_s: Vector
     leg_phase: Vector
     leg_rate_hz: Vector
+    hold: Vector
     walking: bool
     state: ExoState
     phase: GaitPhase
@@ -98,7 +100,9 @@ class Tracker:
 
     def step(self, t: float, state: ExoState, phase: GaitPhase, settings: TherapySettings) -> Track:
         """Return what a law sees in this tick; ``gain`` rises from 0 to 1 after a reset."""
-        rhythm = self._rhythm.step(phase, self.path.advance(settings))
+        lead_hz = self.path.advance(settings)
+        walking = self.path.speed_m_s > _WALKING_M_S
+        rhythm = self._rhythm.step(phase, lead_hz, walking)
         reference, velocity = self.path.sample(rhythm)
         angle, speed = self._measured(state, reference, velocity)
         if self._bridge is None:
@@ -121,7 +125,9 @@ class Tracker:
             velocity_error_rad_s=velocity - speed,
             leg_phase=rhythm.phase,
             leg_rate_hz=rhythm.rate_hz,
-            walking=self.path.speed_m_s > _WALKING_M_S,
+            # Who stands is held in the standing posture, which is no moment of a step.
+            hold=self.path.blended(rhythm.hold),
+            walking=walking,
             state=state,
             phase=phase,
             settings=settings,
@@ -162,7 +168,7 @@ class PathLaw(ABC):
         """Return the joint command in answer to ``state``."""
         track = self.tracker.step(t, state, phase, settings)
         given = self.assist(track)
-        gain, limit = self.tracker.gain, self.context.torque_limit_nm
+        gain, limit = self.tracker.gain * track.hold, self.context.torque_limit_nm
         torque = gain * given.torque_nm
         if self.context.compensation is not None:
             torque = torque + self.context.compensation.step(state)

@@ -13,10 +13,11 @@ from pydantic import Field
 from exostride import registry
 from exostride.config import StrictModel, load
 from exostride.control.compensation import RobotCompensation
-from exostride.control.context import ControlContext
+from exostride.control.context import ControlContext, Reference
 from exostride.control.effort import EffortMeter
 from exostride.errors import ConfigError, InputError
-from exostride.gait.reference import load_reference
+from exostride.gait.consistent import PLAN_FILE, load_consistent
+from exostride.gait.reference import FILE_NAME, load_reference
 from exostride.interfaces import AssistController, Device, EnvironmentLaw
 from exostride.model.anthropometry import BodyParameters
 from exostride.model.geometry import body_geometry
@@ -56,6 +57,8 @@ class StackConfig:
         ``exoskeleton``, or ``none`` for the harness alone: then there is nothing to carry.
     limits
         Limits file; ``None`` for ``config/limits/default.yaml``.
+    reference
+        What the laws lead along, see :func:`reference_of`; empty for that of ``config/nodes/controller.yaml``.
     """
 
     rate_hz: int = 200
@@ -65,6 +68,7 @@ class StackConfig:
     limits: Path | None = None
     controller_parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     law_parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    reference: str = ""
 
     def __post_init__(self) -> None:
         if not RATE_MIN_HZ <= self.rate_hz <= RATE_MAX_HZ:
@@ -139,6 +143,22 @@ def make_phase(config: StackConfig, estimator: str, parameters: Mapping[str, Any
     return PhaseComponent(made, config.period_s)
 
 
+def reference_of(name: str) -> Reference:
+    """Return the reference ``name``: ``plan`` (consistent gait), ``norms`` (mean angles), or a walker's file.
+
+    Raises
+    ------
+    ConfigError
+        There is no such file, or it is damaged.
+    """
+    norms = load_reference(config_dir() / "norms" / FILE_NAME)
+    if name == "norms":
+        return norms
+    if name != "plan" and not Path(name).is_file():
+        raise ConfigError(f"reference = {name!r}: must be plan, norms, or the file of a walker's own path")
+    return load_consistent(config_dir() / "norms" / PLAN_FILE, norms, None if name == "plan" else Path(name))
+
+
 def control_context(config: StackConfig) -> ControlContext:
     """Return what every control law is given."""
     body = body_of(config.patient)
@@ -149,23 +169,28 @@ def control_context(config: StackConfig) -> ControlContext:
         leg_length_m=geometry.leg_length,
         body_mass_kg=body.mass_kg,
         torque_limit_nm=np.array([joint.torque_nm for joint in limits.joints]),
-        reference=load_reference(config_dir() / "norms" / "reference_gait.yaml"),
+        reference=reference_of(config.reference or _controller_file().reference),
         compensation=None if config.robot == "none" else RobotCompensation(body, config.period_s),
         body=body,
     )
 
 
 class ControllerFile(StrictModel):
-    """Schema of ``config/nodes/controller.yaml``: parameters of the laws by name."""
+    """Schema of ``config/nodes/controller.yaml``: reference, and parameters of the laws by name."""
 
+    reference: str = "plan"
     controllers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     environment_laws: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+def _controller_file() -> ControllerFile:
+    return load(ControllerFile, config_dir() / "nodes" / "controller.yaml")
 
 
 def make_control(config: StackConfig, settings: TherapySettings) -> ControlComponent:
     """Return the laws that ``settings`` name as a component, with those settings from tick 0."""
     context = control_context(config)
-    file = load(ControllerFile, config_dir() / "nodes" / "controller.yaml")
+    file = _controller_file()
 
     def controller(name: str) -> AssistController:
         parameters = {**file.controllers.get(name, {}), **config.controller_parameters.get(name, {})}

@@ -43,7 +43,7 @@ fi
 digest() { sha256sum "$@" | sha256sum | cut -c1-16; }
 tree_digest() { find "$@" -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16; }
 
-wanted_wheels() { echo "$ROS_KIND $(digest requirements/runtime.txt requirements/ros.txt requirements/dev.txt requirements/constraints.txt)"; }
+wanted_wheels() { echo "$ROS_KIND $(digest requirements/runtime.txt requirements/ros.txt requirements/report.txt requirements/dev.txt requirements/constraints.txt)"; }
 wanted_messages() { echo "$(wanted_wheels) $(tree_digest src/exostride_msgs)"; }
 wanted_package() {
   echo "$(wanted_messages) $ROOT $(digest src/exostride/setup.py src/exostride/setup.cfg src/exostride/package.xml tools/ros_env.py)"
@@ -129,6 +129,19 @@ fi
 ((${#missing[@]} == 0)) || need "${missing[@]}"
 python=$(find_python) || die "no Python 3.11 or 3.12 found; install one and name it:  PYTHON=/path/to/python3.12 make demo"
 
+# Only PDF reports need these: without them everything else works, and the report says so.
+if command -v dpkg >/dev/null; then
+  pdf=()
+  for package in libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-core fonts-noto-cjk; do
+    dpkg -s "$package" 2>/dev/null | grep -q '^Status: .* installed' || pdf+=("$package")
+  done
+  if ((${#pdf[@]})); then
+    if [[ $(id -u) == 0 ]]; then need "${pdf[@]}"; else say "for PDF reports in all languages:  sudo apt-get install -y ${pdf[*]}"; fi
+  fi
+else
+  say "PDF reports need Pango and fonts of the report's language from this system"
+fi
+
 # ---------------------------------------------------------------- the environment and its packages
 remake=false
 if ! venv_python_works; then remake=true; elif python_changed; then remake=true; fi
@@ -145,11 +158,11 @@ PY=$VENV/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 install_on_wheels() {
-  "$PY" -m pip install --prefer-binary -r requirements/runtime.txt -r requirements/ros.txt -r requirements/dev.txt -c requirements/constraints.txt
+  "$PY" -m pip install --prefer-binary -r requirements/runtime.txt -r requirements/ros.txt -r requirements/report.txt -r requirements/dev.txt -c requirements/constraints.txt
 }
 install_on_ros() {  # all but what the distribution owns, and nothing that would replace it
   local own='^(numpy|scipy|pin|pytest|setuptools|colcon-|ros-)'
-  grep -hvE "$own" requirements/runtime.txt requirements/dev.txt >"$CACHE/requirements-on-ros.txt"
+  grep -hvE "$own" requirements/runtime.txt requirements/report.txt requirements/dev.txt >"$CACHE/requirements-on-ros.txt"
   grep -h '^wheel==' requirements/ros.txt >>"$CACHE/requirements-on-ros.txt"
   "$PY" -c 'import numpy, scipy; print(f"numpy=={numpy.__version__}\nscipy=={scipy.__version__}")' >"$CACHE/constraints-on-ros.txt"
   "$PY" -m pip install --prefer-binary -r "$CACHE/requirements-on-ros.txt" -c "$CACHE/constraints-on-ros.txt"

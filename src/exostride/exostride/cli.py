@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "store": ("exostride.commands.store:store", "Keep sessions of many days and show how they change."),
     "recover": ("exostride.commands.recover:recover", "Mend a damaged bag and say what was lost."),
     "export": ("exostride.commands.export:export", "Convert a recording to another format."),
+    "anonymize": ("exostride.commands.anonymize:anonymize", "Make a set of sessions that may be shared."),
     "doctor": ("exostride.commands.doctor:doctor", "Check this installation and say what to do."),
 }
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import c3d
 import ezc3d
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from exostride.errors import InputError
@@ -27,7 +30,7 @@ def close(a: MotionRecording, b: MotionRecording) -> None:
         assert abs(mine.time_s - theirs.time_s) <= 1e-4
 
 
-@pytest.mark.parametrize("ending", ["csv", "mot", "sto", "c3d"])
+@pytest.mark.parametrize("ending", ["csv", "parquet", "mot", "sto", "c3d"])
 def test_round_trip(tmp_path: Path, walker: Walker, ending: str) -> None:
     original = walker()
     save(tmp_path / f"w.{ending}", original)
@@ -75,6 +78,70 @@ def test_c3d_file_by_the_library_alone(tmp_path: Path, walker: Walker) -> None:
     assert np.allclose(heel[2], 1e3 * original.columns["hee_z_right"], atol=1e-4)
     assert file["parameters"]["POINT"]["RATE"]["value"][0] == pytest.approx(60.0, rel=1e-6)
     assert file["parameters"]["EVENT"]["LABELS"]["value"] == ["Foot Strike", "Foot Off", "Foot Strike"]
+
+
+def test_c3d_file_by_an_independent_parser(tmp_path: Path, walker: Walker) -> None:
+    """The ``c3d`` package is pure Python and shares no code with ezc3d, which wrote the file."""
+    original = walker()
+    save(tmp_path / "w.c3d", original)
+    with (tmp_path / "w.c3d").open("rb") as stream:
+        reader = c3d.Reader(stream)
+        labels = [label.strip() for label in reader.point_labels]
+        names = [label.strip() for label in reader.analog_labels]
+        frames = [(points[:, :3].T, analog[:, 0]) for _, points, analog in reader.read_frames()]
+        assert reader.point_rate == pytest.approx(60.0, rel=1e-6)
+    points = np.array([frame[0] for frame in frames])
+    analog = np.array([frame[1] for frame in frames])
+    pairs = [
+        (points[:, 0, labels.index(f"{s[0].upper()}{j.capitalize()}Angles")], np.degrees(column))
+        for j in ("hip", "knee", "ankle")
+        for s in ("left", "right")
+        for column in [original.columns[f"{j}_{s}"]]
+    ]
+    pairs += [(points[:, 2, labels.index("LHEE")], 1e3 * original.columns["hee_z_left"])]
+    pairs += [(points[:, 0, labels.index("RHipMoment")], 1e3 * original.columns["hip_moment_right"])]
+    pairs += [(analog[:, names.index(n)], original.columns[n]) for n in ("plate1_fz", "hip_moment_left")]
+    for found, wanted in pairs:
+        assert np.max(np.abs(found - wanted)) <= 1e-6 * np.max(np.abs(wanted))
+
+
+def test_opensim_file_by_opensim(tmp_path: Path, walker: Walker) -> None:
+    opensim = pytest.importorskip("opensim", reason="SKIPPED, OPENSIM ITSELF: .venv/bin/pip install opensim")
+    original = walker()
+    save(tmp_path / "w.mot", original)
+    table = opensim.TimeSeriesTable(str(tmp_path / "w.mot"))
+    knee = table.getDependentColumn("knee_angle_l").to_numpy()
+    assert np.array_equal(knee, original.columns["knee_left"])
+    assert np.array_equal(np.array(table.getIndependentColumn()), original.time_s)
+
+
+def test_parquet_keeps_every_digit_and_says_the_unit(tmp_path: Path, walker: Walker) -> None:
+    original = walker()
+    save(tmp_path / "w.parquet", original)
+    again = load(tmp_path / "w.parquet")
+    assert all(np.array_equal(original.columns[n], again.columns[n]) for n in original.columns)
+    assert np.array_equal(original.time_s, again.time_s) and original.events == again.events
+    schema = pyarrow.parquet.read_schema(tmp_path / "w.parquet")
+    assert (
+        schema.field("knee_left").metadata[b"unit"] == b"rad" and schema.field("t").metadata[b"unit"] == b"s"
+    )
+
+
+def test_parquet_errors_name_file_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "w.parquet"
+    path.write_bytes(b"PAR1 but not really")
+    with pytest.raises(InputError, match=r"w\.parquet: can't be read as Parquet"):
+        load(path)
+    for columns, message in (
+        ({"x": [1.0, 2.0]}, "no column 't'"),
+        ({"t": [0.0, 0.01], "nee_left": [1.0, 2.0]}, "'nee_left' is unknown; did you mean 'knee_left'"),
+        ({"t": [0.0, 0.01], "knee_left": ["a", "b"]}, "not numbers"),
+        ({"t": [0.0, 0.01], "knee_left": [20.0, 30.0]}, "looks like deg"),
+        ({"t": [0.0, 0.01], "knee_left": [0.1, None]}, r"row 2, column knee_left: missing value"),
+    ):
+        pyarrow.parquet.write_table(pyarrow.table(columns), path)
+        with pytest.raises(InputError, match=message):
+            load(path)
 
 
 def test_c3d_refuses_uneven_samples(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exostride.errors import InputError
-from exostride.exchange import c3dfile, csvfile, opensim
+from exostride.exchange import c3dfile, csvfile, opensim, parquetfile
 from exostride.exchange.motion import MotionEvent, MotionRecording
 
 _READERS: dict[str, Callable[[Path], MotionRecording]] = {
@@ -14,12 +14,14 @@ _READERS: dict[str, Callable[[Path], MotionRecording]] = {
     ".mot": opensim.load,
     ".sto": opensim.load,
     ".c3d": c3dfile.load,
+    ".parquet": parquetfile.load,
 }
 _WRITERS: dict[str, Callable[[Path, MotionRecording], None]] = {
     ".csv": csvfile.save,
     ".mot": opensim.save,
     ".sto": opensim.save,
     ".c3d": c3dfile.save,
+    ".parquet": parquetfile.save,
 }
 
 

@@ -3,7 +3,8 @@
 What can be had: the sagittal component of hip, knee and ankle angles by their usual labels (``LHipAngles``;
 flexion and dorsiflexion positive, as Vicon's models have it), heel, toe and sacrum markers in laboratory
 axes, vertical and horizontal force of each plate at the instants of the frames, and labelled events. What
-can't: joint moments (files do not say whether they are per kilogram), and rates, which no laboratory stores.
+can't: joint moments of other programs (files do not say whether they are per kilogram), and rates, which no
+laboratory stores. Files that we write hold both: moments as points as Vicon has them, and by name in N m.
 
 Models leave the first and last frames without angles. A recording is the longest run of frames in which
 all its joint angles are valid; its time stays that of the file, so that events agree.
@@ -43,6 +44,7 @@ _BLOCK: Final = 512
 _DEC: Final = b"\x55"
 _MIPS: Final = b"\x56"
 _EVENTS: Final = {"foot strike": EventKind.HEEL_STRIKE, "foot off": EventKind.TOE_OFF}
+_MOMENT_COLUMN: Final = re.compile(r"(hip|knee|ankle)_moment_(left|right)")
 _ANGLE_COLUMN: Final = re.compile(r"(hip|knee|ankle|thigh|shank|foot)(?:_angle)?_(left|right)")
 
 
@@ -89,6 +91,8 @@ def load(path: Path) -> MotionRecording:
     columns, notes = _points(path, points, labels, data)
     columns.update(_plates(file, frames))
     columns.update(_analogs(file, frames))
+    if any(map(_MOMENT.fullmatch, labels)) and not any(map(_MOMENT_COLUMN.fullmatch, columns)):
+        notes.append("left out: joint moments (the file does not say whether they are per kilogram)")
     time_s = (first + np.arange(frames)) / rate
     run = _usable(path, columns)
     kept: dict[str, Vector] = {}
@@ -149,7 +153,6 @@ def _points(
 ) -> tuple[dict[str, Vector], list[str]]:
     columns: dict[str, Vector] = {}
     notes: list[str] = []
-    moments = False
     for i, label in enumerate(labels[: data.shape[1]]):
         angle = _ANGLE.fullmatch(label)
         if angle is not None:
@@ -161,9 +164,6 @@ def _points(
             factor = _unit(path, group, "UNITS", _LENGTH_UNITS, "mm")
             for axis, letter in enumerate("xyz"):
                 columns[_MARKERS[label.upper()].format(letter)] = data[axis, i] * factor
-        moments = moments or _MOMENT.fullmatch(label) is not None
-    if moments:
-        notes.append("left out: joint moments (the file does not say whether they are per kilogram)")
     return columns, notes
 
 
@@ -228,7 +228,9 @@ def _events(path: Path, file: Any) -> tuple[MotionEvent, ...]:
 
 
 def save(path: Path, recording: MotionRecording) -> None:
-    """Write a C3D file: angles as points in degrees, markers in mm, all else as analogue channels by name.
+    """Write a C3D file: angles (degrees), moments (N mm), markers (mm) as points, the rest as channels.
+
+    An analogue channel has the name and unit of its column; moments are there, too, in N m.
 
     Raises
     ------
@@ -259,6 +261,8 @@ def save(path: Path, recording: MotionRecording) -> None:
         1, len(others), count
     )
     _events_out(file, recording.events)
+    if any(_MOMENT.fullmatch(label) for label in labels):
+        file.add_parameter("POINT", "MOMENT_UNITS", ["Nmm"])
     partial = path.with_name(f".{path.stem}.partial.c3d")
     try:
         file.write(str(partial))
@@ -278,6 +282,10 @@ def _points_out(recording: MotionRecording) -> tuple[list[str], Any]:
         if angle is not None:
             labels.append(f"{angle[2][0].upper()}{angle[1].capitalize()}Angles")
             rows.append([np.degrees(column), nothing, nothing])
+        moment = _MOMENT_COLUMN.fullmatch(name)
+        if moment is not None:
+            labels.append(f"{moment[2][0].upper()}{moment[1].capitalize()}Moment")
+            rows.append([column * 1e3, nothing, nothing])
     for label, pattern in _MARKERS.items():
         names = [pattern.format(letter) for letter in "xyz"]
         if recording.has(*names):

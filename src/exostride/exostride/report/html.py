@@ -104,8 +104,8 @@ def session_page(analysis: Analysis, language: Language) -> str:
         "effort_known": any(e.known for e in analysis["contribution_percent"].values()),
         "effort_source": _effort_source(analysis, _),
         "balances": [Markup(b) for b in _balances(analysis, _)],
-        "findings": [_finding(f, _) for f in found],
-        "first_findings": [_finding(f, _) for f in found[:_FOR_PATIENT]],
+        "findings": [finding_words(f, _) for f in found],
+        "first_findings": [finding_words(f, _) for f in found[:_FOR_PATIENT]],
         "exercises": _exercises(found, _),
         "angle_charts": list(_cycle_charts(analysis, _)),
         "norm_source": _norm_source(analysis, _),
@@ -211,7 +211,8 @@ def _balances(analysis: Analysis, _: Language) -> Iterator[str]:
             yield charts.balance(left, right, _(metric.title), metric.unit, metric.decimals, _)
 
 
-def _finding(finding: Finding, _: Language) -> dict[str, str]:
+def finding_words(finding: Finding, _: Language) -> dict[str, str]:
+    """Return a finding as its text, rule, weight and side, in words."""
     words: dict[str, str] = {
         name: _.number(value, digits) for name, (value, digits) in finding.numbers.items()
     }

@@ -62,12 +62,12 @@ class RobotCompensation:
     def step(self, state: ExoState) -> Vector:
         """Return the compensation torque (6,) [N m]; zero where the joints are not all measured."""
         q, qd = state.angle_rad, state.velocity_rad_s
-        if state.joint_valid != _ALL or not (np.isfinite(q).all() and np.isfinite(qd).all()):
+        if state.joint_valid != _ALL or not (np.isfinite(q + qd).all()):
             self._last = None
             return np.zeros(N_JOINTS)
         upright = not state.available & Signal.PELVIS or not np.isfinite(state.pelvis_orientation).all()
         self._dynamics.set_pelvis(None if upright else state.pelvis_orientation)
-        if self._last is not None:
+        if self._last is not None and self._relative > 0.0:
             raw = (qd - self._last) / self._period
             raw = np.minimum(np.maximum(raw, -_ACCELERATION_RAD_S2), _ACCELERATION_RAD_S2)
             self._acceleration = self._acceleration + self._share * (raw - self._acceleration)

@@ -16,6 +16,7 @@ The result stays within the therapist's bounds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 from typing import Final
 
 import numpy as np
@@ -128,7 +129,7 @@ def between_bins(table: NDArray[np.float64], leg_phase: Vector) -> Vector:
     out = np.empty(N_JOINTS)
     for side, phase in enumerate(leg_phase.tolist()):
         place = phase * bins - 0.5
-        low = int(np.floor(place))
+        low = floor(place)
         weight = place - low
         part = side_slice(side)
         out[part] = (1.0 - weight) * table[low % bins, part] + weight * table[(low + 1) % bins, part]

@@ -10,6 +10,7 @@ treadmill system", IEEE TNSRE 19:290 (2011): position error times a gain plus th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final
 
 import numpy as np
@@ -74,8 +75,8 @@ class TreadmillLaw:
         ramp = settings.belt_acceleration_m_s2 * self._period
         goal = self._goal(state, phase, settings)
         speed = self._begin(environment, settings) if self._speed is None else self._speed
-        speed += float(np.clip(goal - speed, -ramp, ramp))
-        if np.isfinite(environment.belt_speed_m_s):
+        speed += min(max(goal - speed, -ramp), ramp)
+        if isfinite(environment.belt_speed_m_s):
             # While the belt is held (standing, a stop) the command waits just ahead of it.
             speed = min(speed, max(environment.belt_speed_m_s, 0.0) + _AHEAD_M_S)
         self._speed = speed
@@ -83,7 +84,7 @@ class TreadmillLaw:
             self._unloading = float(np.clip(np.nan_to_num(environment.unloading_percent), 0.0, 100.0))
         step = self._p.unloading_rate_percent_s * self._period
         wanted = self._support(state, environment, phase, settings)
-        self._unloading += float(np.clip(wanted - self._unloading, -step, step))
+        self._unloading += min(max(wanted - self._unloading, -step), step)
         return EnvironmentCommand(
             seq=state.seq,
             time_s=t,
@@ -98,7 +99,7 @@ class TreadmillLaw:
     def _begin(environment: EnvironmentState, settings: TherapySettings) -> float:
         """Return the speed from which a law newly in force goes on."""
         belt = environment.belt_speed_m_s
-        return min(max(belt, 0.0), settings.belt_speed_m_s) if np.isfinite(belt) else 0.0
+        return min(max(belt, 0.0), settings.belt_speed_m_s) if isfinite(belt) else 0.0
 
     def _support(
         self, state: ExoState, environment: EnvironmentState, phase: GaitPhase, settings: TherapySettings
@@ -115,24 +116,24 @@ class TreadmillLaw:
         force are right (dynamic body-weight support, Frey et al., IEEE TNSRE 14:311, 2006).
         """
         seen = environment.unloading_percent
-        if not np.isfinite(seen) or environment.harness_action != HarnessAction.UNLOAD:
+        if not isfinite(seen) or environment.harness_action != HarnessAction.UNLOAD:
             self._missing = 0.0
         else:
-            missing = float(np.clip((self._unloading or 0.0) - seen, -_MOST_TRIM, _MOST_TRIM))
+            missing = min(max((self._unloading or 0.0) - seen, -_MOST_TRIM), _MOST_TRIM)
             self._missing += (missing - self._missing) * self._period / (self._period + _TRIM_S)
         room = min(_MOST_TRIM, self._unloading or 0.0)
-        return float(np.clip(self._p.trim * self._missing, -room, room))
+        return min(max(self._p.trim * self._missing, -room), room)
 
     def _goal(self, state: ExoState, phase: GaitPhase, settings: TherapySettings) -> float:
         """Return the speed to head for [m/s]."""
         del phase
-        if not state.available & Signal.PELVIS or not np.isfinite(state.pelvis_position_m[0]):
+        if not state.available & Signal.PELVIS or not isfinite(state.pelvis_position_m[0]):
             return settings.belt_speed_m_s
         ahead = float(state.pelvis_position_m[0])
         if settings.self_paced:
             wish = (self._speed or 0.0) + self._p.pace_gain_hz * ahead
             wish += self._p.pace_damping * float(np.nan_to_num(state.pelvis_velocity_m_s[0]))
-            return float(np.clip(wish, 0.0, settings.belt_speed_m_s))
+            return min(max(wish, 0.0), settings.belt_speed_m_s)
         behind = -ahead - self._p.comfort_m
         share = 1.0 - behind / max(self._p.limit_m - self._p.comfort_m, 1e-6)
-        return settings.belt_speed_m_s * float(np.clip(share, 0.0, 1.0))
+        return settings.belt_speed_m_s * min(max(share, 0.0), 1.0)

@@ -12,6 +12,7 @@ not part of it.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -29,6 +30,16 @@ Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
 
 _ZERO = np.zeros(N_JOINTS)
+
+
+def _gravity_in(orientation_xyzw: Vector) -> tuple[float, float, float]:
+    """Return gravity [m/s²] in a frame of the given orientation; a control tick has no time for a matrix."""
+    x, y, z, w = orientation_xyzw.tolist()
+    size = x * x + y * y + z * z + w * w
+    if not 1e-18 < size < inf:
+        raise InputError(f"quaternion {[x, y, z, w]} stands for no rotation")
+    down = -GRAVITY_M_S2 / size
+    return 2.0 * down * (x * z - y * w), 2.0 * down * (y * z + x * w), down * (size - 2.0 * (x * x + y * y))
 
 
 class LegDynamics:
@@ -76,6 +87,9 @@ class LegDynamics:
         InputError
             The quaternion stands for no rotation.
         """
+        if acceleration is None and orientation_xyzw is not None:
+            self._gravity.linear = np.array(_gravity_in(orientation_xyzw))
+            return
         apparent = self._level if acceleration is None else self._level - acceleration
         if orientation_xyzw is not None:
             apparent = rotation_from_xyzw(orientation_xyzw).T @ apparent

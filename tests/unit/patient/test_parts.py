@@ -82,7 +82,6 @@ def test_healthy_muscles_let_a_drive_through_bit_by_bit():
     torque, gain = m.contract(drive, 3.0 * drive)
     np.testing.assert_array_equal(torque, drive)
     np.testing.assert_array_equal(gain, np.ones((2, 4)))
-    np.testing.assert_array_equal(m.balance(drive), drive)
 
 
 def test_weakness_acts_by_side_and_direction():
@@ -123,34 +122,21 @@ def test_no_muscle_goes_beyond_its_capacity():
     assert torque[:, 3] == pytest.approx([-0.4 * 2.6 * 72.0, -2.6 * 72.0])
 
 
-def lag_s(step, p):
-    m = Muscles(p, T)
-    out = []
-    for k in range(400):
-        value, rate = wave(k * T)
-        out.append(step(m, np.full((2, 4), value), np.full((2, 4), rate))[0, 1])
-    meant = np.array([wave(k * T)[0] for k in range(400)])[100:]
-    late = np.array(out)[100:]
-    scores = [np.corrcoef(late[30:], meant[30 - n : len(meant) - n])[0, 1] for n in range(30)]
-    return int(np.argmax(scores)) * T
-
-
 def test_delay_and_slowness_make_volition_late():
-    def step(m, value, rate):
-        return m.step(value, rate, 1.0)
+    def lag_s(p):
+        m = Muscles(p, T)
+        out = []
+        for k in range(400):
+            value, rate = wave(k * T)
+            out.append(m.step(np.full((2, 4), value), np.full((2, 4), rate), 1.0)[0, 1])
+        meant = np.array([wave(k * T)[0] for k in range(400)])[100:]
+        late = np.array(out)[100:]
+        scores = [np.corrcoef(late[30:], meant[30 - n : len(meant) - n])[0, 1] for n in range(30)]
+        return int(np.argmax(scores)) * T
 
-    assert lag_s(step, profile()) <= T
-    assert lag_s(step, left(delay_s=0.04)) == pytest.approx(0.04, abs=T)
-    assert lag_s(step, left(slowness=3.0)) >= 0.04
-
-
-def test_balance_is_late_by_what_the_muscles_are_late():
-    def step(m, value, rate):
-        return m.balance(value)
-
-    assert lag_s(step, profile()) == 0.0
-    assert lag_s(step, left(delay_s=0.03)) == pytest.approx(0.03, abs=T)
-    assert lag_s(step, left(slowness=2.0)) == pytest.approx(0.04, abs=2 * T)
+    assert lag_s(profile()) <= T
+    assert lag_s(left(delay_s=0.04)) == pytest.approx(0.04, abs=T)
+    assert lag_s(left(slowness=3.0)) >= 0.04
 
 
 def test_tired_muscles_give_less_and_recover():

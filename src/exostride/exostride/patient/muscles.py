@@ -99,11 +99,7 @@ class Muscles:
         self._limit_positive, self._limit_negative = self.positive * limit[0], self.negative * limit[1]
         slowness = np.array([[s.slowness] for s in sides])
         self._blend = 1.0 - np.exp(-period_s / (ACTIVATION_S * slowness))
-        late = ACTIVATION_S * (slowness - 1.0)
-        self._late_blend = 1.0 - np.exp(-period_s / np.maximum(late, 1e-9))
-        lag = [round(s.delay_s / period_s) for s in sides]
-        self._volition, self._balance = _DelayLine(lag), _DelayLine(lag)
-        self._prompt = not any(lag) and bool((slowness == 1.0).all())
+        self._volition = _DelayLine([round(s.delay_s / period_s) for s in sides])
         self._fatigue = profile.fatigue.factor * _FATIGUE_RATE * period_s
         self._recover = profile.fatigue.factor * _RECOVERY_RATE * period_s
         self._rest = profile.fatigue.rest_factor
@@ -112,8 +108,6 @@ class Muscles:
     def reset(self) -> None:
         """Rest: no activation, no fatigue."""
         self._activation = np.zeros((2, 4))
-        self._balanced = np.zeros((2, 4))
-        self._balance.fill(self._balanced)
         self._started = False
         self.fatigued = np.zeros((2, 4))
         self._high, self._low = self._limit_positive, self._limit_negative
@@ -135,16 +129,6 @@ class Muscles:
             self._started = True
         self._activation += self._blend * (self._volition.step(command) - self._activation)
         return self._activation
-
-    def balance(self, torque: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the torque of balance reflexes [N m] as late as the muscles; a healthy person's as it is.
-
-        Their gains were found with healthy delays, so only what a side has beyond those counts.
-        """
-        if self._prompt:
-            return torque
-        self._balanced += self._late_blend * (self._balance.step(torque) - self._balanced)
-        return self._balanced
 
     def contract(
         self, drive: NDArray[np.float64], velocity: NDArray[np.float64]

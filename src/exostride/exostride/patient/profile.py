@@ -160,6 +160,33 @@ class Effort(StrictModel):
     floor: Part = 0.3
 
 
+class Learning(StrictModel):
+    """How the person learns to walk with what they have; see :mod:`exostride.patient.learning`.
+
+    Attributes
+    ----------
+    rate
+        Feed-forward torque learned in a stride per error [m g l/rad]; 0: has nothing more to learn.
+    retention
+        Part that is still there one stride later without error.
+    limit
+        Most that can be learned at a phase [m g l].
+    overnight
+        Part of it that the next session begins with.
+    recovery
+        Part of what can return of the lost strength that one full session brings back.
+    potential
+        Part of the lost strength that can return at all; 0 for a non-responder.
+    """
+
+    rate: Annotated[float, Field(ge=0.0, le=0.2)] = 0.0
+    retention: Annotated[float, Field(ge=0.5, le=1.0)] = 0.97
+    limit: Annotated[float, Field(ge=0.0, le=0.1)] = 0.03
+    overnight: Part = 0.5
+    recovery: Part = 0.0
+    potential: Part = 0.0
+
+
 class PatientProfile(StrictModel):
     """One virtual patient."""
 
@@ -172,4 +199,5 @@ class PatientProfile(StrictModel):
     spasms: Spasms = Spasms()
     heart: Heart = Heart()
     effort: Effort = Effort()
+    learning: Learning = Learning()
     motor_noise: Annotated[float, Field(ge=0.0, le=0.3)] = 0.0

@@ -12,6 +12,7 @@ from exostride.conventions import GRAVITY_M_S2
 from exostride.model.geometry import body_geometry
 from exostride.patient.gait_plan import ANGLE, PELVIS, PELVIS_RATE, GaitPlan, PlanCursor
 from exostride.patient.interface import JointDrive, PatientAction, PatientSense
+from exostride.patient.learning import StepLearning
 from exostride.patient.muscles import Muscles
 from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
 from exostride.patient.physiology import EffortLevel, HeartRate, emg
@@ -84,6 +85,7 @@ class VirtualPatient:
         self.spasms = FlexorSpasms(profile, period_s, seed)
         self.heart = HeartRate(profile.heart, mass, period_s)
         self.effort = EffortLevel(profile.effort)
+        self.learning = StepLearning(profile.learning)
         scale = self.moment_nm / REFERENCE_SCALE_NM
         self._tissue = scale * np.array(
             [[s.tissue.hip, s.tissue.knee, s.tissue.ankle] for s in (profile.left, profile.right)]
@@ -108,6 +110,7 @@ class VirtualPatient:
             self.spasms,
             self.heart,
             self.effort,
+            self.learning,
         )
         for part in parts:
             part.reset()
@@ -153,6 +156,10 @@ class VirtualPatient:
         drive = policy.drive(rows, phase, self.time_s / stride_s, posture, gains, loading)
         if self.rhythm.blend < 1.0:
             drive = self._blend_standing(drive, posture)
+        elif self.learning.active:
+            torque, rate = self.learning.step(phase, self.time_s / stride_s, (drive.angle - angle)[:, 1:])
+            drive.model[:, 1:] += torque
+            drive.model_rate[:, 1:] += rate
         return self._act(sense, angle, velocity, load, drive, phase)
 
     def _feel_robot(self, sense: PatientSense) -> None:
@@ -227,8 +234,7 @@ class VirtualPatient:
         rate = drive.rate * (1.0 / self.time_s)
         error = drive.angle - angle
         hold = stiffness * error + damping * (rate - velocity)
-        balance = muscles.balance(drive.balance * (scale * effort))
-        whole, gain = muscles.contract(meant + balance + hold, velocity)
+        whole, gain = muscles.contract(meant + drive.balance * (scale * effort) + hold, velocity)
         stiffness, damping, hold = gain * stiffness, gain * damping, gain * hold
         if self.profile.motor_noise:
             whole = whole + self._tremble(meant)
@@ -271,7 +277,8 @@ class VirtualPatient:
         self._tick += 1
         if self._tick % self.heart.every == 0:
             self.heart.step(float(np.abs(active * velocity).sum()))
-            self.effort.feel(float(np.abs(error[:, 1:]).mean()))
+            if self.rhythm.blend == 1.0:
+                self.effort.feel(float(np.abs(error[:, 1:]).mean()))
         if self.rhythm.struck[0]:
             self.effort.stride()
 

@@ -9,13 +9,13 @@ from exostride.types import (
     EnvironmentCommand,
     EnvironmentState,
     HarnessAction,
-    Mode,
     SafetyPermit,
     SupportKind,
 )
 
 _SLOW_SHARE = 0.6
 """A belt told to slow down must manage this share of the deceleration before it counts as too fast."""
+_MOVING = (codes.TRAIN, codes.STAND, codes.HOMING)
 
 
 class EnvironmentKernel:
@@ -65,21 +65,21 @@ class EnvironmentKernel:
     ) -> EnvironmentCommand:
         """Return the command for this tick; ``state`` None means that it could not be read."""
         self.bits = 0
-        if mode == Mode.ZERO and permit is not None:
+        if mode == codes.ZERO and permit is not None:
             self.stopped = False
         self._watch(state)
         order = self._order
-        moving = mode in (Mode.TRAIN, Mode.STAND, Mode.HOMING) and permit is not None
+        moving = mode in _MOVING and permit is not None
         if order is None or age > self._limits.max_age_ticks:
             self.bits |= codes.ENVIRONMENT_STALE
             order = None
-        demand = permit.harness_action if permit is not None else HarnessAction.HOLD
+        demand = permit.harness_action if permit is not None else codes.HOLD
         if not moving or permit is None:
-            demand = max(demand, HarnessAction.HOLD)
-        speed, ramp = self._belt(order if mode == Mode.TRAIN else None, permit)
+            demand = max(demand, codes.HOLD)
+        speed, ramp = self._belt(order if mode == codes.TRAIN else None, permit)
         self._set_unloading(order, state)
-        wish = order.harness_action if order is not None else HarnessAction.HOLD
-        self._action = int(max(demand, wish if moving else HarnessAction.HOLD))
+        wish = order.harness_action if order is not None else codes.HOLD
+        self._action = int(max(demand, wish if moving else codes.HOLD))
         return EnvironmentCommand(
             seq=seq,
             time_s=seq * self._t,

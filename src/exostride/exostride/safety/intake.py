@@ -49,16 +49,6 @@ _VECTORS = attrgetter(*(name for name, _, _ in _EXO_FIELDS))
 _LENGTHS = [n for _, n, _ in _EXO_FIELDS]
 
 
-def floats(value: object, n: int) -> list[float] | None:
-    """Return a float64 vector of length ``n`` as floats, or None if it is anything else or not finite."""
-    if type(value) is not np.ndarray or value.shape != (n,) or value.dtype.char != "d":
-        return None
-    if not value.dot(value) < _HUGE_SQUARE:
-        return None
-    values: list[float] = value.tolist()
-    return values
-
-
 def finite(value: object, n: int) -> bool:
     """Return whether ``value`` is a float64 vector of length ``n`` with finite, sensible entries."""
     good = type(value) is np.ndarray and value.shape == (n,) and value.dtype.char == "d"
@@ -116,31 +106,38 @@ class JointOrder:
 
     __slots__ = ("damping", "reference", "seq", "speed", "stiffness", "torque")
 
-    def __init__(self, seq: int, values: list[list[float]]) -> None:
+    def __init__(self, seq: int, values: list[float]) -> None:
         self.seq = seq
-        self.torque, self.stiffness, self.damping, self.reference, self.speed = values
+        self.torque, self.stiffness, self.damping = values[0:6], values[6:12], values[12:18]
+        self.reference, self.speed = values[18:24], values[24:30]
 
 
-_ORDER_FIELDS = (
+_ORDER = attrgetter(
     "torque_nm",
     "stiffness_nm_rad",
     "damping_nms_rad",
     "reference_rad",
     "reference_velocity_rad_s",
+    "assistance",
 )
+_SIX = (N_JOINTS,)
 
 
 def joint_order(command: AssistCommand) -> JointOrder | None:
     """Return the command as floats, or None if any field in use is not six finite numbers."""
-    values = []
-    for name in _ORDER_FIELDS:
-        row = floats(getattr(command, name, None), N_JOINTS)
-        if row is None:
-            return None
-        values.append(row)
-    if min(values[1]) < 0.0 or min(values[2]) < 0.0 or not finite(command.assistance, N_JOINTS):
+    try:
+        vectors = _ORDER(command)
+    except AttributeError:
         return None
-    return JointOrder(command.seq, values)
+    for vector in vectors:
+        if type(vector) is not np.ndarray or vector.shape != _SIX or vector.dtype.char != "d":
+            return None
+    flat = np.concatenate(vectors)
+    if not flat.dot(flat) < _HUGE_SQUARE:
+        return None
+    values = flat.tolist()
+    order = JointOrder(command.seq, values)
+    return None if min(order.stiffness) < 0.0 or min(order.damping) < 0.0 else order
 
 
 def environment_order_ok(command: EnvironmentCommand) -> bool:

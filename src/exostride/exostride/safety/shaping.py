@@ -26,7 +26,9 @@ class JointShaper:
         "_fade_start",
         "_floor",
         "_high_wall",
+        "_least",
         "_low_wall",
+        "_most",
         "_power",
         "_recent",
         "_release",
@@ -52,7 +54,9 @@ class JointShaper:
         self._slew = joint.slew_nm_s * period_s
         self._release = max(limits.timing.release_nm_s * period_s, self._slew)
         self._window = joint.window_nm
-        self._recent: deque[float] = deque([0.0], maxlen=max(2, round(limits.timing.window_s / period_s)))
+        ticks = max(2, round(limits.timing.window_s / period_s))
+        self._recent = deque([0.0] * ticks, maxlen=ticks)
+        self._most = self._least = 0.0
         self._floor = limits.tank.speed_floor_rad_s
         self._comfort, self._cuff = joint.comfort_nm, joint.cuff_nm
         self.edge_low, self.edge_high = joint.angle_min_rad, joint.angle_max_rad
@@ -90,7 +94,7 @@ class JointShaper:
         if speed > 0.0:
             high, bits = self._along(high, speed, request, offer_w, bits)
         elif speed < 0.0:
-            flipped, bits = self._along(-low, -speed, -request, offer_w, bits)
+            flipped, bits = self._along(high, -speed, -request, offer_w, bits)
             low = -flipped
         if angle > self._wall_high:
             room = (self.edge_high - angle) / self._high_wall
@@ -119,9 +123,16 @@ class JointShaper:
                 bits,
             )
         if speed > self._floor:
-            most, bits = _lower(most, self._power / speed, request, codes.POWER_LIMIT, bits)
-            return _lower(most, offer_w / speed, request, codes.ENERGY_TANK, bits)
-        return _lower(most, offer_w / self._floor, request, codes.ENERGY_TANK, bits)
+            power = self._power / speed
+            if request > power:
+                bits |= codes.POWER_LIMIT
+            most = min(most, power)
+        else:
+            speed = self._floor
+        tank = offer_w / speed
+        if request > tank:
+            bits |= codes.ENERGY_TANK
+        return (tank if tank < most else most), bits
 
     def _yield(self, most: float, cuff: float, request: float, bits: int) -> tuple[float, int]:
         """Return the torque left when the patient resists it with ``cuff`` > comfort."""
@@ -132,12 +143,11 @@ class JointShaper:
 
     def _slope(self, low: float, high: float, request: float, now: float, bits: int) -> None:
         """Narrow by slew and by the window of recent torques, never against the way to zero."""
-        recent = self._recent
-        recent.append(now)
+        self._note(now)
         bottom, top = now - self._slew, now + self._slew
         if request > top or request < bottom:
             bits |= codes.SLEW_LIMIT
-        floor_, ceiling = max(recent) - self._window, min(recent) + self._window
+        floor_, ceiling = self._most - self._window, self._least + self._window
         if floor_ > bottom or ceiling < top:
             if request > ceiling or request < floor_:
                 bits |= codes.WINDOW_LIMIT
@@ -150,6 +160,20 @@ class JointShaper:
         self.low = low if bottom < low else (high if bottom > high else bottom)
         self.high = high if top > high else (low if top < low else top)
         self.bits = bits
+
+    def _note(self, now: float) -> None:
+        """Put the torque of this moment into the window; look through it only if an extreme leaves."""
+        recent = self._recent
+        gone = recent[0]
+        recent.append(now)
+        if now >= self._most:
+            self._most = now
+        elif gone == self._most:
+            self._most = max(recent)
+        if now <= self._least:
+            self._least = now
+        elif gone == self._least:
+            self._least = min(recent)
 
 
 def _lower(most: float, bound: float, request: float, bit: int, bits: int) -> tuple[float, int]:

@@ -7,14 +7,14 @@ from exostride.safety import codes
 from exostride.safety.homing import HomingSchedule
 from exostride.safety.intake import JointOrder
 from exostride.safety.limits import SafetyLimits
-from exostride.types import ExoState, Mode
+from exostride.types import ExoState
 
 _FADE_SHARE = 0.25
 """Part of the longest HOLD_STANCE over which the torque carried at its start is handed to the spring."""
 
 _TEST_CAP = 3.0
 """Cap of all joint torques in HOMING, in multiples of the test torque."""
-_LOCKS = (Mode.STAND, Mode.HOMING, Mode.HOLD_STANCE)
+_LOCKS = (codes.STAND, codes.HOMING, codes.HOLD_STANCE)
 
 
 class ActiveSource:
@@ -25,13 +25,25 @@ class ActiveSource:
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._limits = limits
         self._joints = limits.joints
+        # Reading a field of a validated model costs as much as a multiplication; this is read each tick.
+        self._bounds = [
+            (
+                joint.stiffness_nm_rad,
+                joint.damping_nms_rad,
+                joint.angle_min_rad,
+                joint.angle_max_rad,
+                joint.velocity_rad_s,
+                joint.torque_nm,
+            )
+            for joint in limits.joints
+        ]
         self._schedule = HomingSchedule(limits, period_s)
         self._fade_ticks = max(1.0, _FADE_SHARE * limits.timing.hold_stance_s / period_s)
         self._handover_ticks = max(1, round(limits.timing.handover_s / period_s))
         self._from_lock = False
         self._stand_step = limits.timing.stand_speed_rad_s * period_s
+        self._stance_n = limits.timing.stance_load_n
         self._anchor = [0.0] * N_JOINTS
         self._carried = [0.0] * N_JOINTS
         self._stance = [True] * len(SIDES)
@@ -57,7 +69,7 @@ class ActiveSource:
             if loads is None:
                 self._stance[side] = True
             elif exo.foot_valid >> side & 1:
-                self._stance[side] = loads[2 * side] + loads[2 * side + 1] > self._limits.timing.stance_load_n
+                self._stance[side] = loads[2 * side] + loads[2 * side + 1] > self._stance_n
 
     def fill(
         self, mode: int, scale: float, angle: list[float], carried: list[float], order: JointOrder | None
@@ -66,14 +78,14 @@ class ActiveSource:
         if mode == self._mode:
             self.ticks += 1
         else:
-            self._from_lock = mode == Mode.TRAIN and self._mode in _LOCKS
-            if not self._from_lock and {mode, self._mode} != {Mode.STAND, Mode.HOMING}:
+            self._from_lock = mode == codes.TRAIN and self._mode in _LOCKS
+            if not self._from_lock and {mode, self._mode} != {codes.STAND, codes.HOMING}:
                 self._anchor = angle.copy()
             self._carried = carried.copy()
             self._held = self._stance.copy()
             self._mode, self.ticks = mode, 0
         self.bits = [0] * N_JOINTS
-        if mode == Mode.TRAIN and order is not None:
+        if mode == codes.TRAIN and order is not None:
             self._train(order, scale)
             if self._from_lock and self.ticks < self._handover_ticks:
                 self._hand_over(scale, self.ticks / self._handover_ticks)
@@ -81,9 +93,9 @@ class ActiveSource:
         self.torque = [0.0] * N_JOINTS
         self.speed = [0.0] * N_JOINTS
         self.reference = self._anchor.copy()
-        if mode == Mode.HOLD_STANCE:
+        if mode == codes.HOLD_STANCE:
             self._hold(scale)
-        elif mode in (Mode.STAND, Mode.HOMING):
+        elif mode in (codes.STAND, codes.HOMING):
             self._stand(mode, scale)
         else:
             self.stiffness = [0.0] * N_JOINTS
@@ -92,26 +104,26 @@ class ActiveSource:
 
     def _train(self, order: JointOrder, scale: float) -> None:
         """Pass the controller's order, its gains and references within limits."""
-        for i, joint in enumerate(self._joints):
+        for i, (stiffest, most_damped, lowest, highest, fastest, cap) in enumerate(self._bounds):
             bits = 0
             stiffness, damping = order.stiffness[i], order.damping[i]
             reference, speed = order.reference[i], order.speed[i]
-            if stiffness > joint.stiffness_nm_rad or damping > joint.damping_nms_rad:
-                stiffness = min(stiffness, joint.stiffness_nm_rad)
-                damping = min(damping, joint.damping_nms_rad)
+            if stiffness > stiffest or damping > most_damped:
+                stiffness = min(stiffness, stiffest)
+                damping = min(damping, most_damped)
                 bits = codes.TORQUE_LIMIT
-            if not joint.angle_min_rad <= reference <= joint.angle_max_rad:
-                reference = min(max(reference, joint.angle_min_rad), joint.angle_max_rad)
+            if not lowest <= reference <= highest:
+                reference = min(max(reference, lowest), highest)
                 bits |= codes.SOFT_WALL
-            if not -joint.velocity_rad_s <= speed <= joint.velocity_rad_s:
-                speed = min(max(speed, -joint.velocity_rad_s), joint.velocity_rad_s)
+            if not -fastest <= speed <= fastest:
+                speed = min(max(speed, -fastest), fastest)
                 bits |= codes.VELOCITY_LIMIT
             self.torque[i] = scale * order.torque[i]
             self.stiffness[i] = scale * stiffness
             self.damping[i] = scale * damping
             self.reference[i], self.speed[i] = reference, speed
-            self.cap[i] = joint.torque_nm
-            self.bits[i] = int(bits)
+            self.cap[i] = cap
+            self.bits[i] = bits
 
     def _hand_over(self, scale: float, share: float) -> None:
         """Mix the standing lock in that the controller takes over from; two springs make one."""
@@ -146,15 +158,15 @@ class ActiveSource:
     def _stand(self, mode: int, scale: float) -> None:
         """Lock the posture; an unloaded leg is led to upright slowly; HOMING adds its test torque."""
         for i, joint in enumerate(self._joints):
-            if mode == Mode.STAND and not self._stance[i // 3]:
+            if mode == codes.STAND and not self._stance[i // 3]:
                 away = joint.stand_rad - self._anchor[i]
                 self._anchor[i] += min(max(away, -self._stand_step), self._stand_step)
             self.stiffness[i] = scale * joint.hold_stiffness_nm_rad
             self.damping[i] = scale * joint.hold_damping_nms_rad
             # In the self-test a reversed drive would turn the lock into its opposite, so it stays weak.
-            self.cap[i] = _TEST_CAP * joint.homing_nm if mode == Mode.HOMING else joint.hold_nm
+            self.cap[i] = _TEST_CAP * joint.homing_nm if mode == codes.HOMING else joint.hold_nm
         self.reference = self._anchor.copy()
-        if mode == Mode.HOMING:
+        if mode == codes.HOMING:
             tested, torque = self._schedule.torque(self.ticks)
             if tested >= 0:
                 self.torque[tested] = scale * torque

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 BENCHES: dict[str, tuple[str, str]] = {
     "walking": ("exostride.bench.walking:command", "The virtual patient's gait against published norms."),
+    "impairments": ("exostride.bench.impairments:command", "What each impairment does to the gait, by side."),
     "phase": ("exostride.bench.phase:command", "Gait phase estimators against recorded walkers."),
     "control": ("exostride.bench.control:command", "Control laws against each other on virtual patients."),
     "loop": ("exostride.bench.loop:command", "Latency, period and CPU of the ROS 2 graph."),

@@ -187,6 +187,13 @@ class Learning(StrictModel):
     potential: Part = 0.0
 
 
+class Therapy(StrictModel):
+    """What this person can begin to train with: belt speed and body-weight support."""
+
+    speed_m_s: Annotated[float, Field(gt=0.0, le=2.0)] = 0.4
+    unloading_percent: Annotated[float, Field(ge=0.0, le=85.0)] = 30.0
+
+
 class PatientProfile(StrictModel):
     """One virtual patient."""
 
@@ -200,4 +207,5 @@ class PatientProfile(StrictModel):
     heart: Heart = Heart()
     effort: Effort = Effort()
     learning: Learning = Learning()
+    therapy: Therapy = Therapy()
     motor_noise: Annotated[float, Field(ge=0.0, le=0.3)] = 0.0

@@ -51,9 +51,13 @@ def default_plans() -> tuple[GaitPlan, GaitPlan]:
     return load_plans(config_dir() / "norms" / FILE_NAME)
 
 
+def make_patient(profile: PatientProfile, period_s: float, seed: int = 0) -> VirtualPatient:
+    """Return the patient of a profile, rested and standing."""
+    alone, in_robot = default_plans()
+    return VirtualPatient(profile, alone, period_s, seed, in_robot)
+
+
 def load_patient(name_or_path: str, period_s: float, seed: int = 0) -> tuple[VirtualPatient, BodyParameters]:
     """Return a patient, rested and standing, and their body; errors as :func:`load_profile`."""
     profile = load_profile(name_or_path)
-    alone, in_robot = default_plans()
-    patient = VirtualPatient(profile, alone, period_s, seed, in_robot)
-    return patient, profile.body
+    return make_patient(profile, period_s, seed), profile.body

@@ -21,12 +21,14 @@ from exostride.gait.reference import FILE_NAME, load_reference
 from exostride.interfaces import AssistController, Device, EnvironmentLaw
 from exostride.model.anthropometry import BodyParameters
 from exostride.model.geometry import body_geometry
+from exostride.model.segments import leg_inertias
 from exostride.paths import config_dir
 from exostride.patient.profile import PatientProfile
 from exostride.runtime.component import ControlComponent, HardwareComponent, PhaseComponent, SafetyStage
 from exostride.safety.component import SafetyComponent
 from exostride.safety.kernel import SafetyKernel
 from exostride.safety.limits import SafetyLimits, load_limits
+from exostride.safety.walker import Segment, Walker
 from exostride.types import TherapySettings
 
 RATE_MIN_HZ, RATE_MAX_HZ = 100, 500
@@ -206,7 +208,23 @@ def make_control(config: StackConfig, settings: TherapySettings) -> ControlCompo
     return ControlComponent(controller, law, config.period_s, settings, effort)
 
 
+def walker_of(patient: str) -> Walker:
+    """Return what the supervisor takes a patient's leg for; without a patient an average man's."""
+    if not patient:
+        return Walker()
+    body = body_of(patient)
+    geometry = body_geometry(body)
+    lengths = (geometry.thigh, geometry.shank, 0.0)
+    thigh, shank, foot = (
+        Segment(length, link.mass_kg, link.x_m, link.z_m, link.inertia_kg_m2)
+        for length, link in zip(lengths, leg_inertias(body), strict=True)
+    )
+    return Walker(thigh, shank, foot, geometry.foot.sole_z)
+
+
 def make_safety(config: StackConfig) -> SafetyStage:
     """Return the supervisor as a component."""
-    supervisor = SafetyComponent(safety_limits(config), config.period_s, paced=not config.lockstep)
+    supervisor = SafetyComponent(
+        safety_limits(config), config.period_s, paced=not config.lockstep, walker=walker_of(config.patient)
+    )
     return SafetyStage(supervisor, config.period_s)

@@ -14,6 +14,7 @@ from exostride.safety.kernel import permit_longest
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.selftest import SelfTest
 from exostride.safety.supervisor import STOPPED, Facts, StateMachine, Status, target_of
+from exostride.safety.walker import Walker
 from exostride.types import (
     Action,
     AppliedTorque,
@@ -64,14 +65,23 @@ class SafetyComponent:
         Control period T [s].
     paced
         Whether ticks follow real time, which makes permits last longer in ticks.
+    walker
+        Segments of the patient's leg; an average man's if not given.
     """
 
-    def __init__(self, limits: SafetyLimits, period_s: float, *, paced: bool = False) -> None:
+    def __init__(
+        self,
+        limits: SafetyLimits,
+        period_s: float,
+        *,
+        paced: bool = False,
+        walker: Walker | None = None,
+    ) -> None:
         self._limits = limits
         self._t = period_s
         self._longest = permit_longest(limits, period_s, paced)
         self._machine = StateMachine(limits, period_s)
-        self._detectors = Detectors(limits, period_s)
+        self._detectors = Detectors(limits, period_s, walker or Walker())
         self._selftest = SelfTest(limits, period_s, self._longest)
         self._active: dict[str, tuple[Finding, int]] = {}
         self._clear = max(1, round(limits.detect.stops.clear_s / period_s))

@@ -1,102 +1,16 @@
-"""F22 to F24: spasm, loss of balance, foot drag and trip, told apart by what the body does."""
+"""F23 and F24: loss of balance, foot drag and trip, told apart by what the body does."""
 
 from __future__ import annotations
 
 from collections import deque
 from math import sqrt
 
-from exostride.conventions import GRAVITY_M_S2, N_JOINTS, SIDES
+from exostride.conventions import GRAVITY_M_S2, SIDES
 from exostride.safety import codes
-from exostride.safety.detect_sensors import joint_names
 from exostride.safety.faults import Finding
-from exostride.safety.intake import finite
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, GaitState, SupervisorState
-
-_BINS = 20
-"""Bins of the gait cycle in which a walker's own course is learned."""
-_PASSES = 3
-"""Passes through a bin after which its mean and variance stand for this walker."""
-
-
-class SpasmDetector:
-    """F22: patient torque at the cuff that leaves its own course faster than this walker's walking does.
-
-    The signal is the cuff torque less the drive's measured torque, so that what the robot itself does
-    (a lock released, a push) is no spasm, taken against its own first-order average. Walking has fast
-    changes too, always at the same phases: per joint and phase bin the mean and variance of the signal are
-    learned over strides, and a spasm is what exceeds ``spasm_nm`` plus ``spasm_sd`` standard deviations for
-    ``spasm_ticks``. A bin walked through less than :data:`_PASSES` times has ``spasm_first_nm`` as its
-    limit; passes count, not ticks, because a slow first step fills a bin with ticks and still says nothing
-    of how steps differ.
-    """
-
-    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._limits = limits.detect.body
-        self._gain = period_s / (limits.detect.body.spasm_s + period_s)
-        self._learn = period_s * _BINS / limits.detect.body.spasm_memory_s
-        self._passes = [[0] * _BINS for _ in SIDES]
-        self._last_bin = [-1] * len(SIDES)
-        self._course: list[float] | None = None
-        self._ticks = [0] * N_JOINTS
-        self._mean = [[0.0] * _BINS for _ in range(N_JOINTS)]
-        self._variance = [[0.0] * _BINS for _ in range(N_JOINTS)]
-        self._count = [[0] * _BINS for _ in range(N_JOINTS)]
-
-    def step(self, snap: Snapshot, found: list[Finding]) -> None:
-        """Append the joints in spasm."""
-        if snap.cuff is None or snap.torque is None:
-            self._course = None
-            return
-        signal = [cuff - drive for cuff, drive in zip(snap.cuff, snap.torque, strict=True)]
-        if self._course is None:
-            self._course = signal.copy()
-        course = self._course
-        bins = self._bins(snap)
-        self._count_passes(bins)
-        for i in range(N_JOINTS):
-            away = signal[i] - course[i]
-            course[i] += self._gain * away
-            bin_ = bins[i // 3]
-            self._ticks[i] = self._ticks[i] + 1 if self._beyond(i, bin_, away) else 0
-            if self._ticks[i] >= self._limits.spasm_ticks and snap.driven:
-                found.append(Finding("F22", Action.SOFT_STOP, joint_names(1 << i)))
-            elif bin_ >= 0 and self._ticks[i] == 0:
-                self._remember(i, bin_, away)
-
-    @staticmethod
-    def _bins(snap: Snapshot) -> tuple[int, int]:
-        """Return the phase bin of either leg, -1 when the phase is not known or nobody walks."""
-        phase = snap.phase
-        if phase is None or not snap.driven or phase.state != GaitState.WALKING or not finite(phase.phase, 2):
-            return -1, -1
-        left, right = phase.phase.tolist()
-        return int(left % 1.0 * _BINS) % _BINS, int(right % 1.0 * _BINS) % _BINS
-
-    def _beyond(self, i: int, bin_: int, away: float) -> bool:
-        limits = self._limits
-        if bin_ < 0 or self._passes[i // 3][bin_] < _PASSES or self._count[i][bin_] == 0:
-            return abs(away) > limits.spasm_first_nm
-        spread = limits.spasm_sd * sqrt(self._variance[i][bin_])
-        return abs(away - self._mean[i][bin_]) > limits.spasm_nm + spread
-
-    def _count_passes(self, bins: tuple[int, int]) -> None:
-        """Count a pass of a leg through a bin when the leg has left it for the next one."""
-        for side, bin_ in enumerate(bins):
-            last = self._last_bin[side]
-            if bin_ != last:
-                if last >= 0 and bin_ == (last + 1) % _BINS:
-                    self._passes[side][last] += 1
-                self._last_bin[side] = bin_
-
-    def _remember(self, i: int, bin_: int, away: float) -> None:
-        """Learn the walker's own course: running mean at first, then with forgetting."""
-        self._count[i][bin_] += 1
-        gain = max(self._learn, 1.0 / self._count[i][bin_])
-        off = away - self._mean[i][bin_]
-        self._mean[i][bin_] += gain * off
-        self._variance[i][bin_] += gain * (off * off - self._variance[i][bin_])
+from exostride.types import Action, SupervisorState
 
 
 class BalanceDetector:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from exostride.safety import codes
 from exostride.safety.belt import EnvironmentKernel
-from exostride.safety.detect_body import BalanceDetector, FootDetector, SpasmDetector
+from exostride.safety.detect_body import BalanceDetector, FootDetector
 from exostride.safety.detect_drives import DeviceDetector, RunawayDetector, TrackingDetector
 from exostride.safety.detect_environment import BeltDetector, ButtonDetector, HarnessDetector
 from exostride.safety.detect_messages import AgeDetector, LinkDetector, PhaseDetector, damaged_messages
 from exostride.safety.detect_sensors import ClockDetector, DriftDetector, GuardDetector, StuckDetector
+from exostride.safety.detect_spasm import SpasmDetector
 from exostride.safety.faults import Finding
 from exostride.safety.guard import SampleGuard
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
+from exostride.safety.walker import Walker
 from exostride.types import (
     Action,
     AppliedTorque,
@@ -33,7 +35,7 @@ Inputs = tuple[
 class Detectors:
     """Owns one instance of every detector."""
 
-    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+    def __init__(self, limits: SafetyLimits, period_s: float, walker: Walker) -> None:
         self._guard = SampleGuard(limits, period_s)
         self._samples = GuardDetector(limits)
         self._clock = ClockDetector(limits, period_s)
@@ -48,7 +50,7 @@ class Detectors:
         self._buttons = ButtonDetector(limits, period_s)
         self._belt = BeltDetector(limits, period_s)
         self._harness = HarnessDetector(limits, period_s)
-        self._spasm = SpasmDetector(limits, period_s)
+        self._spasm = SpasmDetector(limits, period_s, walker)
         self.balance = BalanceDetector(limits, period_s)
         self._foot = FootDetector(limits, period_s)
 

@@ -78,17 +78,32 @@ class DriveThresholds(StrictModel):
 class BodyThresholds(StrictModel):
     """F22 to F24: spasm, fall, drag, trip."""
 
-    spasm_nm: float = limit(
-        "N m", "F22: cuff torque beyond this walker's own course at this phase", "lower", gt=0.0, le=60.0
+    spasm_hip_nm: float = limit(
+        "N m",
+        "F22: walker's own torque beyond their course; a third of able-bodied peaks (Winter 1991)",
+        "lower",
+        gt=0.0,
+        le=60.0,
     )
+    spasm_knee_nm: float = limit("N m", "F22: as above", "lower", gt=0.0, le=60.0)
+    spasm_ankle_nm: float = limit("N m", "F22: as above", "lower", gt=0.0, le=60.0)
     spasm_sd: float = limit(
-        "1", "F22: and by so many of its standard deviations there", "lower", ge=1.0, le=8.0
+        "1", "F22: and by so many standard deviations between this walker's strides", "lower", ge=1.0, le=8.0
     )
-    spasm_first_nm: float = limit("N m", "F22: before this walker is known", "lower", gt=0.0, le=150.0)
-    spasm_memory_s: float = limit(
-        "s", "F22: memory of the learned course, some strides", None, ge=2.0, le=60.0
+    spasm_first: float = limit(
+        "1", "F22: times as much before this walker is known: peak moments and more", "lower", ge=1.0, le=6.0
     )
-    spasm_s: float = limit("s", "F22: time constant of that course", None, gt=0.0, le=1.0)
+    spasm_s: float = limit("s", "F22: time constant of the average a change is against", None, gt=0.0, le=1.0)
+    spasm_hz: float = limit(
+        "Hz", "F22: bandwidth of the walker's torque; above that of muscle (6 Hz)", None, gt=2.0, le=40.0
+    )
+    spasm_impact_s: float = limit(
+        "s",
+        "F22: not judged so long after a foot meets or leaves the belt (Whittle 1999)",
+        "lower",
+        gt=0.0,
+        le=0.06,
+    )
     spasm_ticks: int = limit("ticks", "F22: for this long", "lower", ge=1, le=8)
     fall_drop_m: float = limit(
         "m",

@@ -14,7 +14,7 @@ import yaml
 
 from exostride.conventions import JOINT_KINDS
 from exostride.gait.bands import FILE_NAME
-from exostride.gait.fit_reference import CITATIONS, SCHWARTZ_SPEEDS, Table, read_schwartz, read_winter
+from exostride.gait.fit_tables import CITATIONS, SCHWARTZ_GROUPS, Table, read_schwartz, read_winter
 from exostride.gait.reference import fourier_matrix
 from exostride.types import Vector
 
@@ -44,7 +44,7 @@ def _band(table: Table, group: int) -> dict[str, Any]:
 def fit(folder: Path) -> dict[str, Any]:
     """Return the content of the YAML file."""
     bands = [_band(t, k) for k, t in enumerate(read_schwartz(folder))]
-    assert len(bands) == len(SCHWARTZ_SPEEDS)
+    assert len(bands) == len(SCHWARTZ_GROUPS)
     for table in read_winter(folder):
         name = table.name.split()[1]
         band = _band(table, WINTER_CLASS[name])

@@ -36,6 +36,8 @@ from exostride.bench.phase_score import (
     score_leg,
 )
 from exostride.errors import InputError
+from exostride.gait.fit_reference import print_errors, unseen_errors
+from exostride.gait.fit_tables import read_schwartz, read_winter
 from exostride.gait.phase.default import settings
 from exostride.types import EventKind
 
@@ -286,6 +288,20 @@ def _events_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def reference_errors(folder: Path) -> dict[str, Any]:
+    """Return the errors of the reference gait on speeds and people that it was not fitted to [deg].
+
+    Raises
+    ------
+    InputError
+        The folder lacks one of the published tables.
+    """
+    try:
+        return unseen_errors(read_schwartz(folder), read_winter(folder))
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename}: missing; --data must be the folder of the norms") from None
+
+
 def write_json(path: Path, result: dict[str, Any]) -> None:
     """Write the figures, whole or not at all."""
     temporary = path.with_name(path.name + ".part")
@@ -300,6 +316,9 @@ def command(
     data: Annotated[Path, typer.Option(help="Folder of NAME.csv with NAME.events.csv.")],
     estimator: Annotated[list[str] | None, typer.Option(help="Estimator by name; may be repeated.")] = None,
     stress: Annotated[bool, typer.Option("--stress", help="Monte Carlo: disturbances and re-lock.")] = False,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Errors of the reference gait; --data has the norms.")
+    ] = False,
     trials: Annotated[int, typer.Option(help="Trials of --stress.", min=1)] = 2700,
     seed: Annotated[int, typer.Option(help="Seed of --stress.", min=0)] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
@@ -309,7 +328,11 @@ def command(
 ) -> None:
     """Compare gait phase estimators on recorded walkers, causally, in one pass."""
     console = Console()
-    if stress:
+    result: dict[str, Any]
+    if reference:
+        result = reference_errors(data)
+        print_errors(result)
+    elif stress:
         from exostride.bench.phase_stress import print_stress, stress_test
 
         result = stress_test(data, (estimator or ["default"])[0], trials, seed, console)
@@ -319,7 +342,7 @@ def command(
         print_scoreboard(result, console)
     if json_file:
         write_json(json_file, result)
-    if html:
+    if html and not reference:
         from exostride.bench.phase_html import write_html
 
         write_html(html, result)

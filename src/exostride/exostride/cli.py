@@ -27,12 +27,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "recover": ("exostride.commands.recover:recover", "Mend a damaged bag and say what was lost."),
     "export": ("exostride.commands.export:export", "Convert a recording to another format."),
     "anonymize": ("exostride.commands.anonymize:anonymize", "Make a set of sessions that may be shared."),
+    "audit": ("exostride.commands.audit:audit", "Check a safety log against change and loss, or print it."),
     "doctor": ("exostride.commands.doctor:doctor", "Check this installation and say what to do."),
 }
 
 BENCHES: dict[str, tuple[str, str]] = {
     "walking": ("exostride.bench.walking:command", "The virtual patient's gait against published norms."),
     "impairments": ("exostride.bench.impairments:command", "What each impairment does to the gait, by side."),
+    "training": (
+        "exostride.bench.training:command",
+        "Weeks of training: learning, forgetting, slacking, recovery.",
+    ),
     "phase": ("exostride.bench.phase:command", "Gait phase estimators against recorded walkers."),
     "control": ("exostride.bench.control:command", "Control laws against each other on virtual patients."),
     "loop": ("exostride.bench.loop:command", "Latency, period and CPU of the ROS 2 graph."),

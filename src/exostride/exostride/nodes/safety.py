@@ -9,8 +9,10 @@ same tick in every run.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ from rclpy.task import Future
 from exostride.errors import ExitCode
 from exostride.nodes.base import IDLE_POLL_S, PlainNode
 from exostride.nodes.process import run
+from exostride.nodes.standard import Diagnostics
 from exostride.runtime.assembly import make_safety
 from exostride.runtime.joiner import SequenceJoiner
 from exostride.runtime.session import STRIDE
@@ -50,6 +53,7 @@ _SESSION_LOST_S: Final = 3.0
 _OVER: Final = (SessionPhase.FINISHED, SessionPhase.ABORTED)
 _AT_REST: Final = (SupervisorState.IDLE, SupervisorState.E_STOP, SupervisorState.FAULT)
 _SESSION_LOST_TICKS: Final = 5 * STRIDE
+_AUTO: Final = "auto"
 _INPUTS: Final = ("exo", "environment", "applied", "phase", "command")
 
 
@@ -65,8 +69,9 @@ class SafetyNode(PlainNode):
         self._wait = _WAIT_S if self.lockstep else _PACED_SHARE * stack.period_s
         self._joiner = SequenceJoiner(_INPUTS)
         self._asked: list[tuple[OperatorRequest, Future[Reply]]] = []
-        audit = self.parameter("audit", "", "file of the audit log; empty for none")
-        self._audit = AuditLog(Path(audit)) if audit else None
+        audit = self.parameter("audit", "", "file of the audit log; auto for one by date, empty for none")
+        self._audit = AuditLog(_audit_path(audit), self._about(patient)) if audit else None
+        self._anchor = Diagnostics(self, "audit")
         self._session: SessionState | None = None
         self._recorder: RecorderState | None = None
         self._seq = 0
@@ -164,6 +169,7 @@ class SafetyNode(PlainNode):
             answer.set_result(reply)
         if self._audit is not None and word.audit:
             self._audit.append(word.audit)
+            self._tell_anchor()
 
     def poll(self, now_s: float) -> float:
         """Step without what has not come in time; end when the session is over."""
@@ -171,6 +177,7 @@ class SafetyNode(PlainNode):
             # A latched first word: everything that the supervisor needs is connected.
             self.begin_control()
             self._tell.publish(self._state)
+            self._tell_anchor()
             self._told = True
         if self._since is not None:
             left = self._since + self._wait - now_s
@@ -196,6 +203,25 @@ class SafetyNode(PlainNode):
         """Return whether a session that was there has been silent for longer than its reaction takes."""
         silent = self._seq - self._session.seq if self._session is not None else 0
         return silent * self._period > _SESSION_LOST_S
+
+    # ------------------------------------------------------------------ audit log
+
+    def _about(self, patient: str) -> dict[str, object]:
+        """Return what the opening record tells: the wall clock's time decides nothing, but people ask."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return {
+            "utc": now,
+            "patient": Path(patient).stem,
+            "rate_hz": self.rate_hz,
+            "lockstep": self.lockstep,
+        }
+
+    def _tell_anchor(self) -> None:
+        """Put into the bag how far the audit log has come: shortening or rewriting it is then seen."""
+        if self._audit is not None:
+            entries, head = self._audit.anchor
+            values = {"file": self._audit.path.name, "entries": entries, "head": head}
+            self._anchor.publish(self._seq * self._period, "ok", "audit log", values)
 
     # ------------------------------------------------------------------ operator
 
@@ -226,6 +252,13 @@ class SafetyNode(PlainNode):
         """Close the audit log."""
         if self._audit is not None:
             self._audit.close()
+
+
+def _audit_path(audit: str) -> Path:
+    """Return the file of the audit log: one a session, unless a file is given."""
+    if audit != _AUTO:
+        return Path(audit)
+    return Path("sessions") / "audit" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{os.getpid()}.jsonl"
 
 
 def main() -> None:

@@ -1,25 +1,22 @@
 """Append-only audit log: one JSON object a line, each bound to all before it by a hash chain.
 
 Every line carries ``hash = SHA-256(previous hash + canonical JSON of the rest)``; the first one follows
-64 zeros. Whoever edits, deletes, inserts or reorders a line breaks the chain from there on;
-:func:`verify` names the first broken line. A cut-off end is found only against a known count or last hash,
-which the session report prints.
+64 zeros. A log is opened and closed by records of its own, so that a cut-off end is seen, and its
+:class:`Anchor`, the number of entries and the last hash, goes into the bag, so that a whole chain
+written anew is seen too. :mod:`exostride.safety.audit_chain` looks for all of that.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable
+import fcntl
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TextIO
+from typing import Any, Self
 
 from exostride.errors import InputError
-
-GENESIS: Final = "0" * 64
-"""Hash before the first entry."""
+from exostride.safety.audit_chain import CLOSED, GENESIS, OPENED, Anchor, digest, line_of, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,46 +29,41 @@ class AuditEntry:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Outcome of :func:`verify`: whether the chain holds, entries read, last hash, and the first fault."""
-
-    intact: bool
-    entries: int
-    last_hash: str
-    line: int = 0
-    problem: str = ""
-
-
-def _digest(previous: str, body: dict[str, Any]) -> str:
-    return hashlib.sha256((previous + _line(body)).encode("ascii")).hexdigest()
-
-
-def _line(body: dict[str, Any]) -> str:
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
-
 class AuditLog:
-    """Writer that continues an intact log, or starts one.
+    """Writer that starts a log, or continues one whose chain holds; one process at a time.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made.
+    about
+        What the opening record tells: device, patient's pseudonym, time by the wall clock.
 
     Raises
     ------
     InputError
-        The file exists and its chain is broken: it is evidence and must not be written on.
+        The file exists and its chain is broken: it is evidence and must not be written on. Or another
+        process is writing it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, about: Mapping[str, Any] | None = None) -> None:
+        self.path = path
+        self._seq, self._time_s = 0, 0.0
         self._count, self._hash = 0, GENESIS
-        if path.exists():
-            verdict = verify(path)
-            if not verdict.intact:
-                raise InputError(
-                    f"{path}:{verdict.line}: audit log is broken ({verdict.problem}); move it away"
-                )
-            self._count, self._hash = verdict.entries, verdict.last_hash
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: TextIO = path.open("a", encoding="utf-8")
+        self._file = path.open("a", encoding="utf-8")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise InputError(f"{path}: audit log is being written by another process") from None
+        verdict = verify(path)
+        if not verdict.unbroken:
+            self._file.close()
+            first = verdict.findings[0]
+            raise InputError(f"{path}:{first.line}: audit log is broken ({first.what}); move it away")
+        self._count, self._hash = verdict.entries, verdict.head
+        self.append([AuditEntry(0, 0.0, OPENED, dict(about or {}))])
 
     def append(self, entries: Iterable[AuditEntry]) -> None:
         """Write entries and flush them to the operating system."""
@@ -83,19 +75,22 @@ class AuditLog:
                 "kind": entry.kind,
                 "detail": entry.detail,
             }
-            self._hash = _digest(self._hash, body)
-            self._file.write(_line({**body, "hash": self._hash}) + "\n")
+            self._hash = digest(self._hash, body)
+            self._file.write(line_of({**body, "hash": self._hash}) + "\n")
             self._count += 1
+            self._seq, self._time_s = entry.seq, entry.time_s
         self._file.flush()
 
     @property
-    def last_hash(self) -> str:
-        """Hash of the last entry, to be kept elsewhere (bag, report)."""
-        return self._hash
+    def anchor(self) -> Anchor:
+        """How far the log has come, to be kept elsewhere: in the bag."""
+        return Anchor(self._count, self._hash)
 
     def close(self) -> None:
-        """Close the file; may be called more than once."""
-        self._file.close()
+        """Write the closing record and close the file; may be called more than once."""
+        if not self._file.closed:
+            self.append([AuditEntry(self._seq, self._time_s, CLOSED)])
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -104,45 +99,3 @@ class AuditLog:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def verify(path: Path) -> Verdict:
-    """Check a log from its first line on.
-
-    Raises
-    ------
-    InputError
-        The file can't be read.
-    """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror})") from None
-    last, count = GENESIS, 0
-    complete = lines.pop() == b""
-    for number, line in enumerate(lines, start=1):
-        problem, following = _check(line, count, last)
-        if problem:
-            return Verdict(False, count, last, number, problem)
-        last, count = following, count + 1
-    if not complete:
-        return Verdict(False, count, last, len(lines) + 1, "last line is incomplete")
-    return Verdict(True, count, last)
-
-
-def _check(line: bytes, count: int, previous: str) -> tuple[str, str]:
-    """Return what is wrong with a line, empty if nothing, and its hash."""
-    try:
-        body = json.loads(line)
-    except (ValueError, UnicodeDecodeError):
-        return "not JSON", ""
-    if not isinstance(body, dict):
-        return "not an object", ""
-    if _line(body).encode("ascii") != line:
-        return "not as it was written", ""
-    claimed = body.pop("hash", None)
-    if body.get("n") != count:
-        return f"entry number {body.get('n')!r}, expected {count}: deleted, inserted or reordered", ""
-    if claimed != _digest(previous, body):
-        return "hash does not match: this entry or one before it was changed", ""
-    return "", str(claimed)

@@ -237,6 +237,10 @@ def test_effort_slacks_without_error_and_returns_with_it():
         e.feel(np.radians(10.0))
         e.stride()
     assert e.level > 0.9
+    tolerant = EffortLevel(Effort(retention=0.9, gain=1.0, tolerance_deg=5.0))
+    tolerant.feel(np.radians(4.9))
+    tolerant.stride()
+    assert tolerant.level == pytest.approx(0.9)
     never = EffortLevel(Effort())
     never.feel(0.0)
     never.stride()

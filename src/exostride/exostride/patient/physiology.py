@@ -70,6 +70,6 @@ class EffortLevel:
         """Close a stride and set the effort of the next one."""
         if self._n:
             e = self._e
-            error = self._sum / self._n / FULL_ERROR_RAD
-            self.level = min(max(e.retention * self.level + e.gain * error, e.floor), 1.0)
+            error = max(self._sum / self._n - np.radians(e.tolerance_deg), 0.0) / FULL_ERROR_RAD
+            self.level = float(min(max(e.retention * self.level + e.gain * error, e.floor), 1.0))
         self._sum, self._n = 0.0, 0

@@ -150,13 +150,14 @@ class Heart(StrictModel):
 class Effort(StrictModel):
     """How hard the person tries, stride by stride (slacking: Emken et al. 2007, Reinkensmeyer et al. 2009).
 
-    ``e' = retention e + gain |tracking error| / 10 deg``, held between ``floor`` and 1. With retention 1
-    nobody slacks.
+    ``e' = retention e + gain (|tracking error| - tolerance) / 10 deg``, held between ``floor`` and 1: effort
+    is given back until error grows beyond one's own variability. With retention 1 nobody slacks.
     """
 
     start: Part = 1.0
     retention: Annotated[float, Field(ge=0.5, le=1.0)] = 1.0
-    gain: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    gain: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
+    tolerance_deg: Annotated[float, Field(ge=0.0, le=20.0)] = 0.0
     floor: Part = 0.3
 
 

@@ -117,6 +117,7 @@ class VirtualPatient:
         self._random = np.random.default_rng([self._seed, 7])
         self._noise = np.zeros((2, 4))
         self._tick = 0
+        self.felt_error_rad = np.zeros((2, 3))
         self._worn = False
         self.speed_m_s = 0.0
 
@@ -275,6 +276,7 @@ class VirtualPatient:
         self, error: NDArray[np.float64], active: NDArray[np.float64], velocity: NDArray[np.float64]
     ) -> None:
         self._tick += 1
+        self.felt_error_rad = error[:, 1:]
         if self._tick % self.heart.every == 0:
             self.heart.step(float(np.abs(active * velocity).sum()))
             if self.rhythm.blend == 1.0:

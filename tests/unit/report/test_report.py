@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+import weasyprint
 
 from exostride.analysis.findings import findings
 from exostride.analysis.summary import analyse, analyse_session
@@ -14,6 +15,7 @@ from exostride.report import make
 from exostride.report.catalogue import messages
 from exostride.report.html import session_page
 from exostride.report.language import FOLDER, LANGUAGES, Language
+from exostride.report.pdf import _shape_whole_texts, to_pdf
 
 VOID = {"meta", "br", "link", "img", "hr"}
 
@@ -106,7 +108,6 @@ def test_files_are_written_whole_or_not_at_all(bag, tmp_path):
 
 
 def test_pdf(bag, tmp_path):
-    pytest.importorskip("weasyprint")
     assert make(bag, tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
 
 
@@ -127,3 +128,22 @@ def test_numbers_follow_the_language():
     assert Language("hi").number(123456.0, 0) == "1,23,456"
     assert Language().number(float("nan")) == "–" and Language().number(-0.0001, 1) == "0.0"
     assert Language("zh").tag == "zh-Hans"
+
+
+def test_a_chart_text_of_the_pdf_is_shaped_as_a_whole():
+    """Letters of Indian scripts join and change places: drawn one by one they are no words."""
+    _shape_whole_texts()
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30"><text x="9" y="20">{}</text></svg>'
+    for text in ("कूल्हा क्षति", "முழங்கால்", "Knie"):
+        data = weasyprint.HTML(string=drawing.format(text)).write_pdf(uncompressed_pdf=True)
+        assert data.count(b"BT") == 1 and len(re.findall(rb"\bTJ\b", data)) == 1, text
+
+
+def test_a_letter_without_font_is_an_error_not_a_box():
+    with pytest.raises(InputError, match=r"no font on this computer can draw.*apt-get install"):
+        to_pdf("<p>\U000f1234</p>")
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_pdf_in_every_language(analysis, code):
+    assert to_pdf(session_page(analysis, Language(code))).startswith(b"%PDF")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exostride.analysis.walk import PERCENT, Walk
+from exostride.conventions import GRAVITY_M_S2
 from exostride.gait.bands import Band, bands_at
 from exostride.gait.reference import load_reference
 from exostride.paths import config_dir
@@ -63,6 +64,25 @@ def angle_band(walk: Walk) -> AngleBand | None:
         return None
     mean, sd = band.angles_deg(PHASE % 1.0)
     return AngleBand(mean, sd, band.source)
+
+
+@dataclass(frozen=True)
+class LoadBand:
+    """Mean and SD of the vertical ground force (101,) [% of body weight], and where they are from."""
+
+    mean_percent: Vector
+    sd_percent: Vector
+    source: str
+
+
+def load_band(walk: Walk) -> LoadBand | None:
+    """Return the band of the load on a foot of people who bear all their weight, or None without a table."""
+    band = _band(walk)
+    found = None if band is None else band.vertical_n_kg(PHASE % 1.0)
+    if band is None or found is None:
+        return None
+    mean, sd = (100.0 * part / GRAVITY_M_S2 for part in found)
+    return LoadBand(mean, sd, band.source)
 
 
 def _at(band: AngleBand, joint: int, first: float, last: float, largest: bool) -> Norm:

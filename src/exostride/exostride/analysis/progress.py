@@ -28,6 +28,8 @@ DAMPING: Final = 0.85
 _LEAST_FOR_DIFFERENCES: Final = 4
 _LEAST_FOR_LINE: Final = 3
 _PLATEAU_SESSIONS: Final = 5
+_ROUNDING: Final = 1e-6
+"""Relative change below which two figures are the same one, computed twice."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def verdict(course: Course) -> str:
     if len(y) < 2 or not np.isfinite(limit):
         return Verdict.UNKNOWN
     change = float(y[-1] - y[0])
-    if abs(change) <= limit:
+    if abs(change) <= max(limit, _ROUNDING * float(np.abs(y).max())):
         return Verdict.SAME
     won = gain(change, course.better, float(y[0]))
     if not np.isfinite(won):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from exostride.analysis.estimate import Estimate
 from exostride.analysis.metrics.kinetics import loads_n
-from exostride.analysis.norms import angle_band
+from exostride.analysis.norms import angle_band, load_band
 from exostride.analysis.summary import Analysis
 from exostride.analysis.walk import PERCENT
 from exostride.conventions import GRAVITY_M_S2, JOINT_KINDS, SIDES
@@ -31,7 +31,7 @@ def effort_figure(analysis: Analysis, _: Language) -> str:
     """Return both legs with a ring at each joint: how much of the work was the patient's own."""
     parts = [_legs()]
     described = []
-    for side, x, text_x, anchor in (("left", 168.0, 84.0, "end"), ("right", 252.0, 336.0, "start")):
+    for side, x, text_x, anchor in (("left", 168.0, 124.0, "end"), ("right", 252.0, 296.0, "start")):
         parts.append(
             svg.label(text_x, 22, _(SIDE_WORDS[side]), 15, anchor, svg.SIDE_COLOUR[side], font_weight=700)
         )
@@ -172,11 +172,17 @@ def load_chart(analysis: Analysis, _: Language) -> str | None:
         for s in (0, 1)
         if len(analysis.walk.legs[s])
     ]
-    plot = svg.Plot(
-        340, 250, (0.0, 100.0), (0.0, max(110.0, max(float(c.max()) for c in curves) + 5.0)), _.number
-    )
+    band = load_band(analysis.walk)
+    tops = [110.0, *(float(c.max()) + 5.0 for c in curves)]
+    if band is not None:
+        tops.append(float((band.mean_percent + 2.0 * band.sd_percent).max()) + 5.0)
+    plot = svg.Plot(340, 250, (0.0, 100.0), (0.0, max(tops)), _.number)
     plot.x_label, plot.y_label, plot.top = _("Gait cycle [%]"), _("Load [% of body weight]"), 22
     plot.axes(x_ticks=(0, 20, 40, 60, 80, 100))
+    for width, opacity in ((2.0, 0.16), (1.0, 0.22)) if band is not None else ():
+        assert band is not None
+        low, high = (band.mean_percent + s * width * band.sd_percent for s in (-1.0, 1.0))
+        plot.band(PERCENT, np.maximum(low, 0.0), np.maximum(high, 0.0), opacity=opacity)
     sides = [name for s, name in enumerate(SIDES) if len(analysis.walk.legs[s])]
     for side, curve in zip(sides, curves, strict=True):
         plot.line(PERCENT, curve, svg.SIDE_COLOUR[side], 2.4, svg.SIDE_DASH[side])

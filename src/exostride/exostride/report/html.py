@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from exostride.analysis.estimate import Estimate
 from exostride.analysis.findings import EXERCISES, Finding, findings, rule_of, title_of
-from exostride.analysis.norms import Norm, angle_band
+from exostride.analysis.norms import Norm, angle_band, load_band
 from exostride.analysis.registry import KEYS, REGISTRY, Group, Metric, Scope, ordered
 from exostride.analysis.session import configuration_hash
 from exostride.analysis.summary import Analysis
@@ -109,6 +109,7 @@ def session_page(analysis: Analysis, language: Language) -> str:
         "exercises": _exercises(found, _),
         "angle_charts": list(_cycle_charts(analysis, _)),
         "norm_source": _norm_source(analysis, _),
+        "load_source": _load_source(analysis, _),
         "courses": list(_courses(analysis, _)),
         "tables": list(_tables(analysis, _)),
         "legend": Markup(_legend(_)),
@@ -282,6 +283,13 @@ def _norm_source(analysis: Analysis, _: Language) -> str:
             reason=_("speed or leg length unknown, or outside the published tables"),
         )
     return _("Norm: {source}, matched by walking speed and leg length.", source=band.source)
+
+
+def _load_source(analysis: Analysis, _: Language) -> str:
+    band = load_band(analysis.walk)
+    if band is None:
+        return ""
+    return _("Norm of the load: {source}, of people who bear all their weight.", source=band.source)
 
 
 def _courses(analysis: Analysis, _: Language) -> Iterator[tuple[str, Markup]]:

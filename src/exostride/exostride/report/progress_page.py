@@ -16,13 +16,12 @@ from exostride.analysis.progress import (
     backtest,
     forecast,
     minimal_detectable_change,
-    reached,
     verdict,
     warning,
 )
 from exostride.analysis.registry import REGISTRY, Metric
 from exostride.analysis.store import Entry, Store
-from exostride.report import svg
+from exostride.report import milestones, svg
 from exostride.report.charts import JOINT_WORDS, SIDE_WORDS
 from exostride.report.html import TEMPLATES, template
 from exostride.report.language import Language
@@ -93,16 +92,12 @@ def _title(metric: Metric, key: str, _: Language) -> str:
     return f"{_(metric.title)}: {_(SIDE_WORDS[key])}" if key else _(metric.title)
 
 
-def _milestones(store: Store, patient: str, entries: list[Entry], _: Language) -> Iterator[dict[str, str]]:
-    for milestone in MILESTONES:
-        course = store.course(patient, milestone.metric, milestone.key)
-        at = reached(milestone, course.values, course.better)
-        if at is not None:
-            yield {
-                "text": _(milestone.text, level=_.number(milestone.level, 0)),
-                "session": _.number(at + 1, 0),
-                "date": _day(entries[at], _),
-            }
+def _milestones(store: Store, patient: str, entries: list[Entry], _: Language) -> Iterator[Markup]:
+    places = dict.fromkeys((m.metric, m.key) for m in MILESTONES)
+    courses = {place: store.course(patient, *place) for place in places}
+    for step in milestones.shown({place: (c.values, c.better) for place, c in courses.items()}):
+        day = "" if step.session is None else _day(entries[step.session], _)
+        yield Markup(milestones.picture(step, day, _))
 
 
 def _warnings(courses: dict[tuple[str, str], Course], _: Language) -> Iterator[str]:

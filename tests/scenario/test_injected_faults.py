@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from exostride.errors import InputError
-from exostride.hardware.faulty import FaultyDevice, outages
+from exostride.hardware.faulty import FaultyDevice
 from exostride.hardware.simulated import SimulatedDevice
 from exostride.runtime import assembly
 from exostride.runtime.component import HardwareComponent, TickInputs
@@ -158,8 +158,3 @@ def test_plant_faults_need_the_simulated_device() -> None:
     wrapped = FaultyDevice(Dummy(), [parse("F01")])  # type: ignore[arg-type]
     assert wrapped.finished()
     wrapped.close()
-
-
-def test_outages_of_stages() -> None:
-    faults = [parse("F11,start=2,duration=0.05"), parse("F13"), parse("F01")]
-    assert outages(faults, PERIOD, 9000) == [("control", 400, 410), ("safety", 2000, 9000)]

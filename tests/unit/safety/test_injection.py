@@ -45,7 +45,8 @@ def test_parse_in_full_and_by_default() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("F99", "unknown id 'F99'; available: F01"),
+        ("F99", "unknown id 'F99'; expected ID[@GAIT[:SIDE[:JOINT]]]"),
+        ("F99", "with one of F01, F02"),
         ("F01@flying", "unknown 'flying'; expected one of any, stance"),
         ("F01@any:top", "expected one of left, right"),
         ("F01@any:left:toe", "expected one of hip, knee, ankle"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from exostride.errors import ExitCode, InputError
 from exostride.monitor.snapshot import Snapshot, Timing
 from exostride.monitor.view import plain_line, render
 from exostride.runtime.simulate import SimulationConfig, SimulationResult, Tick, run
+from exostride.types import Action, Mode, Reason, SafetyState, SupervisorState
 
 _REFRESH_S = 0.1
 _PLAIN_EVERY_S = 5.0
@@ -63,6 +65,60 @@ class LiveObserver:
             print(plain_line(s), flush=True)
             self._next_line = tick.time_s + _PLAIN_EVERY_S
         return True
+
+
+class FaultWitness:
+    """Notes when injected faults begin and what the supervisor says next."""
+
+    def __init__(self, period_s: float) -> None:
+        self._period = period_s
+        self._bits = 0
+        self._began: dict[int, int] = {}
+        self._reply: tuple[int, SafetyState] | None = None
+        self._fallback: tuple[int, Mode] | None = None
+        self._last: SafetyState | None = None
+
+    def __call__(self, tick: Tick) -> bool:
+        """Take one tick; always goes on."""
+        truth = tick.reading.truth
+        bits = truth.fault_bits if truth is not None else 0
+        for place in range(64):
+            if bits & ~self._bits & 1 << place:
+                self._began.setdefault(place + 1, tick.seq)
+        self._bits |= bits
+        state, before = tick.safety, self._last
+        worse = state is not None and state.action > (0 if before is None else before.action)
+        if state is not None and self._began and self._reply is None and worse:
+            self._reply = (tick.seq, state)
+        if self._began and self._fallback is None and tick.applied.reason & Reason.FALLBACK:
+            self._fallback = (tick.seq, Mode(tick.applied.mode))
+        self._last = state
+        return True
+
+    def lines(self) -> Iterator[str]:
+        """Yield what happened, one line a fault, then the first answer and where it ended."""
+        for number, seq in self._began.items():
+            yield f"fault F{number:02d} began at {seq * self._period:.3f} s"
+        if not self._began:
+            yield "no fault began: the walk never came to its gait state, or ended before its start"
+            return
+        first = min(self._began.values())
+        if self._fallback is not None:
+            seq, mode = self._fallback
+            yield f"kernel on its own after {self._after(seq - first)}: {mode.name}"
+        if self._reply is None:
+            yield "the supervisor saw nothing"
+        else:
+            seq, state = self._reply
+            faults = ", ".join(state.active_faults)
+            word = f"{Action(state.action).name}, {faults}: {state.message}"
+            yield f"supervisor after {self._after(seq - first)}: {word}"
+        if self._last is not None:
+            latched = "latched" if self._last.latched else "not latched"
+            yield f"at the end: {SupervisorState(self._last.state).name}, {latched}: {self._last.message}"
+
+    def _after(self, ticks: int) -> str:
+        return f"{ticks} periods ({ticks * self._period * 1e3:.0f} ms)"
 
 
 def _number(text: str) -> Any:
@@ -121,6 +177,13 @@ def simulate(
     rate: Annotated[int, typer.Option(help="Control rate [Hz].", min=100, max=500)] = 200,
     seed: Annotated[int, typer.Option(help="Seed of all noise.", min=0)] = 0,
     bag: Annotated[Path | None, typer.Option(help="Write the session to this bag (MCAP).")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Inject a fault, ID[@stance|swing|standing|any[:SIDE[:JOINT]]][,start=S][,duration=S]"
+            "[,size=X][,kind=WORD], for example F22@swing:left:knee; may be repeated."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the last line.")] = False,
 ) -> None:
     """Run a session on the virtual clock: the same components as the ROS 2 graph, deterministic and fast."""
@@ -137,13 +200,17 @@ def simulate(
         rate_hz=rate,
         seed=seed,
         bag=bag,
+        faults=tuple(fault or []),
     )
     console = Console()
+    witness = FaultWitness(1.0 / rate)
     if quiet:
-        result = run(config)
+        result = run(config, witness)
     else:
         with LiveObserver(f"Exostride · {patient} · {controller} · virtual clock", console) as observer:
-            result = run(config, observer)
+            result = run(config, lambda tick: witness(tick) and observer(tick))
     _report(result, console)
+    for line in witness.lines() if fault else ():
+        console.print(line, soft_wrap=True)
     if result.exit_code != ExitCode.OK:
         sys.exit(int(result.exit_code))

@@ -1,8 +1,8 @@
 """A device that fails on purpose: wraps any device and injects the faults of the catalogue.
 
 Faults of measurement act on the readings of any device. Faults of the physical world (spasm, push, obstacle,
-drive, belt, harness) need the simulated plant and reach it through its seam. Faults of a process are
-the runner's: :func:`outages` says which stage is silent from when.
+drive, belt, harness) need the simulated plant and reach it through its seam. Faults of messages and processes
+only begin here, where the walk is seen: :attr:`FaultyDevice.active` names them for the runner.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from exostride.types import DeviceReading, DriveApplied, KernelOutput, Mode, Vec
 _SPASM_RISE_S = 0.04
 """Time constant with which a spasm's torque rises (activation of muscle)."""
 _PUSH_BODY = "patient_pelvis"
-_STAGE_START_S = 10.0
 
 
 class _PlantFaults(FaultSeam):
@@ -74,7 +73,7 @@ class FaultyDevice:
     device
         The device to wrap, not yet configured.
     injections
-        Faults of layers READING and PLANT; those of stages are ignored here.
+        The faults.
     settle_s
         Time in TRAIN (or in STAND, for faults while standing) before a fault may begin [s].
 
@@ -86,15 +85,17 @@ class FaultyDevice:
 
     def __init__(self, device: Device, injections: Sequence[Injection], settle_s: float = 3.0) -> None:
         self._device = device
-        self._injections = [i for i in injections if i.spec.layer != Layer.STAGE]
+        self._injections = list(injections)
         self._settle_s = settle_s
         self._plant = device if isinstance(device, SimulatedDevice) else None
-        needy = [i.fault for i in self._injections if i.spec.layer == Layer.PLANT]
+        needy = [i.fault for i in self._injections if i.layer == Layer.PLANT]
         if needy and self._plant is None:
             raise InputError(f"fault {needy[0]} acts in the physical world: it needs the simulated device")
         self.seam = _PlantFaults()
         self.began: dict[Injection, int] = {}
         """Tick in which each injection began."""
+        self.active: dict[Injection, int] = {}
+        """Faults that act in the tick last read, with the tick of the fault (0 in its first)."""
 
     def configure(self, parameters: Mapping[str, Any], period_s: float) -> None:
         """Configure the wrapped device; see there for errors."""
@@ -104,7 +105,7 @@ class FaultyDevice:
         self._settle = round(self._settle_s / period_s)
         self._triggers = [Trigger(i, period_s) for i in self._injections]
         self._shapes = [
-            ReadingFault(i, period_s) if i.spec.layer == Layer.READING else None for i in self._injections
+            ReadingFault(i, period_s) if i.layer == Layer.READING else None for i in self._injections
         ]
         self._mode, self._ticks = int(Mode.ZERO), 0
 
@@ -112,6 +113,7 @@ class FaultyDevice:
         """Return the measurements of tick ``seq``, faults in them, their bits in the truth."""
         reading = self._device.read(seq)
         true, bits = reading, 0
+        self.active = {}
         for injection, trigger, shape in zip(self._injections, self._triggers, self._shapes, strict=True):
             if trigger.began < 0 and not self._due(injection):
                 continue
@@ -120,10 +122,11 @@ class FaultyDevice:
                 self._end(injection)
                 continue
             self.began.setdefault(injection, seq)
+            self.active[injection] = k
             bits |= injection.bit
             if shape is not None:
                 reading = shape.apply(reading, k)
-            elif injection not in self.seam.active:
+            elif injection.layer == Layer.PLANT and injection not in self.seam.active:
                 self._begin(injection)
         if bits and reading.truth is not None:
             reading = replace(reading, truth=replace(reading.truth, fault_bits=bits))
@@ -187,18 +190,3 @@ class FaultyDevice:
     def close(self) -> None:
         """Close the wrapped device."""
         self._device.close()
-
-
-def outages(injections: Sequence[Injection], period_s: float, longest: int) -> list[tuple[str, int, int]]:
-    """Return stage, first tick and tick after the last of every fault of a process.
-
-    A process knows no gait: its fault begins at its ``start``, or after 10 s when none is given. One without
-    end lasts to tick ``longest``.
-    """
-    silent = []
-    for i in injections:
-        if i.spec.layer == Layer.STAGE:
-            start = round((i.start_s or _STAGE_START_S) / period_s)
-            end = longest if i.duration_s == float("inf") else start + max(1, round(i.duration_s / period_s))
-            silent.append((i.kind, start, end))
-    return silent

@@ -20,6 +20,7 @@ from exostride.nodes.process import run
 from exostride.nodes.standard import Diagnostics, RobotDescription, StandardTopics
 from exostride.runtime.assembly import SIMULATED, body_of, make_device, make_hardware
 from exostride.runtime.component import TickInputs
+from exostride.runtime.faults import graph_faults
 from exostride.runtime.joiner import SequenceJoiner
 from exostride.runtime.pacing import Pacer, Series
 from exostride.types import (
@@ -56,6 +57,7 @@ class HardwareNode(ManagedNode):
         self._patient = self.parameter("patient", "", "patient profile of a simulated device")
         self._robot = self.parameter("robot", "exoskeleton", "exoskeleton, or none")
         self._seed = self.parameter("seed", 0, "seed of all noise of a simulated device")
+        self._faults = self.parameter("faults", "", "faults to inject, separated by blanks")
         self._recording = self.parameter("recording", "", "file that the replay device plays")
         self._timeout = self.parameter(
             "lockstep_timeout_s", 0.5, "longest wait for an input in lock-step [s]"
@@ -76,7 +78,8 @@ class HardwareNode(ManagedNode):
             raise ConfigError("lockstep_timeout_s must be positive and answer_share from 0.1 to below 1")
         stack = self.stack(self._patient)
         self._period = stack.period_s
-        device = make_device(self._device_name, self._device_parameters(), stack.period_s)
+        faults = graph_faults(self._faults)
+        device = make_device(self._device_name, self._device_parameters(), stack.period_s, faults)
         self._component = make_hardware(stack, device)
         self._joiner = SequenceJoiner(_INPUTS)
         self._send_exo = self.sender(ExoState, subscribers=4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from exostride.control.effort import EffortMeter
 from exostride.errors import ConfigError, InputError
 from exostride.gait.consistent import PLAN_FILE, load_consistent
 from exostride.gait.reference import FILE_NAME, load_reference
+from exostride.hardware.faulty import FaultyDevice
 from exostride.interfaces import AssistController, Device, EnvironmentLaw
 from exostride.model.anthropometry import BodyParameters
 from exostride.model.geometry import body_geometry
@@ -25,7 +26,9 @@ from exostride.model.segments import leg_inertias
 from exostride.paths import config_dir
 from exostride.patient.profile import PatientProfile
 from exostride.runtime.component import ControlComponent, HardwareComponent, PhaseComponent, SafetyStage
+from exostride.runtime.faults import FaultyHardware
 from exostride.safety.component import SafetyComponent
+from exostride.safety.injection import parse
 from exostride.safety.kernel import SafetyKernel
 from exostride.safety.limits import SafetyLimits, load_limits
 from exostride.safety.walker import Segment, Walker
@@ -119,22 +122,28 @@ def patient_record(patient: str, device: str) -> dict[str, Any]:
 def make_hardware(config: StackConfig, device: Device) -> HardwareComponent:
     """Return device and kernel as one component; the device must have been configured."""
     kernel = SafetyKernel(safety_limits(config), config.period_s, paced=not config.lockstep)
+    if isinstance(device, FaultyDevice):
+        return FaultyHardware(device, kernel, config.period_s)
     return HardwareComponent(device, kernel, config.period_s)
 
 
-def make_device(name: str, parameters: Mapping[str, Any], period_s: float) -> Device:
-    """Return the configured device ``name``.
+def make_device(
+    name: str, parameters: Mapping[str, Any], period_s: float, faults: Sequence[str] = ()
+) -> Device:
+    """Return the configured device ``name``, failing on purpose if ``faults`` are given.
 
     Raises
     ------
     InputError
-        No such device.
+        No such device, or a fault's text is wrong or not for this device.
     ConfigError
         A parameter is unknown or out of range.
     DeviceError
         The device does not answer.
     """
     device: Device = registry.load(registry.DEVICES, name)()
+    if faults:
+        device = FaultyDevice(device, [parse(text) for text in faults])
     device.configure(parameters, period_s)
     return device
 

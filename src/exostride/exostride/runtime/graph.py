@@ -21,6 +21,7 @@ from exostride.runtime.component import (
     SafetyStage,
     TickInputs,
 )
+from exostride.runtime.faults import FaultyHardware
 from exostride.runtime.session import STRIDE, SessionComponent
 from exostride.types import (
     AppliedTorque,
@@ -94,6 +95,7 @@ class Graph:
         outages: Sequence[Outage] = (),
     ) -> None:
         self._hardware = hardware
+        self._faults = hardware.faults if isinstance(hardware, FaultyHardware) else None
         self._phase = phase
         self._control = control
         self._safety = safety
@@ -113,6 +115,8 @@ class Graph:
         return self._hardware.device
 
     def _silent(self, stage: str, seq: int) -> bool:
+        if self._faults is not None and self._faults.silent(stage):
+            return True
         return any(o.stage == stage and o.start <= seq < o.end for o in self._outages)
 
     def step(self, seq: int) -> Tick:
@@ -154,7 +158,10 @@ class Graph:
         )
 
     def _step_phase(self, seq: int, exo: ExoState) -> tuple[GaitPhase | None, Sequence[GaitEvent]]:
-        return (None, ()) if self._silent("phase", seq) else self._phase.step(exo)
+        if self._silent("phase", seq):
+            return None, ()
+        phase, events = self._phase.step(exo)
+        return (phase if self._faults is None else self._faults.phase(phase)), events
 
     def _step_control(
         self, seq: int, reading: DeviceReading, phase: GaitPhase | None
@@ -166,8 +173,14 @@ class Graph:
     def _step_safety(self, seq: int, reading: DeviceReading) -> tuple[SafetyPermit | None, bool]:
         if self._silent("safety", seq):
             return None, False
+        recorder = None if self._faults is None else self._faults.recorder(seq)
         word = self._safety.step(
-            reading.exo, reading.environment, self._applied, self._last_phase, self._last_command
+            reading.exo,
+            reading.environment,
+            self._applied,
+            self._last_phase,
+            self._last_command,
+            recorder=recorder,
         )
         if word.state is not None:
             self._safety_state = word.state

@@ -37,7 +37,8 @@ class SimulationConfig(StrictModel):
 
     ``duration_s`` is the control time at which the session is brought to its end in good order, the belt
     slowed and the patient stood; with a goal it ends before. ``overrides`` are single therapy settings
-    by name, put over the protocol's; ``settings`` is a whole set in place of them.
+    by name, put over the protocol's; ``settings`` is a whole set in place of them. ``faults`` are injected,
+    each as :mod:`exostride.safety.injection` writes them.
     ``walking_s`` and ``goal_steps`` replace the protocol's goals unless 0. ``controller`` replaces that of
     the settings unless empty.
     """
@@ -59,6 +60,7 @@ class SimulationConfig(StrictModel):
     seed: int = Field(0, ge=0)
     bag: Path | None = None
     limits: Path | None = None
+    faults: tuple[str, ...] = ()
     device_parameters: dict[str, Any] = Field(default_factory=dict)
     estimator_parameters: dict[str, Any] = Field(default_factory=dict)
     controller_parameters: dict[str, Any] = Field(default_factory=dict)
@@ -142,7 +144,7 @@ def build(config: SimulationConfig) -> Graph:
     control = assembly.make_control(stack, plan.settings)
     safety = assembly.make_safety(stack)
     session = SessionComponent(plan, stack.period_s)
-    device = assembly.make_device(config.device, parameters, stack.period_s)
+    device = assembly.make_device(config.device, parameters, stack.period_s, config.faults)
     return Graph(assembly.make_hardware(stack, device), phase, control, safety, session)
 
 

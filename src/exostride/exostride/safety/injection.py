@@ -3,7 +3,8 @@
 A fault is written ``ID[@GAIT[:SIDE[:JOINT]]][,start=S][,duration=S][,size=X][,kind=WORD]``, for example
 ``F22@swing:left:knee`` or ``F25,start=12,size=0.5``. ``GAIT`` is ``stance``, ``swing``, ``standing`` or
 ``any``: the fault begins at the first tick, at or after ``start`` seconds of control time, in which the
-leg of ``SIDE`` is in that state. Nothing here changes anything; :mod:`exostride.hardware.faulty` does it.
+leg of ``SIDE`` is in that state. What acts on measurements is shaped here; the physical world is
+:mod:`exostride.hardware.faulty`'s, messages and processes are :mod:`exostride.runtime.faults`'.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ class Gait(Enum):
 
 
 class Layer(Enum):
-    """Where a fault acts: on what is measured, in the physical world, or on a process of the graph."""
+    """Where a fault acts: what is measured, the physical world, a message on its way, a whole process."""
 
     READING = "reading"
     PLANT = "plant"
+    MESSAGE = "message"
     STAGE = "stage"
 
 
@@ -54,17 +56,32 @@ class InjectionSpec:
 _SPECS = (
     InjectionSpec("F01", Layer.READING, ("joint", "foot", "segment"), 0.0, inf, "-", "sample missing"),
     InjectionSpec("F02", Layer.READING, ("joint", "torque"), 0.0, inf, "-", "sensor repeats its last value"),
-    InjectionSpec("F03", Layer.READING, ("angle", "cuff", "belt"), 0.0, inf, "-", "not a number"),
+    InjectionSpec("F03", Layer.READING, ("angle", "cuff", "belt", "command"), 0.0, inf, "-", "not a number"),
     InjectionSpec("F04", Layer.READING, ("joint",), 0.5, inf, "rad", "a spike every fifth sample"),
     InjectionSpec("F05", Layer.READING, ("jump", "wrap"), 0.5, inf, "rad", "encoder jumps, or turns once"),
     InjectionSpec("F06", Layer.READING, ("joint",), 0.4, inf, "rad/s", "encoder drifts"),
     InjectionSpec("F07", Layer.READING, ("ahead", "back"), 0.1, 0.0, "s", "measurement clock jumps"),
     InjectionSpec(
+        "F08",
+        Layer.MESSAGE,
+        ("command", "environment"),
+        1.0,
+        inf,
+        "ticks",
+        "messages come so late",
+    ),
+    InjectionSpec("F09", Layer.MESSAGE, ("repeat", "swap"), 0.0, inf, "-", "commands repeat, or swap places"),
+    InjectionSpec(
         "F10", Layer.PLANT, ("link",), 0.0, inf, "-", "no command reaches drives, belt and harness"
     ),
     InjectionSpec("F11", Layer.STAGE, ("control",), 0.0, inf, "-", "controller silent"),
-    InjectionSpec("F12", Layer.STAGE, ("phase",), 0.0, inf, "-", "gait phase silent"),
+    InjectionSpec(
+        "F12", Layer.STAGE, ("phase", "nan", "jump"), 0.4, inf, "cycle", "gait phase silent, or nonsense"
+    ),
     InjectionSpec("F13", Layer.STAGE, ("safety",), 0.0, inf, "-", "supervisor silent"),
+    InjectionSpec("F14", Layer.MESSAGE, ("recorder",), 0.0, inf, "-", "recorder silent"),
+    InjectionSpec("F16", Layer.MESSAGE, ("network",), 0.0, inf, "-", "nothing reaches the hardware"),
+    InjectionSpec("F17", Layer.MESSAGE, ("demand",), 120.0, inf, "N m", "a law asks for far too much"),
     InjectionSpec("F18", Layer.PLANT, ("drive",), 60.0, inf, "N m", "drive adds torque of its own"),
     InjectionSpec("F19", Layer.PLANT, ("drive",), -1.0, inf, "1", "drive's torque is scaled"),
     InjectionSpec("F20", Layer.READING, ("both", "a", "b", "bounce"), 0.0, inf, "-", "emergency stop"),
@@ -78,6 +95,8 @@ _SPECS = (
     InjectionSpec(
         "F27", Layer.READING, ("hot", "battery", "bus"), 0.0, inf, "-", "the device reports trouble"
     ),
+    InjectionSpec("F28", Layer.MESSAGE, ("full",), 1e6, inf, "B", "disk all but full"),
+    InjectionSpec("F36", Layer.MESSAGE, ("pause",), 0.0, 0.015, "-", "every answer misses its deadline"),
     InjectionSpec("F37", Layer.STAGE, ("session",), 0.0, inf, "-", "session silent"),
     InjectionSpec("F38", Layer.READING, ("patient", "therapist"), 0.0, 0.2, "-", "stop button"),
 )
@@ -104,6 +123,13 @@ class Injection:
         return INJECTABLE[self.fault]
 
     @property
+    def layer(self) -> Layer:
+        """Where it acts."""
+        if (self.kind == "command" and self.fault == "F03") or (self.fault == "F12" and self.kind != "phase"):
+            return Layer.MESSAGE
+        return self.spec.layer
+
+    @property
     def bit(self) -> int:
         """Its bit in ``SimTruth.fault_bits``."""
         return 1 << (int(self.fault[1:3]) - 1)
@@ -121,7 +147,10 @@ def parse(text: str) -> Injection:
     fault, _, where = head.partition("@")
     spec = INJECTABLE.get(fault)
     if spec is None:
-        raise InputError(f"fault '{text}': unknown id '{fault}'; available: {', '.join(INJECTABLE)}")
+        raise InputError(
+            f"fault '{text}': unknown id '{fault}'; expected ID[@GAIT[:SIDE[:JOINT]]][,start=S][,duration=S]"
+            f"[,size=X][,kind=WORD] with one of {', '.join(INJECTABLE)}"
+        )
     places = [place for place in where.split(":") if place] if where else []
     if len(places) > 3:
         raise InputError(f"fault '{text}': expected at most GAIT:SIDE:JOINT after the @")

@@ -227,24 +227,35 @@ def test_heel_strike_sets_the_phase_right():
     assert abs(r.phases()[0]) < 1e-9 or r.phases()[0] > 1 - 1e-9
 
 
-def test_effort_slacks_without_error_and_returns_with_it():
+def strides_at(effort, error_deg, n):
+    for _ in range(n):
+        effort.feel(np.radians(np.array(error_deg)), np.ones(2))
+        effort.stride(0)
+        effort.stride(1)
+
+
+def test_effort_slacks_without_error_and_returns_with_it_leg_by_leg():
     e = EffortLevel(Effort(retention=0.9, gain=0.3, floor=0.4))
-    for _ in range(30):
-        e.feel(0.0)
-        e.stride()
-    assert e.level == pytest.approx(0.4)
-    for _ in range(10):
-        e.feel(np.radians(10.0))
-        e.stride()
-    assert e.level > 0.9
+    strides_at(e, [0.0, 10.0], 30)
+    assert e.level == pytest.approx([0.4, 1.0])
+    strides_at(e, [10.0, 10.0], 10)
+    assert e.level.min() > 0.9
     tolerant = EffortLevel(Effort(retention=0.9, gain=1.0, tolerance_deg=5.0))
-    tolerant.feel(np.radians(4.9))
-    tolerant.stride()
+    strides_at(tolerant, [4.9, 4.9], 1)
     assert tolerant.level == pytest.approx(0.9)
     never = EffortLevel(Effort())
-    never.feel(0.0)
-    never.stride()
-    assert never.level == 1.0
+    strides_at(never, [0.0, 0.0], 5)
+    assert (never.level == 1.0).all()
+
+
+def test_effort_is_given_back_in_swing_only():
+    e = EffortLevel(Effort(start=0.4))
+    np.testing.assert_allclose(e.of(np.array([1.0, 0.0])), [[0.4], [1.0]])
+    e = EffortLevel(Effort(retention=0.9, gain=0.3))
+    e.feel(np.radians([10.0, 10.0]), np.array([0.0, 1.0]))
+    e.stride(0)
+    e.stride(1)
+    assert e.level == pytest.approx([1.0, 1.0])
 
 
 # ---------------------------------------------------------------- files

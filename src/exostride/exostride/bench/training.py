@@ -113,7 +113,7 @@ def session(
         if done >= _SETTLING_STRIDES:
             _note(notes, np.degrees(tick.truth.patient_angle_rad), phase, ended)
             notes.error_deg.append(float(np.degrees(np.abs(patient.felt_error_rad).mean())))
-            notes.effort.append(patient.effort.level)
+            notes.effort.append(float(patient.effort.level.mean()))
             notes.assistance.append(float(np.mean(tick.command.assistance)))
         if done >= strides:
             break

@@ -115,7 +115,7 @@ class Muscles:
         self._tick = 0
 
     def step(
-        self, model: NDArray[np.float64], model_rate: NDArray[np.float64], effort: float
+        self, model: NDArray[np.float64], model_rate: NDArray[np.float64], effort: float | NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the drive that the internal model's torque [N m] gives the muscles, shape (2, 4).
 

@@ -50,26 +50,36 @@ def emg(active_nm: NDArray[np.float64], mass_kg: float) -> Vector:
 
 
 class EffortLevel:
-    """Effort from stride to stride: it fades while all goes well and returns with error (slacking)."""
+    """Effort of either leg in swing, from stride to stride: given back while all goes well (slacking).
+
+    A leg that bears weight is not let go of: what robot-guided walkers save is the work of swing (Israel,
+    Campbell, Kahn & Hornby 2006, Phys Ther 86:1466).
+    """
 
     def __init__(self, effort: Effort) -> None:
         self._e = effort
+        self.slacks = effort.start < 1.0 or effort.retention < 1.0
         self.reset()
 
     def reset(self) -> None:
         """Return to the start value."""
-        self.level = self._e.start
-        self._sum, self._n = 0.0, 0
+        self.level = np.full(2, self._e.start)
+        self._sum, self._n = np.zeros(2), np.zeros(2)
 
-    def feel(self, error_rad: float) -> None:
-        """Add one tick's tracking error (mean over joints) to the stride's."""
-        self._sum += error_rad
-        self._n += 1
+    def of(self, swing: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the legs' effort, shape (2, 1); ``swing`` is 1 for a leg in the air, 0 for one in stance."""
+        return np.asarray((1.0 - swing * (1.0 - self.level))[:, None])
 
-    def stride(self) -> None:
-        """Close a stride and set the effort of the next one."""
-        if self._n:
+    def feel(self, error_rad: NDArray[np.float64], swing: NDArray[np.float64]) -> None:
+        """Add one tick's tracking error (mean over a leg's joints), as far as the leg swings."""
+        self._sum += swing * error_rad
+        self._n += swing
+
+    def stride(self, leg: int) -> None:
+        """Close a stride of one leg and set the effort of its next one."""
+        if self._n[leg] > 0.0:
             e = self._e
-            error = max(self._sum / self._n - np.radians(e.tolerance_deg), 0.0) / FULL_ERROR_RAD
-            self.level = float(min(max(e.retention * self.level + e.gain * error, e.floor), 1.0))
-        self._sum, self._n = 0.0, 0
+            error = float(self._sum[leg] / self._n[leg])
+            beyond = max(error - np.radians(e.tolerance_deg), 0.0) / FULL_ERROR_RAD
+            self.level[leg] = min(max(e.retention * self.level[leg] + e.gain * beyond, e.floor), 1.0)
+        self._sum[leg] = self._n[leg] = 0.0

@@ -16,7 +16,7 @@ from exostride.patient.learning import StepLearning
 from exostride.patient.muscles import Muscles
 from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
 from exostride.patient.physiology import EffortLevel, HeartRate, emg
-from exostride.patient.policy import OFFSETS, Drive, Posture, WalkingPolicy
+from exostride.patient.policy import OFFSETS, STANCE_LOAD, Drive, Posture, WalkingPolicy
 from exostride.patient.profile import PatientProfile
 from exostride.patient.reflexes import ClonusBursts, FlexorSpasms, StretchReflexes
 from exostride.patient.rhythm import Rhythm, Stage
@@ -222,7 +222,8 @@ class VirtualPatient:
         drive: Drive,
         phase: Vector,
     ) -> PatientAction:
-        muscles, effort = self.muscles, self.effort.level
+        muscles, swing = self.muscles, 1.0 - np.minimum(load * (1.0 / STANCE_LOAD), 1.0)
+        effort = self.effort.of(swing)
         scale, tissue = self.moment_nm, self._healthy_tissue
         moment, stiffening = passive_moment(np.concatenate([angle[:, 1:], drive.angle[:, 1:]]))
         model = drive.model * scale
@@ -245,7 +246,7 @@ class VirtualPatient:
         passive, elastic = np.zeros((2, 4)), np.zeros((2, 4))
         passive[:, 1:] = self._tissue * moment[:2]
         elastic[:, 1:] = self._tissue * stiffening[:2]
-        self._live(error, whole, velocity)
+        self._live(error, whole, velocity, swing)
         return PatientAction(
             active=JointDrive(
                 (whole - hold).ravel(), stiffness.ravel(), damping.ravel(), drive.angle.ravel(), rate.ravel()
@@ -273,16 +274,21 @@ class VirtualPatient:
         return np.asarray(self.profile.motor_noise * self._noise * np.abs(torque))
 
     def _live(
-        self, error: NDArray[np.float64], active: NDArray[np.float64], velocity: NDArray[np.float64]
+        self,
+        error: NDArray[np.float64],
+        active: NDArray[np.float64],
+        velocity: NDArray[np.float64],
+        swing: Vector,
     ) -> None:
         self._tick += 1
         self.felt_error_rad = error[:, 1:]
         if self._tick % self.heart.every == 0:
             self.heart.step(float(np.abs(active * velocity).sum()))
-            if self.rhythm.blend == 1.0:
-                self.effort.feel(float(np.abs(error[:, 1:]).mean()))
-        if self.rhythm.struck[0]:
-            self.effort.stride()
+        if self.effort.slacks and self.rhythm.blend == 1.0:
+            self.effort.feel(np.abs(error[:, 1:]).mean(axis=1), swing)
+            for leg in (0, 1):
+                if self.rhythm.struck[leg]:
+                    self.effort.stride(leg)
 
 
 __all__ = ["ANGLE", "Stage", "VirtualPatient", "attitude"]

@@ -7,6 +7,8 @@ from math import isfinite
 from exostride.plant.config import BeltConfig
 from exostride.types import EnvironmentCommand, EnvironmentFault
 
+NO_FAULT = EnvironmentFault(0)
+
 
 class BeltFirmware:
     """Turns commanded speeds into the set speed of the belt's servo, at every physics step.
@@ -86,7 +88,7 @@ class BeltFirmware:
     @property
     def faults(self) -> EnvironmentFault:
         """What the belt says about itself."""
-        faults = EnvironmentFault(0)
+        faults = NO_FAULT
         if self._tripped:
             faults |= EnvironmentFault.BELT_WATCHDOG
         if self._latched:

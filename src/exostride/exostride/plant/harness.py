@@ -9,6 +9,8 @@ from exostride.conventions import GRAVITY_M_S2
 from exostride.plant.config import HarnessConfig
 from exostride.types import EnvironmentCommand, EnvironmentFault, HarnessAction, SupportKind
 
+NO_FAULT = EnvironmentFault(0)
+
 
 @dataclass(slots=True)
 class CableLaw:
@@ -126,8 +128,9 @@ class HarnessFirmware:
         return self.law
 
     def _unload(self, length_m: float) -> None:
-        slew = self._config.force_slew_n_s * self._dt
-        self._set_n += min(max(self.target_n - self._set_n, -slew), slew)
+        if self._set_n != self.target_n:
+            slew = self._config.force_slew_n_s * self._dt
+            self._set_n += min(max(self.target_n - self._set_n, -slew), slew)
         self._actual_n += self._gain * (self._set_n - self._actual_n)
         law = self.law
         law.pull_n = self._actual_n
@@ -169,7 +172,7 @@ class HarnessFirmware:
     @property
     def faults(self) -> EnvironmentFault:
         """What the harness says about itself."""
-        faults = EnvironmentFault(0)
+        faults = NO_FAULT
         if self._tripped:
             faults |= EnvironmentFault.HARNESS_WATCHDOG
         if not self.load_cell_ok:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -27,6 +28,7 @@ from exostride.types import DriveApplied, KernelOutput, SimTruth, Vector, joints
 TAPE_ROWS = 64
 HEAT_STEPS = 50
 """Windings take minutes to warm: their temperature moves once in so many physics steps."""
+_EACH_JOINT = np.arange(N_JOINTS)
 _SETTLING = (3000.0, 80.0)
 """Stiffness [N m/rad] and damping that hold the body while it settles on its soles before a start."""
 
@@ -62,7 +64,19 @@ class Plant:
         self.disturbances = Disturbances(self.world)
         self.tape = Tape(self.world, self.data, TAPE_ROWS)
         self.body = BodyState(self.world, self.data, self.tape)
+        self._views()
         self.reset()
+
+    def _views(self) -> None:
+        """Take views of the engine's arrays, which stay where they are: a step then only reads and writes."""
+        w, model, data = self.world, self.world.model, self.data
+        self._exo_angle, self._exo_speed = data.qpos[w.exo_q], data.qvel[w.exo_v]
+        self._drive_ctrl = data.ctrl[w.a_drive]
+        self._ctrl, self._qvel, self._length = data.ctrl, data.qvel, data.ten_length
+        self._force, self._bias = data.actuator_force, model.actuator_biasprm
+        self._cable_inertia = model.tendon_armature
+        column = self.tape.column
+        self._drive_column, self._speed_column = column("force", w.a_drive), column("v", w.exo_v)
 
     def _effort(self) -> Vector:
         if not self.world.has_robot:
@@ -90,9 +104,10 @@ class Plant:
         self.belt.reset()
         self.disturbances.reset()
         self.patient.reset()
+        self._cable = CableLaw()
         self._settle()
         self.harness.reset(float(data.ten_length[0]))
-        self._apply_cable(self.harness.law)
+        self._set_cable(self.harness.law)
         mujoco.mj_forward(model, data)
         self.engine.place()
         self.tape.make_room(1)
@@ -103,7 +118,7 @@ class Plant:
         model, data, w = self.world.model, self.data, self.world
         stiffness, damping = _SETTLING
         data.ctrl[:] = 0.0
-        self._apply_cable(CableLaw())
+        self._set_cable(CableLaw())
         model.actuator_biasprm[w.a_muscle, 1] = -stiffness
         model.actuator_biasprm[w.a_muscle, 2] = -damping
         for _ in range(round(0.6 / self.dt_s)):
@@ -147,12 +162,12 @@ class Plant:
         return sense
 
     def _apply_muscles(self, active: JointDrive, passive: JointDrive) -> None:
-        w, model = self.world, self.world.model
+        w = self.world
         stiffness = active.stiffness_nm_rad + passive.stiffness_nm_rad
         damping = active.damping_nms_rad + passive.damping_nms_rad
-        self.data.ctrl[w.a_muscle] = constant_part(active) + constant_part(passive)
-        model.actuator_biasprm[w.a_muscle, 1] = -stiffness
-        model.actuator_biasprm[w.a_muscle, 2] = -damping
+        self._ctrl[w.a_muscle] = constant_part(active) + constant_part(passive)
+        self._bias[w.a_muscle, 1] = -stiffness
+        self._bias[w.a_muscle, 2] = -damping
 
     # ------------------------------------------------------------------ physics
 
@@ -170,26 +185,20 @@ class Plant:
             The physics has diverged.
         """
         self.tape.make_room(steps)
-        data, tape = self.data, self.tape
-        q, v, ctrl, drives = self.world.exo_q, self.world.exo_v, self.data.ctrl, self.world.a_drive
-        qpos, qvel, length = data.qpos, data.qvel, data.ten_length
-        has_robot, has_belt = self.world.has_robot, self.world.belt_v >= 0
-        seam, step = self.seam, self.engine.step
+        tape, seam, step = self.tape, self.seam, self.engine.step
+        has_robot, belt_v, a_belt = self.world.has_robot, self.world.belt_v, self.world.a_belt
         for _ in range(steps):
             if has_robot:
-                torque = self.drives.step(qpos[q], qvel[v])
-                if seam is not None:
-                    torque = seam.drive_torque(self.time_s, torque)
-                if self.drives.unpowered is not None:
-                    torque = self.drives.without_power(torque, qvel[v])
-                ctrl[drives] = torque
-            if has_belt:
-                speed = self.belt.step(-qvel[self.world.belt_v])
-                ctrl[self.world.a_belt] = -self.config.belt.servo_ns_m * speed
+                self._drive()
+            if belt_v >= 0:
+                speed = self.belt.step(-self._qvel.item(belt_v))
+                self._ctrl[a_belt] = -self.config.belt.servo_ns_m * speed
             tension = self.tension_n if seam is None else seam.load_cell(self.time_s, self.tension_n)
-            self._apply_cable(self.harness.step(float(length[0]), tension))
+            law = self.harness.step(self._length.item(0), tension)
+            if law != self._cable:
+                self._set_cable(law)
             if self.disturbances.active:
-                self.disturbances.apply(self.time_s, data)
+                self.disturbances.apply(self.time_s, self.data)
             step()
             self.steps += 1
             self._measure_tension()
@@ -204,23 +213,34 @@ class Plant:
         self._sense = None
         return self._applied(steps)
 
-    def _apply_cable(self, law: CableLaw) -> None:
-        w, model, ctrl = self.world, self.world.model, self.data.ctrl
+    def _drive(self) -> None:
+        """Let the drives put out their torque for the coming step."""
+        torque = self.drives.step(self._exo_angle, self._exo_speed)
+        if self.seam is not None:
+            torque = self.seam.drive_torque(self.time_s, torque)
+        if self.drives.unpowered is not None:
+            torque = self.drives.without_power(torque, self._exo_speed)
+        self._drive_ctrl[:] = torque
+
+    def _set_cable(self, law: CableLaw) -> None:
+        """Make the engine's cable follow ``law``, which most steps leave as it was."""
+        w, bias, ctrl = self.world, self._bias, self._ctrl
+        self._cable = replace(law)
         c = self.config.harness
         k = law.pull_stiffness_n_m
         ctrl[w.a_pull] = k * law.pull_length_m - law.pull_n
-        model.actuator_biasprm[w.a_pull, 1] = -k
+        bias[w.a_pull, 1] = -k
         k, d = (c.rope_stiffness_n_m, c.rope_damping_ns_m) if law.locked else (0.0, 0.0)
         ctrl[w.a_hold] = k * law.hold_length_m
-        model.actuator_biasprm[w.a_hold, 1] = -k
-        model.actuator_biasprm[w.a_hold, 2] = -d
-        model.tendon_armature[0] = law.inertia_kg
+        bias[w.a_hold, 1] = -k
+        bias[w.a_hold, 2] = -d
+        self._cable_inertia[0] = law.inertia_kg
 
     def _measure_tension(self) -> None:
         """Tension of the step made: actuators plus, for a counterweight, what accelerates it."""
         w, data = self.world, self.data
-        tension = -float(data.actuator_force[w.a_pull]) - float(data.actuator_force[w.a_hold])
-        inertia = float(self.world.model.tendon_armature[0])
+        tension = -self._force.item(w.a_pull) - self._force.item(w.a_hold)
+        inertia = self._cable.inertia_kg
         if inertia > 0.0:
             speed = float(data.ten_J[: data.ten_J.shape[0]] @ data.qvel[w.pelvis_v : w.pelvis_v + 6])
             tension += inertia * (speed - float(data.ten_velocity[0])) / self.dt_s
@@ -235,10 +255,10 @@ class Plant:
     def _applied(self, steps: int) -> DriveApplied:
         if not self.world.has_robot:
             return DriveApplied(joints(), joints())
-        column = self.tape.column("force", self.world.a_drive)
+        column = self._drive_column
         rows, mean = self.tape.rows[-steps:, column], self.tape.mean[column].copy()
-        peak = rows[np.abs(rows).argmax(axis=0), np.arange(N_JOINTS)]
-        speed = self.tape.rows[-steps:, self.tape.column("v", self.world.exo_v)]
+        peak = rows[np.abs(rows).argmax(axis=0), _EACH_JOINT]
+        speed = self.tape.rows[-steps:, self._speed_column]
         power = float(np.maximum(rows * speed, 0.0).sum()) / steps
         self._warm += (rows * rows).sum(axis=0)
         self._work_w += power * steps

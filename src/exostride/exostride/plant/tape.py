@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from exostride.plant.world import World
 
+_TURNS = 8
+"""Lengths of the window that the memory holds: the window moves through it and is seldom copied."""
+
 
 class Tape:
     """A window over the newest physics steps; one row a step, the newest last.
@@ -28,36 +31,42 @@ class Tape:
             name: slice(int(a), int(b)) for name, a, b in zip(names, edges[:-1], edges[1:], strict=True)
         }
         # The engine's arrays stay where they are, so views of them are taken once.
-        self._sources = [
-            (self.columns[name], source)
-            for name, source in (
-                ("sensor", data.sensordata),
-                ("q", data.qpos),
-                ("v", data.qvel),
-                ("force", data.actuator_force),
-                ("joint_force", data.qfrc_actuator),
-                ("exo_acceleration", data.qacc[world.exo_v]),
-                ("exo_constraint", data.qfrc_constraint[world.exo_v]),
-            )
-        ]
-        self.rows: NDArray[np.float64] = np.zeros((rows, int(edges[-1])))
-        self.newest = 1
-        self.mean: NDArray[np.float64] = self.rows[-1].copy()
+        self._sources = (
+            data.sensordata,
+            data.qpos,
+            data.qvel,
+            data.actuator_force,
+            data.qfrc_actuator,
+            data.qacc[world.exo_v],
+            data.qfrc_constraint[world.exo_v],
+        )
+        self._length = rows
+        self._all: NDArray[np.float64] = np.zeros((_TURNS * rows, int(edges[-1])))
+        self._engine_part = [row[:-1] for row in self._all]
+        self._end = rows
         self._next = rows - 1
+        self.newest = 1
+        self.rows: NDArray[np.float64] = self._all[:rows]
+        self.mean: NDArray[np.float64] = self.rows[-1].copy()
 
     def make_room(self, steps: int) -> None:
         """Drop the oldest rows for ``steps`` new ones."""
-        self.rows[:-steps] = self.rows[steps:].copy()
+        if self._end + steps > self._all.shape[0]:
+            # The window has come to the end of its memory: once in many ticks its rows go back to the start.
+            kept = self._length - steps
+            self._all[:kept] = self._all[self._end - kept : self._end]
+            self._end = kept
+        self._next = self._end
+        self._end += steps
         self.newest = steps
-        self._next = self.rows.shape[0] - steps
+        self.rows = self._all[self._end - self._length : self._end]
 
     def record(self, tension_n: float) -> None:
         """Write the step that the engine just made."""
-        row = self.rows[self._next]
-        for place, source in self._sources:
-            row[place] = source
-        row[-1] = tension_n
-        self._next += 1
+        row = self._next
+        np.concatenate(self._sources, out=self._engine_part[row])
+        self._all[row, -1] = tension_n
+        self._next = row + 1
 
     def close(self) -> None:
         """Average the newest rows into ``mean``, once all of them are recorded."""

@@ -21,6 +21,7 @@ from exostride.model.joints import joint_table
 from exostride.types import ExoState, Signal, Vector
 
 _ALL = (1 << N_JOINTS) - 1
+_PELVIS = int(Signal.PELVIS)
 _ACCELERATION_RAD_S2 = 200.0
 
 
@@ -65,7 +66,7 @@ class RobotCompensation:
         if state.joint_valid != _ALL or not (np.isfinite(q + qd).all()):
             self._last = None
             return np.zeros(N_JOINTS)
-        upright = not state.available & Signal.PELVIS or not np.isfinite(state.pelvis_orientation).all()
+        upright = not state.available & _PELVIS or not np.isfinite(state.pelvis_orientation).all()
         self._dynamics.set_pelvis(None if upright else state.pelvis_orientation)
         if self._last is not None and self._relative > 0.0:
             raw = (qd - self._last) / self._period

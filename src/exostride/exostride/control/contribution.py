@@ -65,6 +65,7 @@ class ContributionMeter:
         """Forget all work and all contributions."""
         rows = 2 * self._errors + 1
         self._work = np.zeros((2, 2, rows, N_JOINTS))
+        self._running = np.zeros((2, rows, N_JOINTS))
         self._whole = [[False, False], [False, False]]
         self._where = [-1, -1]
         self.shares = [Share(), Share(), Share()]
@@ -89,25 +90,24 @@ class ContributionMeter:
                     ended.append((side, self._where[side]))
                     self._finish(side, self._where[side])
                 self._begin(side, now)
-        works = self._period * np.maximum(patient_w, 0.0), self._period * np.maximum(robot_w, 0.0)
-        for side in (0, 1):
-            part, now = side_slice(side), self._where[side]
-            for who, work in enumerate(works):
-                self._work[now, who, :, part] += work[:, part]
+        self._running[0] += np.maximum(patient_w, 0.0)
+        self._running[1] += np.maximum(robot_w, 0.0)
         return tuple(ended)
 
     def _begin(self, side: int, now: int) -> None:
         # What ran before the first change of support is not a whole part of a step.
         self._whole[side][now] = self._where[side] >= 0
         self._where[side] = now
-        self._work[now, :, :, side_slice(side)] = 0.0
+        self._running[:, :, side_slice(side)] = 0.0
 
     def _finish(self, side: int, part: int) -> None:
+        joints = side_slice(side)
+        self._work[part, :, :, joints] = self._period * self._running[:, :, joints]
         if not self._whole[side][part]:
             return
-        self._put(side, part, self._work[part, :, :, side_slice(side)])
+        self._put(side, part, self._work[part, :, :, joints])
         if part == SWING and self._whole[side][STANCE]:
-            self._put(side, STRIDE, self._work[:, :, :, side_slice(side)].sum(axis=0))
+            self._put(side, STRIDE, self._work[:, :, :, joints].sum(axis=0))
 
     def _put(self, side: int, part: int, work: NDArray[np.float64]) -> None:
         """Form the contribution from works (patient and robot, rows, 3)."""

@@ -8,11 +8,10 @@ The equation of motion of the patient's leg, with the pelvis' measured orientati
 is solved for \tau_{active} by an observer of momentum (:mod:`exostride.control.disturbance`): Pinocchio's
 model of the walker's legs, the torque of the cuffs, the ground's force on each sole at its centre of
 pressure and the elasticity of healthy tissue (Riener & Edrich 1999) are known, the rest is the muscles'.
-The leg gives in its cuffs, so the patient's joints move as the robot's less what the cuffs yield, q - S
-\tau_{cuff}, with the compliance S of one leg's cuffs, which is measured on a still leg that the drives
-press. Work is formed with the motion as late as the observer is, joint by joint. Each of these is wrong by
-something that does not average out; :class:`EffortParameters` states how much, and
-:mod:`exostride.control.contribution` carries it into the uncertainty.
+The leg gives in its cuffs: where the patient's joints are and how they move is told by the cuffs' forces
+(:mod:`exostride.control.cuffs`). Work is formed with the motion as late as the observer is, joint by joint.
+Each of these is wrong by something that does not average out; :class:`EffortParameters` states how much,
+and :mod:`exostride.control.contribution` carries it into the uncertainty.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ from pydantic import Field
 from exostride.config import StrictModel
 from exostride.control.context import ControlContext
 from exostride.control.contribution import ContributionMeter, Share
+from exostride.control.cuffs import CuffParameters, CuffPosture
 from exostride.control.disturbance import KalmanObserver, MomentumObserver
 from exostride.control.kinematics import pelvis_imu_m, pelvis_roll_pitch
 from exostride.conventions import GRAVITY_M_S2, JOINTS, N_JOINTS
@@ -37,12 +37,15 @@ from exostride.model.joints import joint_table
 from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
 from exostride.types import ExoState, Signal, Vector
 
-_NEEDED: Final = Signal.JOINT_ANGLE | Signal.CUFF | Signal.FOOT_WRENCH | Signal.PELVIS
+_NEEDED: Final = int(
+    Signal.JOINT_ANGLE | Signal.JOINT_TORQUE | Signal.CUFF | Signal.FOOT_WRENCH | Signal.PELVIS
+)
 _ALL: Final = (1 << N_JOINTS) - 1
 _LOAD_N: Final = (30.0, 15.0)
 """Load at which a foot counts as standing, and at which it counts as lifted."""
 _HIPS: Final = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
 _ERRORS: Final = 7
+_NO_GROUND: Final = ((0.0, 0.0, 0.0),) * 3
 _TURN_S: Final = 0.02
 """Filter of the pelvis' angular acceleration."""
 
@@ -55,26 +58,25 @@ class EffortParameters(StrictModel):
     the relative errors of elasticity and damping, ``cuff`` and ``cuff_nm`` the relative error and offset of
     the cuffs' torque. ``drift_nm`` [N m/sqrt(s)] sets how fast a change of the active torque is believed
     against the shaking of the leg: low at the hip, which feels every impact of the foot;
-    ``velocity_rad_s`` the noise of a joint's velocity. ``compliance`` is S in mrad/(N m), hip, knee, ankle,
-    ``yielding`` its relative error, ``yield_hz`` the bandwidth up to which the cuffs' yielding is followed.
+    ``velocity_rad_s`` the noise of a joint's velocity. ``cuffs`` are the machine's, ``yielding`` the
+    relative error of what they give.
     """
 
     observer: Literal["kalman", "momentum"] = "kalman"
     bandwidth_hz: float = Field(8.0, gt=0.0)
     drift_nm: tuple[float, float, float] = (5.0, 12.0, 25.0)
     velocity_rad_s: float = Field(0.02, gt=0.0)
-    compliance: tuple[tuple[float, float, float], ...] = ((0.9, 1.6, 0.0), (1.6, 4.0, 1.7), (0.0, 1.7, 9.0))
-    yielding: float = Field(0.5, ge=0.0)
-    yield_hz: float = Field(12.0, gt=0.0)
+    cuffs: CuffParameters = CuffParameters()
+    yielding: float = Field(0.2, ge=0.0)
     segments: float = Field(0.10, ge=0.0)
     cop_m: float = Field(0.006, ge=0.0)
     pitch_rad: float = Field(0.006, ge=0.0)
-    tissue: float = Field(0.5, ge=0.0)
-    damping: float = Field(1.0, ge=0.0)
-    cuff: float = Field(0.05, ge=0.0)
-    cuff_nm: float = Field(0.5, ge=0.0)
+    tissue: float = Field(0.4, ge=0.0)
+    damping: float = Field(0.3, ge=0.0)
+    cuff: float = Field(0.03, ge=0.0)
+    cuff_nm: float = Field(0.2, ge=0.0)
     least_work_j_kg: float = Field(0.01, ge=0.0)
-    floor_percent: float = Field(1.5, ge=0.0)
+    floor_percent: float = Field(0.7, ge=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +112,8 @@ class EffortMeter:
         self._late = late.tolist()
         self._past: deque[_Moment] = deque(maxlen=self._latest + 1)
         self._share = context.period_s / (context.period_s + _TURN_S)
-        self._yield = 1.0 - float(np.exp(-2.0 * np.pi * p.yield_hz * context.period_s))
-        one = 1e-3 * np.array(p.compliance)
-        self._compliance = np.zeros((N_JOINTS, N_JOINTS))
-        self._compliance[:3, :3] = self._compliance[3:, 3:] = one
-        self._lever = -pelvis_imu_m(context.body)
+        self._cuffs = CuffPosture(geometry, context.period_s, p.cuffs)
+        self._lever = (-pelvis_imu_m(context.body)).tolist()
         self.meter = ContributionMeter(
             context.period_s, _ERRORS, p.least_work_j_kg * context.body_mass_kg, p.floor_percent
         )
@@ -136,9 +135,9 @@ class EffortMeter:
         self.torque_nm: Vector = np.full(N_JOINTS, np.nan)
         """Estimated active torque of the muscles [N m], (6,); not a number while it can't be told."""
         self._mass: NDArray[np.float64] | None = None
-        self._given: Vector | None = None
-        self._spin: Vector | None = None
-        self._turning: Vector = np.zeros(3)
+        self._cuffs.reset()
+        self._spin: list[float] | None = None
+        self._turning = [0.0, 0.0, 0.0]
         self._past.clear()
         self._standing = [True, True]
 
@@ -161,33 +160,26 @@ class EffortMeter:
         """Take one tick; return the newest contribution over a whole stride of each leg."""
         if not self._usable(state):
             self._observer.reset()
-            self._mass = self._given = self._spin = None
+            self._mass = self._spin = None
+            self._cuffs.reset()
             self.torque_nm = np.full(N_JOINTS, np.nan)
             return self.meter.shares[2]
-        q, qd, giving = self._patient_motion(state)
+        seen = self._cuffs.step(state, pelvis_roll_pitch(state)[1])
+        q, qd = seen.angle_rad, seen.velocity_rad_s
         tissue = self._tissue * passive_moment(q.reshape(2, 3))[0].ravel()
         drag = self._damping * qd
-        ground = self._ground_torque(state, q)
-        cuff = state.cuff_torque_nm
-        known = cuff + ground[0] + tissue - drag
+        ground = self._ground_torque(state, q, seen.pitch_rad)
+        known = seen.cuff_nm + ground[0] + tissue - drag
         # Segments move with the robot's; only between them does the leg give.
         self.torque_nm = self._observe(state, state.angle_rad, state.velocity_rad_s, known)
         self._stand(state)
         both = (self._standing[0], self._standing[1])
-        self._past.append(_Moment(self.torque_nm, qd, giving, tissue, drag, cuff, ground, both))
+        self._past.append(
+            _Moment(self.torque_nm, qd, seen.giving_rad_s, tissue, drag, seen.cuff_nm, ground, both)
+        )
         if len(self._past) > self._latest:
             self._account()
         return self.meter.shares[2]
-
-    def _patient_motion(self, state: ExoState) -> tuple[Vector, Vector, Vector]:
-        """Return the patient's joint angles and velocities, and how fast the cuffs give, (6,) each."""
-        given = self._compliance @ state.cuff_torque_nm
-        if self._given is None:
-            self._given = given
-        moved = self._yield * (given - self._given)
-        self._given = self._given + moved
-        giving = moved / self._period
-        return state.angle_rad - self._given, state.velocity_rad_s - giving, giving
 
     def _usable(self, state: ExoState) -> bool:
         if (state.available & _NEEDED) != _NEEDED or state.joint_valid != _ALL or state.foot_valid != 3:
@@ -196,14 +188,16 @@ class EffortMeter:
             state.angle_rad,
             state.velocity_rad_s,
             state.cuff_torque_nm,
+            state.cuff_force_n,
+            state.joint_torque_nm,
             state.foot_force_n,
             state.foot_cop_m,
             state.pelvis_orientation,
             state.pelvis_accel_m_s2,
             state.pelvis_gyro_rad_s,
         )
-        flat = np.concatenate(parts)
-        return bool(np.isfinite(flat).all()) and float(np.abs(flat).max()) < 1e4
+        # What is not a number is not smaller either.
+        return bool(np.abs(np.concatenate(parts)).max() < 1e4)
 
     def _observe(self, state: ExoState, q: Vector, qd: Vector, known: Vector) -> Vector:
         """Return the observer's torque."""
@@ -218,26 +212,30 @@ class EffortMeter:
 
     def _hip_acceleration(self, state: ExoState) -> Vector:
         """Return the specific force between the hips (3,) [m/s²], carried over from where the IMU sits."""
-        spin = state.pelvis_gyro_rad_s
-        if self._spin is not None:
-            self._turning = self._turning + self._share * ((spin - self._spin) / self._period - self._turning)
-        self._spin = spin
-        lever = self._lever
-        return np.asarray(
-            state.pelvis_accel_m_s2 + _cross(self._turning, lever) + _cross(spin, _cross(spin, lever))
-        )
+        now = state.pelvis_gyro_rad_s.tolist()
+        before = now if self._spin is None else self._spin
+        rate = self._share / self._period
+        keep = 1.0 - self._share
+        turning = [keep * t + rate * (w - v) for t, w, v in zip(self._turning, now, before, strict=True)]
+        self._spin, self._turning = now, turning
+        swung, turned = _cross(now, _cross(now, self._lever)), _cross(turning, self._lever)
+        felt = state.pelvis_accel_m_s2.tolist()
+        return np.array([f + t + c for f, t, c in zip(felt, turned, swung, strict=True)])
 
-    def _ground_torque(self, state: ExoState, q: Vector) -> NDArray[np.float64]:
+    def _ground_torque(self, state: ExoState, q: Vector, pitch: float) -> NDArray[np.float64]:
         """Return the ground's torque on the joints (6,), and what a unit error of CoP and pitch adds to it.
 
         Rows: torque [N m], derivative by the centre of pressure forward [N m/m], by pelvis pitch [N m/rad].
         """
-        _, pitch = pelvis_roll_pitch(state)
         out = []
         angles, force, cop = q.tolist(), state.foot_force_n.tolist(), state.foot_cop_m.tolist()
         for side in (0, 1):
             hip, knee, ankle = angles[3 * side : 3 * side + 3]
             fx, _, fz = force[3 * side : 3 * side + 3]
+            if fz < _LOAD_N[1]:
+                # A foot in the air: what its sensors show is their own error.
+                out.append(_NO_GROUND)
+                continue
             a = hip - pitch
             b = a - knee
             c = b + ankle
@@ -265,7 +263,7 @@ class EffortMeter:
     def _account(self) -> None:
         """Form the powers of the moment that the slowest estimate speaks of, with every systematic error."""
         p, n = self._p, _ERRORS
-        past = list(self._past)
+        past = self._past
         then = past[0]
         torque = np.array([past[late].torque_nm[i] for i, late in enumerate(self._late)])
         patient, robot, velocity = self._patient, self._robot, self._velocity
@@ -290,8 +288,6 @@ class EffortMeter:
         self.meter.step(patient * velocity, robot * velocity, then.standing)
 
 
-def _cross(a: Vector, b: Vector) -> Vector:
-    """Return the cross product of two vectors (3,), without numpy's overhead."""
-    ax, ay, az = a.tolist()
-    bx, by, bz = b.tolist()
-    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+def _cross(a: list[float], b: list[float]) -> list[float]:
+    """Return the cross product of two vectors."""
+    return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]

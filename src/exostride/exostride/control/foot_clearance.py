@@ -36,6 +36,7 @@ from exostride.conventions import N_JOINTS, side_slice
 from exostride.types import Signal, Vector
 
 _SAMPLES: Final = 50
+_NEEDED: Final = int(Signal.PELVIS | Signal.FOOT_WRENCH)
 _AHEAD: Final = np.array([0.0, 0.03, 0.06, 0.10, 0.15, 0.20])
 """Phases ahead at which the sole is predicted [cycle]."""
 _LOADED_N: Final = 150.0
@@ -91,10 +92,9 @@ class FootLift:
     def step(self, track: Track, path: ReferencePath) -> tuple[Vector, Vector]:
         """Return the lifting torque [N m] and the level 0..1 that it stands for, each (6,)."""
         torque, shown = np.zeros(N_JOINTS), np.zeros(N_JOINTS)
-        needed = Signal.PELVIS | Signal.FOOT_WRENCH
         state = track.state
         height = float(state.pelvis_position_m[2])
-        able = self._p.enabled and track.walking and (state.available & needed) == needed
+        able = self._p.enabled and track.walking and (state.available & _NEEDED) == _NEEDED
         if not able or not np.isfinite(height) or not np.isfinite(state.foot_force_n).all():
             return torque, shown
         if path.version != self._version:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import asin, atan2, cos, hypot, isfinite, sin
+from typing import Final
 from xml.etree import ElementTree
 
 import numpy as np
@@ -26,6 +27,8 @@ from exostride.model.anthropometry import BodyParameters
 from exostride.model.description import urdf
 from exostride.model.geometry import BodyGeometry
 from exostride.types import ExoState, Signal
+
+_PELVIS: Final = int(Signal.PELVIS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Ankle:
 
 def pelvis_roll_pitch(state: ExoState) -> tuple[float, float]:
     """Return roll and pitch of the pelvis [rad]; zero where they are not measured."""
-    if not state.available & Signal.PELVIS:
+    if not state.available & _PELVIS:
         return 0.0, 0.0
     x, y, z, w = state.pelvis_orientation.tolist()
     size = x * x + y * y + z * z + w * w

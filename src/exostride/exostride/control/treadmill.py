@@ -28,6 +28,7 @@ from exostride.types import (
     TherapySettings,
 )
 
+_PELVIS: Final = int(Signal.PELVIS)
 _TRIM_S: Final = 0.05
 _MOST_TRIM: Final = 10.0
 _AHEAD_M_S: Final = 0.1
@@ -127,7 +128,7 @@ class TreadmillLaw:
     def _goal(self, state: ExoState, phase: GaitPhase, settings: TherapySettings) -> float:
         """Return the speed to head for [m/s]."""
         del phase
-        if not state.available & Signal.PELVIS or not isfinite(state.pelvis_position_m[0]):
+        if not state.available & _PELVIS or not isfinite(state.pelvis_position_m[0]):
             return settings.belt_speed_m_s
         ahead = float(state.pelvis_position_m[0])
         if settings.self_paced:

@@ -48,6 +48,7 @@ _CONSTANT: Final = _EXPONENTS[:, 0]
 _OWN: Final = _TERMS * _SLOPES.T
 """Derivative of each moment by its own angle: weights of the exponentials, paper's moment sign."""
 _OWN_ANGLE: Final = np.array([_SLOPES[:, j] for j in range(3)])
+_OWN_WEIGHT: Final = (_TERMS * _OWN_ANGLE).T
 _LARGEST_EXPONENT: Final = 6.0
 """e^6 = 400 N m: joint stops take over there; keeps the law finite for any posture."""
 
@@ -64,5 +65,5 @@ def passive_moment(angle_rad: NDArray[np.float64]) -> tuple[NDArray[np.float64],
     exponent = np.minimum(angle_rad @ _SLOPES.T + _CONSTANT, _LARGEST_EXPONENT)
     e = np.exp(exponent)
     moment = (e @ _TERMS.T + _OFFSET) * _SIGN
-    stiffness = -(e @ (_TERMS * _OWN_ANGLE).T) * _SIGN
+    stiffness = -(e @ _OWN_WEIGHT) * _SIGN
     return moment, np.maximum(stiffness, 0.0)

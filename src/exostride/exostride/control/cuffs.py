@@ -7,16 +7,18 @@ A cuff is a spring and damper: the patient's limb is displaced in it by
 with the force f of the robot on the patient, axis by axis in the robot's frame. In a leg's plane the
 displacements of thigh, shank and foot follow from where the patient's hip lies in the robot's, h, and from
 the differences \delta of the segments' angles; with \alpha, \beta, \gamma of
-:mod:`exostride.control.kinematics`, e(\theta) = (\cos\theta, \sin\theta) and R(\theta) into a segment's frame,
+:mod:`exostride.control.kinematics`, e(\theta) = (\cos\theta, \sin\theta) and R(\theta) into a segment's
+frame,
 
 .. math::
     d_{thigh} &= R(\alpha)\,[h + a\,\delta_\alpha e(\alpha)] \\
     d_{shank} &= R(\beta)\,[h + L_t \delta_\alpha e(\alpha) + b\,\delta_\beta e(\beta)] \\
-    d_{foot} &= R(\gamma)\,[h + L_t \delta_\alpha e(\alpha) + L_s \delta_\beta e(\beta)] + \delta_\gamma (-p_z, p_x)
+    d_{foot} &= R(\gamma)\,[h + L_t \delta_\alpha e(\alpha) + L_s \delta_\beta e(\beta)]
+                + \delta_\gamma (-p_z, p_x)
 
-six equations for five unknowns, solved by weighted least squares. A leg that leans sideways by \psi in the robot's,
-which the cuffs' lateral displacements tell, seems shorter by 1 - \cos\psi. The pelvis pitches against the robot's
-base in its belt, by the moment that belt and frame bear in series with the drives of the hips:
+six equations for five unknowns, solved by weighted least squares. A leg that leans sideways by \psi in the
+robot's, which the cuffs' lateral displacements tell, seems shorter by 1 - \cos\psi. The pelvis pitches against
+the robot's base in its belt, by the moment that belt and frame bear in series with the drives of the hips:
 
 .. math:: k_b\,\rho + c_b\,\dot\rho = k_f \theta + c_f \dot\theta - \tau_{hips}
 
@@ -51,7 +53,7 @@ _LARGEST_RAD: Final = 0.5
 
 
 class CuffParameters(StrictModel):
-    """Stiffness and damping of thigh, shank and foot cuff (forward, left, up), of pelvis belt and frame in pitch.
+    """Stiffness and damping of thigh, shank and foot cuff (forward, left, up), of belt and frame in pitch.
 
     They belong to the machine and are found by pressing a still leg.
     """
@@ -74,7 +76,7 @@ class CuffParameters(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Posture:
-    """The patient's joints: angle [rad], velocity [rad/s], what of it the cuffs' yielding is, torque of the cuffs.
+    """The patient's joints: angle, velocity, what of the velocity the cuffs' yielding is, torque of the cuffs.
 
     Vectors are (6,) in joint order; ``pitch_rad`` is the pelvis' own.
     """
@@ -126,7 +128,7 @@ class CuffPosture:
         self._change: Vector = np.zeros(N_JOINTS)
 
     def step(self, state: ExoState, pitch: float) -> Posture:
-        """Return the patient's posture from a state with all signals; ``pitch`` is that of the robot's base."""
+        """Return the patient's posture from a state with all signals; ``pitch`` is the robot's base's."""
         wanted = self._softness * state.cuff_force_n
         belt = self._belt
         bears = belt.frame_nm_rad * pitch + belt.frame_nms_rad * float(state.pelvis_gyro_rad_s[1])
@@ -144,13 +146,8 @@ class CuffPosture:
         giving = np.zeros(N_JOINTS) if fresh else (change - self._change) / self._period
         self._change = change
         force = state.cuff_force_n.tolist()
-        torque = np.array(
-            [
-                v
-                for s in (0, 1)
-                for v in self._added(segments[s], turned[s], leans[s], force[9 * s : 9 * s + 9])
-            ]
-        )
+        parts = [self._added(segments[s], turned[s], leans[s], force[9 * s : 9 * s + 9]) for s in (0, 1)]
+        torque = np.array(parts).ravel()
         return Posture(
             state.angle_rad + change,
             state.velocity_rad_s + giving,

@@ -17,8 +17,8 @@ frame,
                 + \delta_\gamma (-p_z, p_x)
 
 six equations for five unknowns, solved by weighted least squares. A leg that leans sideways by \psi in the
-robot's, which the cuffs' lateral displacements tell, seems shorter by 1 - \cos\psi. The pelvis pitches against
-the robot's base in its belt, by the moment that belt and frame bear in series with the drives of the hips:
+robot's, which the cuffs' lateral displacements tell, seems shorter by 1 - \cos\psi. The pelvis pitches
+against the robot's base in its belt, by the moment that belt and frame bear beside the drives of the hips:
 
 .. math:: k_b\,\rho + c_b\,\dot\rho = k_f \theta + c_f \dot\theta - \tau_{hips}
 
@@ -76,7 +76,7 @@ class CuffParameters(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Posture:
-    """The patient's joints: angle, velocity, what of the velocity the cuffs' yielding is, torque of the cuffs.
+    """The patient's joints: angle, velocity, what of it the cuffs' yielding is, torque of the cuffs.
 
     Vectors are (6,) in joint order; ``pitch_rad`` is the pelvis' own.
     """

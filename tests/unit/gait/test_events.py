@@ -1,5 +1,7 @@
 """Event detectors against a made-up walker whose events are known exactly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from gait_walker import Walker
@@ -70,8 +72,6 @@ def test_kinematics_take_over_when_the_cells_fail():
     def cut(k, state):
         if k < 600:
             return state
-        from dataclasses import replace
-
         return replace(state, foot_valid=0)
 
     strikes, _, _ = detect(ALL, change=cut)
@@ -119,3 +119,57 @@ def test_repeated_sample_changes_nothing():
     foot = FootDetector(EventParameters())
     foot.step(0.0, 0.1, 0.1)
     assert foot.step(0.0, 0.5, 0.5) == (0, 0.0)
+
+
+def toe(state, extra_n):
+    """The state with the left toe cell reading this much."""
+    load = state.foot_load_n.copy()
+    load[1] = extra_n
+    return replace(state, foot_load_n=load)
+
+
+def test_a_foot_that_scuffs_in_early_swing_makes_no_strike():
+    walker = Walker()
+
+    def scuff(k, state):
+        return toe(state, 300.0) if 0.66 < walker.phase(k * 0.01, 0) < 0.70 else state
+
+    strikes, offs, _ = detect(ALL, walker=walker, change=scuff)
+    assert len(strikes) in (10, 11)
+    assert np.abs(errors(strikes, true_times(walker, 0.0))).max() < 0.01
+    assert np.abs(errors(offs, true_times(walker, 0.62))).max() < 0.02
+
+
+def test_a_bounce_late_in_stance_makes_no_strike_and_its_toe_off_is_taken_back():
+    walker = Walker(rate_hz=0.5)
+
+    def bounce(k, state):
+        return toe(state, 0.0) if 0.46 < walker.phase(k * 0.01, 0) < 0.50 else state
+
+    strikes, offs, _ = detect(ALL, 16.0, walker=walker, change=bounce)
+    assert np.abs(errors(strikes, true_times(walker, 0.0, 16.0))).max() < 0.01
+    assert all(
+        np.abs(np.array([at for _, at, _, _ in offs]) - off).min() < 0.02 for off in [5.24, 9.24, 13.24]
+    )
+
+
+def test_much_shorter_steps_are_strikes_again_after_two():
+    walker = Walker()
+
+    def shorter(k, state):
+        return state if k < 600 else replace(state, segment_angle_rad=0.2 * state.segment_angle_rad)
+
+    strikes, _, _ = detect(ALL, 16.0, walker=walker, change=shorter)
+    late = [at for _, at, _, _ in strikes if at > 6.0]
+    assert len(late) >= 6
+    assert np.diff(late)[-3:] == pytest.approx(1 / walker.rate_hz, abs=0.02)
+
+
+def test_one_wild_angle_costs_no_strike():
+    walker = Walker()
+
+    def wild(k, state):
+        return replace(state, segment_angle_rad=np.full(6, 1e6)) if k == 500 else state
+
+    strikes, _, _ = detect(ALL, walker=walker, change=wild)
+    assert len(strikes) >= 10

@@ -6,7 +6,7 @@ import math
 
 from exostride.gait.events.foot import FootDetector
 from exostride.gait.events.load import LoadDetector
-from exostride.gait.events.thigh import ThighDetector
+from exostride.gait.events.thigh import Swing, ThighDetector
 from exostride.gait.phase.settings import EventParameters
 from exostride.gait.phase.signals import LegSample
 from exostride.types import EventKind
@@ -23,7 +23,8 @@ class LegEvents:
 
     All detectors run side by side, so that a better one that fails is replaced at once. An event is accepted
     when it lies ``refractory_s`` after the last of its kind and does not contradict the last one of the other
-    kind (shortest stance and swing).
+    kind (shortest stance and swing). A foot that touches the ground before its thigh has swung is a scuff or
+    a bounce, not a heel strike (:class:`Swing`).
 
     Attributes
     ----------
@@ -31,17 +32,33 @@ class LegEvents:
         The last heel strike came from load cells.
     stride_s : float
         Running stride time [s], NaN before two strikes.
+    strides : int
+        Strides that ``stride_s`` rests on.
     strike_s, toe_off_s : float
         Time of the last heel strike and toe off [s], NaN before the first.
     """
 
-    __slots__ = ("_foot", "_foot_seen", "_load", "_p", "_thigh", "exact", "stride_s", "strike_s", "toe_off_s")
+    __slots__ = (
+        "_foot",
+        "_foot_seen",
+        "_load",
+        "_off_before_s",
+        "_p",
+        "_swing",
+        "_thigh",
+        "exact",
+        "stride_s",
+        "strides",
+        "strike_s",
+        "toe_off_s",
+    )
 
     def __init__(self, parameters: EventParameters) -> None:
         self._p = parameters
         self._load = LoadDetector(parameters)
         self._foot = FootDetector(parameters)
         self._thigh = ThighDetector(parameters)
+        self._swing = Swing(parameters)
         self.reset()
 
     def reset(self) -> None:
@@ -49,8 +66,11 @@ class LegEvents:
         self._load.reset()
         self._foot.reset()
         self._thigh.reset()
+        self._swing.reset()
+        self._off_before_s = math.nan
         self._foot_seen = -math.inf
         self.stride_s = self.strike_s = self.toe_off_s = math.nan
+        self.strides = 0
         self.exact = False
 
     @property
@@ -66,6 +86,7 @@ class LegEvents:
         strike_by = off_by = THIGH
         stride = self.stride_s if math.isfinite(self.stride_s) else p.initial_stride_s
         if leg.ok:
+            self._swing.step(t, leg.angle_rad)
             kind, at = self._thigh.step(t, leg.rate_rad_s)
             if kind:
                 lag = p.thigh_strike_lag_cycle if kind > 0 else -p.thigh_off_lag_cycle
@@ -80,6 +101,11 @@ class LegEvents:
             strike_by = off_by = FOOT
         if p.use_foot_load and leg.load_ok:
             change, at = self._load.step(t, leg.heel_n, leg.toe_n)
+            if change > 0 and not self._swing.landed(t):
+                change = 0
+            elif change < 0 and self._swing.lifted(t):
+                # The foot stood again where it had left: what was taken for its toe off was none.
+                self.toe_off_s = self._off_before_s
             if change > 0 or (change < 0 and self._load.has_toe):
                 found, source = ((_STRIKE if change > 0 else _OFF), at), LOAD
             if self._load.ready:
@@ -94,7 +120,7 @@ class LegEvents:
         if kind == _OFF:
             if at - self.toe_off_s < p.refractory_s or at - self.strike_s < p.stance_min_s:
                 return None
-            self.toe_off_s = at
+            self._off_before_s, self.toe_off_s = self.toe_off_s, at
             return kind, at, PROBABILITY[source]
         gap = at - self.strike_s
         if gap < p.refractory_s or at - self.toe_off_s < p.swing_min_s:
@@ -104,8 +130,11 @@ class LegEvents:
         if gap < STRIDE_MAX_S:
             # A pause in standing must not pass for a slow stride.
             last = self.stride_s
-            known = math.isfinite(last)
-            self.stride_s = last + 0.5 * (min(gap, 1.8 * last) - last) if known else gap
+            # Before the first true strike a shuffle may have been taken for one: cells are sure of the next.
+            trusted = self.strides > 1 or (self.strides == 1 and not self.exact)
+            self.stride_s = last + 0.5 * (min(gap, 1.8 * last) - last) if trusted else gap
+            self.strides += 1
         else:
             self.stride_s = math.nan
+            self.strides = 0
         return kind, at, PROBABILITY[source]

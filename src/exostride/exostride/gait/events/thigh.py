@@ -1,4 +1,4 @@
-"""Heel strike and toe off from the thigh's rate alone, causally.
+"""Heel strike and toe off from the thigh's rate alone, causally; whether a leg has swung, from its angle.
 
 At the end of swing the thigh stops rising, about 8 % of the cycle before the heel strikes (84 to 92 % in
 published sets). The rate is low-passed towards its fundamental; its fall through zero after a positive
@@ -11,6 +11,11 @@ from __future__ import annotations
 import math
 
 from exostride.gait.phase.settings import EventParameters
+
+FURTHEST_RAD = 1.6
+"""No thigh of a walker is further from the vertical [rad]."""
+SHORTER = 0.7
+"""What is left of the usual swing after a stance that no swing led to."""
 
 
 class ThighDetector:
@@ -66,3 +71,76 @@ class ThighDetector:
             self._rise, self._rise_t = 0.0, 0.0
             return 1, t - dt * now / (now - before) - delay
         return 0, t
+
+
+class Swing:
+    """Whether a leg has swung since its foot was lifted: its thigh has gone forward as it does in a swing.
+
+    Between toe off and heel strike a thigh goes forward through 0.7 of its range in walking at any speed
+    (Schwartz 2008). A foot that comes down where it left has scuffed or bounced: a landing needs
+    ``swing_fraction`` of the walker's swings so far, or of the range seen, before the second.
+    """
+
+    __slots__ = (
+        "_angle",
+        "_down_s",
+        "_far",
+        "_high",
+        "_low",
+        "_origin",
+        "_p",
+        "_refused",
+        "_swings",
+        "_time",
+        "_usual",
+    )
+
+    def __init__(self, parameters: EventParameters) -> None:
+        self._p = parameters
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget swings and foot."""
+        self._high, self._low = -math.inf, math.inf
+        self._origin = self._angle = self._time = math.nan
+        self._far = self._usual = 0.0
+        self._down_s = -math.inf
+        self._refused = False
+        self._swings = 0
+
+    def step(self, t: float, angle_rad: float) -> None:
+        """Take one sample of the thigh's angle."""
+        angle = min(max(angle_rad, -FURTHEST_RAD), FURTHEST_RAD)
+        self._time, self._angle = t, angle
+        self._high = max(self._high, angle)
+        self._low = min(self._low, angle)
+        self._far = max(self._far, angle - self._origin)
+
+    def lifted(self, t: float) -> bool:
+        """Take note that the foot has left the ground.
+
+        Returns
+        -------
+        Whether it had stood again since a landing that was refused: the toe off before that was none.
+        """
+        if t - self._down_s < self._p.stance_min_s:
+            return False
+        again, self._refused = self._refused, False
+        if again:
+            # Steps that are refused one after another are the walker's new, shorter ones.
+            self._usual *= SHORTER
+        self._origin, self._far = self._angle, 0.0
+        return again
+
+    def landed(self, t: float) -> bool:
+        """Return whether the foot, which touches the ground now, comes from a swing (or nothing is known)."""
+        self._down_s = t
+        if not math.isfinite(self._origin) or t - self._time > self._p.swing_min_s:
+            return True
+        known, far = self._swings > 1, self._far
+        usual = self._usual if known else self._high - self._low
+        self._refused = far < self._p.swing_fraction * usual
+        if not self._refused:
+            self._usual += 0.3 * (min(far, 1.5 * usual) - usual) if known else far - self._usual
+            self._swings += 1
+        return not self._refused

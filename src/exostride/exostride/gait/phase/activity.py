@@ -10,7 +10,8 @@ from exostride.gait.phase.signals import LegSample
 from exostride.types import GaitState
 
 OVERDUE = 2.2
-"""A heel strike that is late by more strides than this means that the leg is stopping."""
+"""A heel strike that is late by more strides than this means that the leg is stopping; by twice as many
+after the first stride, which is no measure of the next."""
 
 STANCE_FRACTION = 0.62
 """Part of the cycle a foot is on the ground before the leg's own share is known (Perry 2010)."""
@@ -67,7 +68,7 @@ class LegActivity:
             self.state = GaitState.STANDING if full else GaitState.UNKNOWN
         elif not math.isfinite(stride):
             self.state = GaitState.STARTING
-        elif since > OVERDUE * stride:
+        elif since > OVERDUE * stride * (1.0 + 1.0 / max(events.strides, 1)):
             self.state = GaitState.STOPPING
         else:
             self.state = GaitState.WALKING

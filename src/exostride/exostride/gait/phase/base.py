@@ -135,6 +135,7 @@ class TwoLegEstimator:
         sample.read(t, state)
         leg.freshness = 0.0 if sample.ok else leg.freshness + dt
         found = leg.events.step(t, sample) if sample.ok or sample.load_ok else None
+        sample.contact, sample.lifted_s = leg.events.contact, leg.events.toe_off_s
         walking = leg.activity.step(t, dt, sample, leg.events)
         estimator = leg.estimator
         estimator.advance(t, dt, sample, walking)

@@ -9,7 +9,9 @@ One leg at a time:
    manner of the gait-phase EKF of Medrano et al. 2023 and the basis model of Embry et al. 2018, with the
    individual's curve in place of a population's and its own spread in place of a fixed noise.
 3. Strikes are phase-zero observations: sharp ones from foot load, soft ones from the thigh, whose curve they
-   shaped already.
+   shaped already. Load cells also carry the first strides from standing, whose curve is not yet the person's:
+   the first lift puts the leg at toe off, its swing's duration tells the first rate, each stride's duration
+   the next one's, and what the young map says of the angle counts the less the worse it fits.
 4. A running mean of the normalised residuals tells when the filter is lost. Then all phases of the map are
    compared with the last third of a cycle, at several rates, and the best one is taken if it explains the
    signal clearly better (innovation test and global re-lock).
@@ -28,6 +30,7 @@ import numpy as np
 from pydantic import Field
 
 from exostride.gait.phase import prior
+from exostride.gait.phase.activity import STANCE_FRACTION
 from exostride.gait.phase.base import TwoLegEstimator, wrap
 from exostride.gait.phase.kalman import PhaseFilter
 from exostride.gait.phase.learner import StrideLearner
@@ -53,6 +56,8 @@ class IndividualParameters(FilterParameters):
     seed_weight: float = Field(default=0.3, gt=0.0, le=2.0)
     strike_sd: float = Field(default=0.02, gt=0.0)
     strike_sd_load: float = Field(default=0.004, gt=0.0)
+    pace_sd: float = Field(default=0.1, gt=0.0)
+    young_doubt: float = Field(default=3.0, ge=0.0)
     strike_gate: float = Field(default=0.12, gt=0.0, lt=0.5)
     strike_reach: float = Field(default=0.05, gt=0.0, lt=0.5)
     trusted_gate: float = Field(default=0.22, gt=0.0, lt=0.5)
@@ -75,6 +80,7 @@ class IndividualLeg:
         "_filter",
         "_first",
         "_learner",
+        "_lifted_s",
         "_p",
         "_searched",
         "confidence",
@@ -97,6 +103,7 @@ class IndividualLeg:
         self._filter = PhaseFilter(self._p)
         self._exact = False
         self._awaiting = False
+        self._lifted_s = -math.inf
         self._searched = -math.inf
         self._doubts = 0.0
         self.relocks = 0
@@ -122,8 +129,12 @@ class IndividualLeg:
         if fresh and not gait.ready and t - self._searched > self._p.relock_every_s:
             self._searched = t
             self._guess(t)
+        if leg.lifted_s > self._lifted_s:
+            self._lifted_s = leg.lifted_s
+            if leg.contact is False and not self._exact and not gait.strides:
+                f.start(STANCE_FRACTION + (t - leg.lifted_s) * f.rate_hz, f.rate_hz, 0.08)
         if gait.ready and fresh:
-            f.observe(gait, leg.angle_rad, leg.rate_rad_s, dt)
+            f.observe(gait, leg.angle_rad, leg.rate_rad_s, dt, self._doubt())
             self._bound()
             if f.misfit > self._p.lost_misfit:
                 self.lost = gait.strides > 1
@@ -132,10 +143,16 @@ class IndividualLeg:
         f.phase %= 1.0
         self._publish(leg)
 
+    def _doubt(self) -> float:
+        """Return by how much the map's variance is too small while strikes are exact and the map is young."""
+        if not self._exact:
+            return 1.0
+        return max(self._filter.misfit, 1.0) * (1.0 + self._p.young_doubt / max(self._learner.map.strides, 1))
+
     def _bound(self) -> None:
         """Keep the rate near that of the last stride: a walker who slows down further is stopping."""
         last = self._learner.stride_hz
-        if last:
+        if last and not (self._exact and self._learner.map.strides < 2):
             f = self._filter
             f.rate_hz = min(max(f.rate_hz, RATE_CHANGE[0] * last), RATE_CHANGE[1] * last)
 
@@ -152,7 +169,7 @@ class IndividualLeg:
         f = self._filter
         self.rate_hz = f.rate_hz
         phase = f.phase
-        if self._exact and leg.load_ok:
+        if leg.load_ok and (self._exact or leg.contact is False):
             # The cells have not seen the strike yet, so the cycle is not over, whatever the filter says.
             if 0.5 < phase < 0.9:
                 self._awaiting = True
@@ -219,7 +236,13 @@ class IndividualLeg:
             guess = self._first.seed(learner.map, p.seed_weight)
             if guess is not None:
                 f.bias = guess[1]
-                f.start((t - at) * guess[0], guess[0], 0.04)
+                rate_hz = guess[0]
+                if exact and at > self._lifted_s:
+                    # The first swing, timed by the cells, tells the rate better than its range does.
+                    rate_hz = min(
+                        max((1.0 - STANCE_FRACTION) / (at - self._lifted_s), p.rate_min_hz), rate_hz
+                    )
+                f.start((t - at) * rate_hz, rate_hz, 0.04)
         elif abs(apart) < p.strike_gate:
             f.fix(0.0, t - at, p.strike_sd_load if exact else p.strike_sd)
             self._doubts = 0.0
@@ -239,6 +262,8 @@ class IndividualLeg:
             at = expected + min(max(at - expected, -most), most)
         first = learner.map.strides == 0
         learner.strike(at, exact, expected)
+        if exact and learner.stride_hz:
+            f.pace(learner.stride_hz, p.pace_sd)
         if first and learner.map.strides:
             f.bias = learner.offset_rad
 

@@ -59,10 +59,12 @@ class PhaseFilter:
         self.rr += walk * walk * r * dt
         self.bb += p.bias_walk_rad * p.bias_walk_rad * dt
 
-    def observe(self, gait: GaitMap, angle_rad: float, rate_rad_s: float, dt: float) -> None:
-        """Take in one sample of thigh angle and rate."""
+    def observe(
+        self, gait: GaitMap, angle_rad: float, rate_rad_s: float, dt: float, doubt: float = 1.0
+    ) -> None:
+        """Take in one sample of thigh angle and rate; ``doubt`` multiplies the map's variance."""
         p = self._p
-        inflate = max(p.correlation_s / max(dt, 1e-4), 1.0)
+        inflate = doubt * max(p.correlation_s / max(dt, 1e-4), 1.0)
         reach = 1 + int(p.slope_reach * BINS * math.sqrt(self.pp))
         reach = min(reach, BINS // 10)
         over = BINS / (2.0 * reach + 1.0)
@@ -127,6 +129,10 @@ class PhaseFilter:
         self.rb -= cr * cb * gain
         self.bb -= cb * cb * gain
         return min(square / (own + variance), 25.0)
+
+    def pace(self, rate_hz: float, sd: float) -> None:
+        """Take in a stride rate [Hz] known with the standard deviation ``sd`` [part of it]."""
+        self._scalar(rate_hz - self.rate_hz, 0.0, 1.0, 0.0, (sd * rate_hz) ** 2, 1.0)
 
     def fix(self, phase: float, ago_s: float, sd: float) -> float:
         """Take in that the phase was ``phase`` ``ago_s`` seconds ago; return the innovation [cycle]."""

@@ -37,6 +37,7 @@ class EventParameters(StrictModel):
     thigh_arm_fraction: float = Field(default=0.4, gt=0.05, lt=0.95)
     thigh_arm_minimum_rad_s: float = Field(default=0.35, gt=0.0)
     thigh_memory_s: float = Field(default=6.0, gt=0.5)
+    swing_fraction: float = Field(default=0.35, ge=0.0, lt=0.7)
     thigh_strike_lag_cycle: float = Field(default=0.085, ge=-0.2, le=0.3)
 
 

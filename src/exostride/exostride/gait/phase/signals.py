@@ -67,13 +67,19 @@ class LegSample:
         The foot's load cells were read.
     heel_n, toe_n : float
         Load under heel and toe, compression positive [N].
+    contact : bool or None
+        Whether the foot is down according to its load cells, None without them; set by the event detectors.
+    lifted_s : float
+        Time of the last toe off [s], NaN before the first; set by the event detectors.
     """
 
     __slots__ = (
         "_differentiator",
         "_source",
         "angle_rad",
+        "contact",
         "heel_n",
+        "lifted_s",
         "load_ok",
         "ok",
         "rate_rad_s",
@@ -95,6 +101,8 @@ class LegSample:
         self.angle_rad = self.rate_rad_s = 0.0
         self.shank_rad = 0.0
         self.heel_n = self.toe_n = 0.0
+        self.contact: bool | None = None
+        self.lifted_s = math.nan
 
     def read(self, t: float, state: ExoState) -> None:
         """Take over what ``state`` holds for this leg."""

@@ -112,7 +112,7 @@ class SubtaskController(PathLaw):
         error = np.array(
             [max(goal.z - now.z, 0.0), goal.x - now.x, max(goal.length - now.length, 0.0), goal.x - now.x]
         )
-        acting = self._acting(float(track.leg_phase[side]))
+        acting = float(track.hold[part][0]) * self._acting(float(track.leg_phase[side]))
         self._worst[side] = np.maximum(self._worst[side], acting * np.abs(error))
         force = np.clip(acting * self.level[side] * self._stiffness * error, -p.force_n, p.force_n)
         if not track.walking:

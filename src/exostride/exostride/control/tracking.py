@@ -30,9 +30,10 @@ _FASTEST_RAD_S: Final = 30.0
 class Track:
     """One tick as a law sees it; vectors (6,) in joint order, ``leg_phase`` and ``leg_rate_hz`` (2,).
 
-    ``error_rad`` is reference minus angle, zero where a joint was not measured, and at most half a turn;
-    ``velocity_error_rad_s`` likewise. ``hold`` (6,) in [0, 1] is how far the rhythm is that of the legs, see
-    :mod:`~exostride.control.rhythm`. ``walking`` tells whether the belt is meant to move.
+    ``hold`` (6,) in [0, 1] is how far the rhythm is that of the legs, see
+    :mod:`~exostride.control.rhythm`. ``error_rad`` is reference minus angle, at most half a turn, as far as it
+    may be held against the walker: zero where a joint was not measured, and in proportion to the hold;
+    ``velocity_error_rad_s`` likewise. ``walking`` tells whether the belt is meant to move.
     """
 
     t: float
@@ -112,6 +113,8 @@ class Tracker:
         self._bridge = self._bridge * self._decay
         self.gain = 1.0 - self._decay * (1.0 - self.gain)
         unseen = state.joint_valid != _ALL
+        # Who stands is held in the standing posture, which is no moment of a step.
+        hold = self.path.blended(rhythm.hold)
         error = reference - angle
         if unseen:
             error[((state.joint_valid >> _BITS) & 1) == 0] = 0.0
@@ -121,12 +124,11 @@ class Tracker:
             reference_velocity_rad_s=velocity,
             angle_rad=angle,
             velocity_rad_s=speed,
-            error_rad=np.minimum(np.maximum(error, -np.pi), np.pi),
-            velocity_error_rad_s=velocity - speed,
+            error_rad=hold * np.minimum(np.maximum(error, -np.pi), np.pi),
+            velocity_error_rad_s=hold * (velocity - speed),
             leg_phase=rhythm.phase,
             leg_rate_hz=rhythm.rate_hz,
-            # Who stands is held in the standing posture, which is no moment of a step.
-            hold=self.path.blended(rhythm.hold),
+            hold=hold,
             walking=walking,
             state=state,
             phase=phase,

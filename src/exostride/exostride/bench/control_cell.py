@@ -102,8 +102,8 @@ class _Strikes:
 class _Shares:
     """Compares estimated with true contributions, part of a step by part of a step.
 
-    The estimate is made with segments that are wrong by up to a fifth, another fifth for every seed. The robot's
-    friction does not enter it: what reaches the patient is measured in the cuffs.
+    The estimate is made with segments that are wrong by up to a fifth, by another part for every seed. The
+    robot's friction does not enter it: what reaches the patient is measured in the cuffs.
     """
 
     def __init__(self, rig: Rig, patient: str, seed: int) -> None:

@@ -31,8 +31,8 @@ class Track:
     """One tick as a law sees it; vectors (6,) in joint order, ``leg_phase`` and ``leg_rate_hz`` (2,).
 
     ``hold`` (6,) in [0, 1] is how far the rhythm is that of the legs, see
-    :mod:`~exostride.control.rhythm`. ``error_rad`` is reference minus angle, at most half a turn, as far as it
-    may be held against the walker: zero where a joint was not measured, and in proportion to the hold;
+    :mod:`~exostride.control.rhythm`. ``error_rad`` is reference minus angle, at most half a turn, as far as
+    it may be held against the walker: zero where a joint was not measured, and in proportion to the hold;
     ``velocity_error_rad_s`` likewise. ``walking`` tells whether the belt is meant to move.
     """
 

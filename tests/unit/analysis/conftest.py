@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from exostride.analysis.summary import analyse
@@ -18,3 +21,13 @@ def made(plan, tmp_path_factory):
 @pytest.fixture(scope="session")
 def analysis(made):
     return analyse(made[0])
+
+
+@pytest.fixture(scope="session")
+def data():
+    """Folder with recordings of real walkers: ``EXOSTRIDE_DATA``, or beside the checkout."""
+    given = os.environ.get("EXOSTRIDE_DATA")
+    folder = Path(given) if given else Path(__file__).resolve().parents[3].parent / "shared" / "data"
+    if not (folder / "recordings").is_dir():
+        pytest.skip("NO REAL RECORDINGS: set EXOSTRIDE_DATA to the folder that holds recordings/ and grf/")
+    return folder

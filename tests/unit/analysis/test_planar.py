@@ -1,8 +1,5 @@
 """Inverse dynamics against closed form, against Pinocchio, and against a published reference solution."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.io import loadmat
@@ -22,7 +19,6 @@ from exostride.model.dynamics import LegDynamics
 from exostride.model.geometry import body_geometry
 
 BODY = BodyParameters(height_m=1.7, mass_kg=65.0)
-DATA = os.environ.get("EXOSTRIDE_DATA")
 
 
 def test_mass_of_a_leg_is_that_of_the_description():
@@ -101,15 +97,14 @@ def cross(a, b):
     return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
 
 
-@pytest.mark.skipif(DATA is None, reason="needs EXOSTRIDE_DATA")
-def test_reference_solution_of_a_published_recording():
+def test_reference_solution_of_a_published_recording(data):
     """A subject of 67.2 kg walks over a plate; moments within 0.2 % RMS of the stored solution (leg2d).
 
     The stored solution gives thigh and shank the foot's mass ratio and radius of gyration, as its own joint
     forces show (their differences divided by accelerations are 0.0145 for every segment), and was filtered
     at 5 Hz a pass: so does this test.
     """
-    folder = Path(str(DATA)) / "grf"
+    folder = data / "grf"
     raw = np.loadtxt(folder / "leg2d_rawdata.txt", comments="%")
     reference = loadmat(folder / "leg2d_refresults.mat")["refresults"][:, 6:9]
     time_s = raw[:, 0]

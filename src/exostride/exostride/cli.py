@@ -20,6 +20,7 @@ from exostride.errors import ExitCode, ExostrideError
 COMMANDS: dict[str, tuple[str, str]] = {
     "launch": ("exostride.commands.launch:launch", "Start the ROS 2 graph described by a launch file."),
     "simulate": ("exostride.commands.simulate:simulate", "Run a session on the virtual clock, without ROS."),
+    "assess": ("exostride.commands.assess:assess", "Tone, force and range of motion, by the robot."),
     "replay": ("exostride.commands.replay:replay", "Play a recorded walker through the ROS 2 graph."),
     "analyze": ("exostride.commands.analyze:analyze", "Compute every metric of one or many bags."),
     "report": ("exostride.commands.report:report", "Write a session's report as HTML or PDF."),
@@ -40,6 +41,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     ),
     "phase": ("exostride.bench.phase:command", "Gait phase estimators against recorded walkers."),
     "control": ("exostride.bench.control:command", "Control laws against each other on virtual patients."),
+    "safety": ("exostride.bench.safety:command", "Every fault in every gait state, and hours without any."),
     "loop": ("exostride.bench.loop:command", "Latency, period and CPU of the ROS 2 graph."),
     "sim": ("exostride.bench.sim:command", "Speed of the virtual-clock runner and where its time goes."),
     "engines": ("exostride.bench.engines:command", "MuJoCo against Gazebo on the same model."),

@@ -137,6 +137,10 @@ def dropping(vector: np.ndarray, k: int) -> np.ndarray:
     return vector
 
 
+def tipping(orientation: np.ndarray, k: int) -> np.ndarray:
+    return quaternion(min(0.01 * (k + 1), 0.3))
+
+
 def quaternion(tilt: float) -> np.ndarray:
     return np.array([0.0, np.sin(tilt / 2), 0.0, np.cos(tilt / 2)])
 
@@ -174,7 +178,7 @@ CASES: list[tuple[str, str, Inject, SupervisorState, int]] = [
     ("F12", "jumping", phase(phase=lambda p, k: (p + 0.37 * (k % 4 < 2)) % 1.0), S.SOFT_STOP, 25),
     ("F18", "torque", exo(joint_torque_nm=put(1, 60.0), motor_torque_nm=put(1, 60.0)), S.E_STOP, 1),
     ("F18", "sensor only", exo(joint_torque_nm=put(5, -60.0)), S.E_STOP, 1),
-    ("F18", "speed", exo(velocity_rad_s=put(0, lambda k: min(0.9 * (k + 1), 9.0))), S.E_STOP, 12),
+    ("F18", "speed", exo(velocity_rad_s=put(2, lambda k: min(2.0 * (k + 1), 13.0))), S.E_STOP, 12),
     ("F20", "channel a", exo(estop_closed_a=False), S.E_STOP, 0),
     ("F20", "channel b", exo(estop_closed_b=False), S.E_STOP, 0),
     ("F20", "both", exo(estop_closed_a=False, estop_closed_b=False), S.E_STOP, 0),
@@ -183,7 +187,7 @@ CASES: list[tuple[str, str, Inject, SupervisorState, int]] = [
     ("F23", "drop", exo(pelvis_position_m=falling, pelvis_velocity_m_s=dropping), S.E_STOP, 30),
     ("F23", "low", exo(pelvis_position_m=put(2, -0.2)), S.E_STOP, 2),
     ("F23", "tilt", exo(pelvis_orientation=quaternion(0.6)), S.E_STOP, 2),
-    ("F23", "tipping", exo(pelvis_orientation=quaternion(0.3),
+    ("F23", "tipping", exo(pelvis_orientation=tipping,
                            pelvis_gyro_rad_s=put(1, lambda k: min(0.05 * (k + 1), 2.6))), S.E_STOP, 45),
     ("F23", "forward", exo(pelvis_velocity_m_s=put(0, 1.5)), S.E_STOP, 2),
     ("F23", "sideways", exo(pelvis_position_m=put(1, 0.4)), S.E_STOP, 2),

@@ -30,6 +30,14 @@ def motion(t: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean + size * np.sin(angle), size * w * np.cos(angle), -size * w * w * np.sin(angle)
 
 
+def segments(q: np.ndarray, pitch: float) -> np.ndarray:
+    """Angles of thigh, shank and foot in the world of joints ``q``."""
+    legs = q.reshape(2, 3)
+    thigh = legs[:, 0] - pitch
+    shank = thigh - legs[:, 1]
+    return np.stack([thigh, shank, shank + legs[:, 2]], axis=1).ravel()
+
+
 def observe(ground_n: float, cuff_nm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what the observer says after a second, and what Pinocchio says the walker must have done."""
     dynamics = LegDynamics("patient", BODY)
@@ -39,15 +47,17 @@ def observe(ground_n: float, cuff_nm: np.ndarray) -> tuple[np.ndarray, np.ndarra
     observer = WalkerTorque(walker_of_body(), PERIOD, 60.0)
     seen = np.zeros(6)
     for k in range(200):
-        q, qd, qdd = motion(k * PERIOD)
+        q, qd, _ = motion(k * PERIOD)
         exo = exo_state(
             k,
+            segment_angle_rad=segments(q, PITCH),
+            segment_rate_rad_s=segments(qd, 0.0),
             pelvis_orientation=quaternion,
             pelvis_accel_m_s2=up,
             foot_force_n=np.array([40.0, 0.0, ground_n, 0.0, 0.0, 0.0]) * (ground_n > 0.0),
             foot_cop_m=np.array([0.06, 0.0, 0.0, 0.0]),
         )
-        seen = np.array(observer.step(exo, q.tolist(), qd.tolist(), cuff_nm.tolist()))
+        seen = np.array(observer.step(exo, cuff_nm.tolist()))
     # The estimate is one time constant and half a tick late.
     q, qd, qdd = motion(199 * PERIOD - 1.0 / (2.0 * np.pi * 60.0) - PERIOD / 2.0)
     true = dynamics.torque(q, qd, qdd) - cuff_nm

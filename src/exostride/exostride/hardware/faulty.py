@@ -24,6 +24,8 @@ from exostride.types import DeviceReading, DriveApplied, KernelOutput, Mode, Vec
 
 _SPASM_RISE_S = 0.04
 """Time constant with which a spasm's torque rises (activation of muscle)."""
+_DROP_S = 1.0
+"""In which a foot comes to hang: a foot that drops at once would be a spasm."""
 _PUSH_BODY = "patient_pelvis"
 
 
@@ -52,7 +54,8 @@ class _PlantFaults(FaultSeam):
                 torque = i.size * (1.0 - float(np.exp(-(time_s - began) / _SPASM_RISE_S)))
                 action = _with_muscle(action, i.joint, torque, spasm=True)
             elif i.fault == "F24a":
-                action = _with_muscle(action, 3 * i.side + 2, -i.size, spasm=False)
+                share = min((time_s - began) / _DROP_S, 1.0)
+                action = _with_muscle(action, 3 * i.side + 2, -i.size * share, spasm=False)
         return action
 
 
@@ -88,9 +91,7 @@ class FaultyDevice:
         self._injections = list(injections)
         self._settle_s = settle_s
         self._plant = device if isinstance(device, SimulatedDevice) else None
-        needy = [i.fault for i in self._injections if i.layer == Layer.PLANT]
-        if needy and self._plant is None:
-            raise InputError(f"fault {needy[0]} acts in the physical world: it needs the simulated device")
+        self._check(self._injections)
         self.seam = _PlantFaults()
         self.began: dict[Injection, int] = {}
         """Tick in which each injection began."""
@@ -102,12 +103,34 @@ class FaultyDevice:
         if self._plant is not None:
             self._plant.seam = self.seam
         self._device.configure(parameters, period_s)
+        self._period = period_s
         self._settle = round(self._settle_s / period_s)
         self._triggers = [Trigger(i, period_s) for i in self._injections]
         self._shapes = [
             ReadingFault(i, period_s) if i.layer == Layer.READING else None for i in self._injections
         ]
         self._mode, self._ticks = int(Mode.ZERO), 0
+        self._armed: set[Injection] = set()
+
+    def arm(self, injection: Injection) -> None:
+        """Add a fault to a configured device; it may begin at once, when its gait state comes.
+
+        Raises
+        ------
+        InputError
+            It needs the simulated plant.
+        """
+        self._check((injection,))
+        self._armed.add(injection)
+        self._injections.append(injection)
+        self._triggers.append(Trigger(injection, self._period))
+        reads = injection.layer == Layer.READING
+        self._shapes.append(ReadingFault(injection, self._period) if reads else None)
+
+    def _check(self, injections: Sequence[Injection]) -> None:
+        needy = [i.fault for i in injections if i.layer == Layer.PLANT]
+        if needy and self._plant is None:
+            raise InputError(f"fault {needy[0]} acts in the physical world: it needs the simulated device")
 
     def read(self, seq: int) -> DeviceReading:
         """Return the measurements of tick ``seq``, faults in them, their bits in the truth."""
@@ -133,7 +156,7 @@ class FaultyDevice:
         return reading
 
     def _due(self, injection: Injection) -> bool:
-        if injection.start_s > 0.0:
+        if injection.start_s > 0.0 or injection in self._armed:
             return True
         needed = Mode.STAND if injection.gait == Gait.STANDING else Mode.TRAIN
         return self._mode == needed and self._ticks >= self._settle

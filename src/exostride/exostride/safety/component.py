@@ -13,6 +13,7 @@ from exostride.safety.intake import number
 from exostride.safety.kernel import permit_longest
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.selftest import SelfTest
+from exostride.safety.snapshot import Snapshot
 from exostride.safety.supervisor import STOPPED, Facts, StateMachine, Status, target_of
 from exostride.safety.walker import Walker
 from exostride.types import (
@@ -81,7 +82,7 @@ class SafetyComponent:
         self._t = period_s
         self._longest = permit_longest(limits, period_s, paced)
         self._machine = StateMachine(limits, period_s)
-        self._detectors = Detectors(limits, period_s, walker or Walker())
+        self.detectors = Detectors(limits, period_s, walker or Walker())
         self._selftest = SelfTest(limits, period_s, self._longest)
         self._active: dict[str, tuple[Finding, int]] = {}
         self._clear = max(1, round(limits.detect.stops.clear_s / period_s))
@@ -91,6 +92,8 @@ class SafetyComponent:
         self._patient_button = False
         self._published: SafetyState | None = None
         self.replies: tuple[Reply, ...] = ()
+        self.seen: Snapshot | None = None
+        """The last tick as the detectors saw it, for a benchmark."""
 
     def step(
         self,
@@ -111,7 +114,7 @@ class SafetyComponent:
         tick before, None where they did not come; ``session`` is the newest session state.
         """
         before = self._machine.status
-        snap, found = self._detectors.step(
+        snap, found = self.detectors.step(
             seq,
             exo,
             environment,
@@ -120,6 +123,7 @@ class SafetyComponent:
             self._selftest.void,
             self._belt,
         )
+        self.seen = snap
         if before.state == S.HOMING:
             self._selftest.step(snap, found)
         facts = self._facts(exo, environment, before)

@@ -53,6 +53,8 @@ class RunawayDetector:
         self._speed = [joint.velocity_rad_s * limits.detect.drives.overspeed for joint in limits.joints]
         self._rotor = [joint.armature_kg_m2 / period_s for joint in limits.joints]
         self._last_speed = [0.0] * N_JOINTS
+        self._last_asked = [0.0] * N_JOINTS
+        self._handover = round(limits.timing.handover_s / period_s)
         self._away = [0] * N_JOINTS
         self._reversed = [0] * N_JOINTS
         self._fast = [0] * N_JOINTS
@@ -74,31 +76,50 @@ class RunawayDetector:
         if applied is not None and snap.torque is not None:
             homing = snap.state == SupervisorState.HOMING
             mean, peak = applied.applied_mean_nm.tolist(), applied.applied_peak_nm.tolist()
-            if homing:
-                # A reversed drive may believe itself, so the self-test goes by what was asked for.
-                mean = applied.requested_nm.tolist()
+            asked, reasons = applied.requested_nm.tolist(), applied.reasons.tolist()
+            # A reversed drive may believe itself, so the sign also goes by what was asked for, in this tick
+            # and the one before, where the kernel has passed that on as it was and its lock holds no more.
+            own = snap.driven and snap.ticks_in_state > self._handover
+            sign = [
+                _steady(now, last) if homing or (own and bits == 0) else 0.0
+                for now, last, bits in zip(asked, self._last_asked, reasons, strict=True)
+            ]
+            mean = asked if homing else mean
+            self._last_asked = asked
             for i in range(N_JOINTS):
                 torque = snap.torque[i] + self._rotor[i] * (snap.speed[i] - self._last_speed[i])
                 enough = self._test_nm[i] if homing else self._limits.sign_nm
                 if snap.quality[i] == GOOD:
-                    self._compare(i, torque, (mean[i], peak[i], enough), found)
+                    self._compare(i, torque, (mean[i], peak[i], sign[i], enough), found)
         self._last_speed = snap.speed.copy()
 
-    def _compare(self, i: int, torque: float, told: tuple[float, float, float], found: list[Finding]) -> None:
+    def _compare(
+        self, i: int, torque: float, told: tuple[float, float, float, float], found: list[Finding]
+    ) -> None:
         """Judge one joint: torque outside what was applied, or of the opposite sign.
 
-        ``told`` is the mean and peak that were applied and the torque above which signs must agree.
+        ``told`` is the mean and peak that were applied, the torque whose sign must be seen, and from where.
         """
         limits = self._limits
-        mean, peak, enough = told
+        mean, peak, sign, enough = told
         low, high = min(mean, peak, 0.0) - limits.runaway_nm, max(mean, peak, 0.0) + limits.runaway_nm
-        opposite = mean * torque < 0.0 and min(abs(mean), abs(torque)) > enough
+        opposite = _against(torque, mean, enough) or _against(torque, sign, enough)
         self._reversed[i] = self._reversed[i] + 1 if opposite else 0
         self._away[i] = 0 if low <= torque <= high else self._away[i] + 1
         if self._reversed[i] >= limits.sign_ticks:
             found.append(Finding("F19", Action.E_STOP, joint_names(1 << i)))
         elif self._away[i] >= limits.runaway_ticks:
             found.append(Finding("F18", Action.E_STOP, f"{joint_names(1 << i)} torque"))
+
+
+def _against(torque: float, told: float, enough: float) -> bool:
+    """Return whether a torque that matters opposes one that does."""
+    return torque * told < 0.0 and min(abs(torque), abs(told)) > enough
+
+
+def _steady(now: float, last: float) -> float:
+    """Return the smaller of two torques of one sign, 0 for different signs."""
+    return 0.0 if now * last <= 0.0 else min(now, last, key=abs)
 
 
 class DeviceDetector:

@@ -141,7 +141,7 @@ class AgeDetector:
         recorder = snap.recorder
         if recorder is None:
             return
-        if snap.seq - recorder.seq > self._recorder:
+        if snap.seq - recorder.seq >= self._recorder:
             found.append(Finding("F14", Action.WARN))
         self._disk(recorder, found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import atan2
 
 from exostride.conventions import JOINTS, N_JOINTS, SEGMENTS, SIDES
 from exostride.safety import codes
@@ -72,12 +73,18 @@ class GuardDetector:
         found.append(Finding("F01", level, ", ".join(names) or "a sensor the device names"))
 
 
-class StuckDetector:
-    """F02: bit-equal samples while the twin sensor moves, or a loaded noisy cell that never changes."""
+_LEAST = 3
+"""Equal samples in a row before a joint may count as stuck."""
 
-    def __init__(self, limits: SafetyLimits) -> None:
+
+class StuckDetector:
+    """F02: bit-equal samples while the twin sensor has moved on, or a loaded cell that never changes."""
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
         self._ticks = limits.detect.sensors.stuck_ticks
-        self._speed = limits.detect.sensors.stuck_speed_rad_s
+        self._angle = limits.detect.sensors.stuck_rad
+        self._period = period_s
+        self._moved = [0.0] * N_JOINTS
         self._last_angle = [float("nan")] * N_JOINTS
         self._last_load = [float("nan")] * 4
         self._last_torque = [float("nan")] * N_JOINTS
@@ -93,11 +100,12 @@ class StuckDetector:
         stuck = 0
         for i in range(N_JOINTS):
             if raw[i] != self._last_angle[i]:
-                self._same_angle[i] = 0
+                self._same_angle[i], self._moved[i] = 0, 0.0
                 self._last_angle[i] = raw[i]
-            elif twin is not None and abs(twin[i]) > self._speed:
+            elif twin is not None:
                 self._same_angle[i] += 1
-                if self._same_angle[i] >= self._ticks:
+                self._moved[i] += twin[i] * self._period
+                if self._same_angle[i] >= _LEAST and abs(self._moved[i]) > self._angle:
                     stuck |= 1 << i
         if stuck:
             found.append(Finding("F02", Action.SOFT_STOP, f"angle of {joint_names(stuck)}"))
@@ -146,15 +154,21 @@ def segment_speeds(exo: ExoState) -> list[float]:
 
 
 def segment_angles(exo: ExoState) -> list[float] | None:
-    """Return knee and ankle angles [rad] of both legs from segment angles, None without segments."""
-    if not exo.available & codes.HAS_SEGMENT or exo.segment_valid != 0b111111:
+    """Return the joints' angles [rad] from those of segments and pelvis, None without them."""
+    needed = codes.HAS_SEGMENT | codes.HAS_PELVIS
+    if exo.available & needed != needed or exo.segment_valid != 0b111111:
         return None
+    x, y, z, w = exo.pelvis_orientation.tolist()
+    pitch = atan2(2.0 * (w * y - z * x), 1.0 - 2.0 * (x * x + y * y))
     thigh_l, shank_l, foot_l, thigh_r, shank_r, foot_r = exo.segment_angle_rad.tolist()
-    return [thigh_l - shank_l, foot_l - shank_l, thigh_r - shank_r, foot_r - shank_r]
-
-
-_TWINS = (1, 2, 4, 5)
-"""Joints that two segment IMUs measure a second time."""
+    return [
+        thigh_l + pitch,
+        thigh_l - shank_l,
+        foot_l - shank_l,
+        thigh_r + pitch,
+        thigh_r - shank_r,
+        foot_r - shank_r,
+    ]
 
 
 class DriftDetector:
@@ -164,16 +178,16 @@ class DriftDetector:
         self._limits = limits.detect.sensors
         self._gain = period_s / (limits.detect.sensors.twin_s + period_s)
         self._cuff_gain = period_s / (limits.detect.sensors.cuff_s + period_s)
-        self._away = [0.0] * len(_TWINS)
+        self._away = [0.0] * N_JOINTS
         self._force = [0.0] * len(SEGMENTS)
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append what leaves its band."""
         twins = segment_angles(snap.exo)
         if twins is not None:
-            for n, i in enumerate(_TWINS):
-                self._away[n] += self._gain * (twins[n] - snap.angle[i] - self._away[n])
-                away = abs(self._away[n])
+            for i in range(N_JOINTS):
+                self._away[i] += self._gain * (twins[i] - snap.angle[i] - self._away[i])
+                away = abs(self._away[i])
                 if away > self._limits.twin_reduce_rad:
                     level = Action.SOFT_STOP if away > self._limits.twin_stop_rad else Action.REDUCE
                     found.append(Finding("F06", level, f"encoder of {joint_names(1 << i)}"))

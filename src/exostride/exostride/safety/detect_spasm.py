@@ -1,4 +1,4 @@
-"""F22: a spasm, told from walking by the torque of the walker's own joints."""
+"""F22 and F24b: a spasm or an obstacle, told from walking by the torque of the walker's own joints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from exostride.conventions import N_JOINTS, SIDES
 from exostride.safety import codes
 from exostride.safety.detect_sensors import joint_names
 from exostride.safety.faults import Finding
-from exostride.safety.guard import GOOD
 from exostride.safety.intake import finite
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
@@ -30,7 +29,7 @@ _PACE_M_S = 0.1
 _STANDING = 2 * BINS
 """The bin of quiet standing."""
 _UNKNOWN = -1
-_NEEDED = codes.HAS_CUFF | codes.HAS_WRENCH | codes.HAS_PELVIS
+_NEEDED = codes.HAS_CUFF | codes.HAS_WRENCH | codes.HAS_PELVIS | codes.HAS_SEGMENT
 
 
 class Course:
@@ -81,8 +80,12 @@ class SpasmDetector:
     the same places in each stride: mean and variance are learned per joint, phase and whether the foot
     stands, and a spasm leaves the widest bounds of its bin and the two beside it for ``spasm_ticks``. Before
     a bin has been passed :data:`_PASSES` times, when the phase is not known, and at another walking speed the
-    bounds are ``spasm_first`` times as wide as the least, about able-bodied peak moments. For
+    bounds are ``spasm_first`` times as wide as the least, beyond what able-bodied legs do. For
     ``spasm_impact_s`` after a foot has met or left the belt nothing is judged.
+
+    An obstacle before a swinging foot shows in the same signal: a force F backwards at depth h below the hip
+    and l below the knee extends the hip by F h and flexes the knee by F l, opposite signs that a flexor or an
+    extensor spasm of the leg does not have. That is a trip, F24b.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float, walker: Walker) -> None:
@@ -109,14 +112,13 @@ class SpasmDetector:
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append the joints in spasm."""
         exo, cuff = snap.exo, snap.cuff
-        whole = exo.available & _NEEDED == _NEEDED and snap.load is not None and exo.joint_valid == 0b111111
-        if cuff is None or not whole or snap.quality != _TRUSTED:
+        if cuff is None or snap.load is None or exo.available & _NEEDED != _NEEDED:
             self._settle = 0
             return
         if self._settle == 0:
             self._torque.reset()
             self._ticks = [0] * N_JOINTS
-        signal = self._torque.step(exo, snap.angle, snap.speed, cuff)
+        signal = self._torque.step(exo, cuff)
         self._settle += 1
         if self._settle <= self._torque.settle_ticks:
             self._slow = signal
@@ -125,24 +127,31 @@ class SpasmDetector:
         self._pace(snap)
         for side in range(len(SIDES)):
             self._follow(side, self._bin_of(snap, side))
-        for i in range(N_JOINTS):
-            away = signal[i] - self._slow[i]
-            self._slow[i] += self._gain * away
-            self._judge(i, away, snap, found)
+        away = [now - slow for now, slow in zip(signal, self._slow, strict=True)]
+        self._slow = [slow + self._gain * off for slow, off in zip(self._slow, away, strict=True)]
+        for side, name in enumerate(SIDES):
+            if self._quiet[side] == 0:
+                self._judge(side, name, away, snap, found)
 
-    def _judge(self, i: int, away: float, snap: Snapshot, found: list[Finding]) -> None:
-        side = i // 3
-        if self._quiet[side]:
+    def _judge(self, side: int, name: str, away: list[float], snap: Snapshot, found: list[Finding]) -> None:
+        bin_ = self._bin[side]
+        beyond = 0
+        for i in range(3 * side, 3 * side + 3):
+            low, high = self._bounds(i, bin_)
+            if low <= away[i] <= high:
+                self._ticks[i] = 0
+                if bin_ != _UNKNOWN:
+                    self._course(i, bin_).gather(away[i])
+            else:
+                self._ticks[i] += 1
+                beyond |= (self._ticks[i] >= self._limits.spasm_ticks) << i
+        if not beyond or not (snap.driven or bin_ == _STANDING):
             return
-        low, high = self._bounds(i, self._bin[side])
-        if low <= away <= high:
-            self._ticks[i] = 0
-            if self._bin[side] != _UNKNOWN:
-                self._course(i, self._bin[side]).gather(away)
+        hip, knee = away[3 * side : 3 * side + 2]
+        if self._lifted[side] and snap.driven and hip < 0.0 < knee:
+            found.append(Finding("F24b", Action.SOFT_STOP, f"{name} foot"))
             return
-        self._ticks[i] += 1
-        if self._ticks[i] >= self._limits.spasm_ticks and (snap.driven or self._bin[side] == _STANDING):
-            found.append(Finding("F22", Action.SOFT_STOP, joint_names(1 << i)))
+        found.append(Finding("F22", Action.SOFT_STOP, joint_names(beyond)))
 
     # ------------------------------------------------------------------ where in the walk
 
@@ -210,6 +219,3 @@ class SpasmDetector:
                 down, up = beside.bounds(least, deviations)
                 low, high = min(low, down), max(high, up)
         return low, high
-
-
-_TRUSTED = [GOOD] * N_JOINTS

@@ -39,7 +39,7 @@ class Detectors:
         self._guard = SampleGuard(limits, period_s)
         self._samples = GuardDetector(limits)
         self._clock = ClockDetector(limits, period_s)
-        self._stuck = StuckDetector(limits)
+        self._stuck = StuckDetector(limits, period_s)
         self._drift = DriftDetector(limits, period_s)
         self._links = LinkDetector(limits)
         self._phase = PhaseDetector(limits, period_s)

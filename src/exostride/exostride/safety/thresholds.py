@@ -20,8 +20,12 @@ class SensorThresholds(StrictModel):
 
     missing_ticks: int = limit("ticks", "F01: one tick is bridged, the second stops", "lower", ge=1, le=2)
     stuck_ticks: int = limit("ticks", "F02: bit-equal samples of a noisy sensor", "lower", ge=3, le=40)
-    stuck_speed_rad_s: float = limit(
-        "rad/s", "F02: twin sensor's speed at which a joint must move", None, gt=0.0, le=5.0
+    stuck_rad: float = limit(
+        "rad",
+        "F02: how far the twin may move beside a joint that repeats; 4 x its noise",
+        "lower",
+        gt=0.0,
+        le=0.1,
     )
     spike_count: int = limit("samples", "F04: rejected samples in the window that stop", "lower", ge=1, le=20)
     spike_window_ticks: int = limit("ticks", "F04: the window", "raise", ge=1, le=200)
@@ -91,7 +95,7 @@ class BodyThresholds(StrictModel):
         "1", "F22: and by so many standard deviations between this walker's strides", "lower", ge=1.0, le=8.0
     )
     spasm_first: float = limit(
-        "1", "F22: times as much before this walker is known: peak moments and more", "lower", ge=1.0, le=6.0
+        "1", "F22: times as much before this walker is known: twice peak moments", "lower", ge=1.0, le=10.0
     )
     spasm_s: float = limit("s", "F22: time constant of the average a change is against", None, gt=0.0, le=1.0)
     spasm_hz: float = limit(

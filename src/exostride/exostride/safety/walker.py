@@ -75,22 +75,17 @@ class _Leg:
         self,
         angle: list[float],
         speed: list[float],
-        pelvis: tuple[float, float],
         hip: tuple[float, float],
         cuff: list[float],
         ground: tuple[float, float, float],
     ) -> tuple[float, float, float]:
         """Return the walker's torque at hip, knee and ankle [N m].
 
-        ``pelvis`` is pitch and its rate, ``hip`` the specific force there, ``ground`` the force forward and
-        up and the centre of pressure in front of the ankle.
+        ``angle`` and ``speed`` are the three segments', ``hip`` the specific force there, ``ground`` the
+        force forward and up and the centre of pressure in front of the ankle.
         """
-        a = angle[0] - pelvis[0]
-        b = a - angle[1]
-        c = b + angle[2]
-        va = speed[0] - pelvis[1]
-        vb = va - speed[1]
-        vc = vb + speed[2]
+        a, b, c = angle
+        va, vb, vc = speed
         tilted = c + self._tilt
         ab, ac, bc = self._between
         cos_ab, cos_ac, cos_bc = ab * cos(a - b), ac * cos(a - tilted), bc * cos(b - tilted)
@@ -178,20 +173,20 @@ class WalkerTorque:
         for leg in self._legs:
             leg.reset()
 
-    def step(self, exo: ExoState, angle: list[float], speed: list[float], cuff: list[float]) -> list[float]:
-        """Return the walker's torque at the six joints [N m], flexion positive.
+    def step(self, exo: ExoState, cuff: list[float]) -> list[float]:
+        """Return the walker's torque at the six joints [N m], flexion positive; ``cuff`` [N m] is the cuffs'.
 
-        ``angle`` [rad], ``speed`` [rad/s] and ``cuff`` [N m] are the joints' checked values.
+        Angles are the segment IMUs': an encoder that fails is no spasm.
         """
         x, y, z, w = exo.pelvis_orientation.tolist()
         pitch = atan2(2.0 * (w * y - z * x), 1.0 - 2.0 * (x * x + y * y))
-        spin = exo.pelvis_gyro_rad_s.tolist()[1]
         ax, _, az = exo.pelvis_accel_m_s2.tolist()
         hip = ax * cos(pitch) + az * sin(pitch), az * cos(pitch) - ax * sin(pitch)
+        angle, speed = exo.segment_angle_rad.tolist(), exo.segment_rate_rad_s.tolist()
         force, cop = exo.foot_force_n.tolist(), exo.foot_cop_m.tolist()
         out: list[float] = []
         for side, leg in enumerate(self._legs):
             part = slice(3 * side, 3 * side + 3)
             ground = (force[3 * side], force[3 * side + 2], cop[2 * side])
-            out += leg.step(angle[part], speed[part], (pitch, spin), hip, cuff[part], ground)
+            out += leg.step(angle[part], speed[part], hip, cuff[part], ground)
         return out

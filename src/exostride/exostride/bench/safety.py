@@ -1,0 +1,256 @@
+"""``exostride bench safety``: every fault in every gait state, and hours without any.
+
+The matrix is generated from :mod:`exostride.bench.safety_cases`; each case is judged by a truth predicate
+of its own and runs beside a twin without the fault. Results go to the JSON file as they come, so a run that
+is stopped, or has used up its budget, goes on where it was, as long as model and code are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from exostride.bench.safety_cases import Case, cases
+from exostride.bench.safety_files import run_files
+from exostride.bench.safety_free import KNOBS, cells_from, curve, delays, run_cell
+from exostride.bench.safety_page import page
+from exostride.bench.safety_rig import PERIOD_S, Rig, Walk, forked, run_walk
+from exostride.errors import ExitCode, InputError
+from exostride.paths import config_dir
+from exostride.safety.faults import CATALOGUE
+
+WALKS: Final = (
+    Walk("unimpaired", "impedance", 1),
+    Walk("hemiparetic_left_mild", "impedance", 2),
+    Walk("hemiparetic_left_mild", "force_field", 3),
+    Walk("unimpaired", "transparent", 4),
+    Walk("spastic", "impedance", 5),
+)
+"""Who walks in the matrix, one per seed."""
+HOURS: Final = 10.0
+_FILES_SEEDS: Final = 5
+_SAVE_S: Final = 10.0
+_SOURCES: Final = ("safety", "plant", "patient", "control", "gait", "runtime", "hardware", "model")
+
+
+def model_hash() -> str:
+    """Return a digest of the code and configuration that a result depends on."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    files = [f for name in _SOURCES for f in (package / name).rglob("*.py")]
+    files += (config_dir()).rglob("*.yaml")
+    for file in sorted(files):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class Results:
+    """What is known so far, in its file."""
+
+    def __init__(self, path: Path | None, digest: str) -> None:
+        self._path = path
+        self._saved = time.monotonic()
+        fresh = {"model_hash": digest, "results": {}, "cells": {}, "curve_runs": {}}
+        self.data: dict[str, Any] = fresh
+        if path is not None and path.is_file():
+            try:
+                old = json.loads(path.read_text())
+            except ValueError as error:
+                raise InputError(
+                    f"{path}: not the results of an earlier run ({error}); move it away"
+                ) from None
+            if old.get("model_hash") == digest and set(fresh) <= set(old):
+                self.data = old
+
+    def put(self, group: str, key: str, value: dict[str, Any]) -> None:
+        """Add one result; the file follows some seconds later."""
+        self.data[group][key] = value
+        if time.monotonic() - self._saved > _SAVE_S:
+            self.save()
+
+    def save(self) -> None:
+        """Sum up and write the file, whole or not at all."""
+        self._saved = time.monotonic()
+        if self._path is None:
+            return
+        data = {**summary(self.data), **self.data}
+        part = self._path.with_suffix(".part")
+        part.write_text(json.dumps(data, indent=1))
+        part.replace(self._path)
+
+
+def summary(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of all results so far."""
+    results: dict[str, dict[str, Any]] = data["results"]
+    cells = list(data["cells"].values())
+    judged = {key: r for key, r in results.items() if "passed" in r and "skipped" not in r}
+    by_fault: dict[str, dict[str, Any]] = {}
+    for key, r in sorted(judged.items()):
+        fault = key.split("@")[0].split(":")[0]
+        row = by_fault.setdefault(
+            fault, {"cases": 0, "passed": 0, "worst_periods": None, "bound_periods": r["bound_periods"]}
+        )
+        row["cases"] += 1
+        row["passed"] += r["passed"]
+        late = r.get("from_symptom_periods")
+        if late is not None and (row["worst_periods"] is None or late > row["worst_periods"]):
+            row["worst_periods"] = late
+    failed = [{"case": key, "why": r["why"]} for key, r in sorted(judged.items()) if not r["passed"]]
+    hours = sum(c.get("simulated_s", 0.0) for c in cells) / 3600.0
+    trips = [c for c in cells if c.get("tripped")]
+    false = [c for c in trips if not c["fell"]]
+    simulated = sum(r.get("simulated_s", 0.0) for r in results.values()) + 3600.0 * hours
+    return {
+        "simulated_seconds": round(simulated, 1),
+        "skipped": {key: r.get("skipped") or r["error"] for key, r in results.items() if key not in judged},
+        "cases": len(judged),
+        "passed": len(judged) - len(failed),
+        "failed": failed,
+        "by_fault": by_fault,
+        "fault_free": {
+            "hours": round(hours, 3),
+            "target_hours": HOURS,
+            "walks": len(cells),
+            "false_trips": len(false),
+            "false_by_fault": {
+                f: sum(c["tripped"] == f for c in false) for f in {c["tripped"] for c in false}
+            },
+            "stops_for_real_falls": len(trips) - len(false),
+        },
+        "curves": {
+            fault: curve(
+                fault, cells, [r for k, r in data["curve_runs"].items() if k.startswith(fault + "#")]
+            )
+            for fault in KNOBS
+        },
+        # Measured by their own commands: make mutation, and pytest with coverage in make test.
+        "mutation": {"killed": None, "total": None, "survivors": []},
+        "coverage": {"line": None, "branch": None},
+    }
+
+
+def _todo(done: set[str], only: set[str], seeds: int) -> Iterator[tuple[Walk, list[Case]]]:
+    """Yield each walk with the cases it still has to give."""
+    left = [c for c in cases(seeds) if c.key not in done and (not only or c.fault in only)]
+    for seed in range(seeds):
+        walk = WALKS[seed % len(WALKS)]
+        mine = [c for c in left if c.seed == seed]
+        if mine:
+            yield walk, mine
+
+
+class Clock:
+    """How much of a budget is left; without one there is no end."""
+
+    def __init__(self, budget_s: float | None) -> None:
+        self._budget = budget_s
+        self._start = time.monotonic()
+
+    def over(self, share: float = 1.0) -> bool:
+        """Return whether ``share`` of the budget is used up."""
+        return self._budget is not None and time.monotonic() - self._start > share * self._budget
+
+
+def run_matrix(results: Results, clock: Clock, only: set[str], seeds: int, share: float) -> None:
+    """Run cases, a few of each fault at a time and from walk to walk, until done or the share is used up."""
+    done = {k for k, r in results.data["results"].items()}
+    batches = [(walk, todo) for walk, todo in _todo(done, only, seeds)]
+    for n, (walk, todo) in enumerate(batches):
+        # Each walk gets its part of the share, so that a short run still sees several walkers.
+        mine = share * (n + 1) / len(batches)
+        for case, result in run_walk(walk, todo):
+            results.put("results", case.key, result)
+            if clock.over(mine):
+                break
+
+
+def run_curves(results: Results, clock: Clock, share: float) -> None:
+    """Find the delays of every threshold on the matrix's walkers."""
+    for walk in WALKS:
+        todo = [f for f in KNOBS if f"{f}#{walk.name}" not in results.data["curve_runs"]]
+        if not todo or clock.over(share):
+            continue
+        rig = Rig(walk)
+        problem = rig.reach("walking")
+        for fault in todo:
+            if problem or clock.over(share):
+                break
+            found = forked(partial(delays, rig, fault))
+            results.put("curve_runs", f"{fault}#{walk.name}", found)
+
+
+def run_free(results: Results, clock: Clock, hours: float) -> None:
+    """Walk without a fault until the hours or the budget are reached."""
+    walked = sum(c.get("simulated_s", 0.0) for c in results.data["cells"].values())
+    for number, walk in cells_from(len(results.data["cells"])):
+        if walked >= 3600.0 * hours or clock.over():
+            return
+        done = forked(partial(run_cell, walk))
+        results.put("cells", str(number), done)
+        walked += done.get("simulated_s", 0.0)
+
+
+def text(data: dict[str, Any]) -> Iterator[str]:
+    """Yield the summary in lines."""
+    unit = f"(periods of {PERIOD_S * 1e3:g} ms)"
+    yield f"{'fault':6} {'cases':>5} {'passed':>6} {'worst':>6} {'bound':>6}  {unit}"
+    for fault, row in data["by_fault"].items():
+        worst = "-" if row["worst_periods"] is None else f"{row['worst_periods']}"
+        title = CATALOGUE[fault].title if fault in CATALOGUE else ""
+        yield f"{fault:6} {row['cases']:5} {row['passed']:6} {worst:>6} {row['bound_periods']:6}  {title}"
+    yield f"{data['passed']} of {data['cases']} cases passed, {len(data['skipped'])} without a verdict"
+    for fail in data["failed"]:
+        yield f"  failed: {fail['case']}: {fail['why']}"
+    free = data["fault_free"]
+    yield (
+        f"fault-free: {free['hours']:.2f} h of {free['target_hours']:g} h in {free['walks']} walks: "
+        f"{free['false_trips']} false trips {free['false_by_fault'] or ''}, "
+        f"{free['stops_for_real_falls']} stops for walkers that fell"
+    )
+    yield "trade-off: threshold, alarms an hour without fault, median delay in periods, found of tried"
+    for fault, points in data["curves"].items():
+        for p in points:
+            name = f"{KNOBS[fault].name}={p['threshold']:g}"
+            yield (
+                f"  {fault:5} {name:22} {p['alarms_per_hour']} /h  {p['median_delay_periods']}  "
+                f"{p['found']}/{p['tried']}"
+            )
+
+
+def command(
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write all results here; resumes.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Stop after this long [s].", min=1.0)] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds of the matrix, one walker each.", min=1)] = 5,
+    only: Annotated[str, typer.Option(help="Only these faults, as F22,F23; no fault-free hours.")] = "",
+    hours: Annotated[float, typer.Option(help="Fault-free hours.", min=0.0)] = HOURS,
+) -> None:
+    """Every fault at every target in every gait state on the virtual clock, and hours without a fault."""
+    wanted = {name.strip() for name in only.split(",") if name.strip()}
+    known = {case.fault for case in cases(1)}
+    if wanted - known:
+        unknown = ", ".join(sorted(wanted - known))
+        raise InputError(f"--only {only}: unknown {unknown}; known are {', '.join(sorted(known))}")
+    results, clock = Results(json_path, model_hash()), Clock(budget)
+    if not wanted:
+        for key, result in run_files(_FILES_SEEDS, set(results.data["results"])):
+            results.put("results", key, result)
+    run_matrix(results, clock, wanted, seeds, 1.0 if wanted else 0.6)
+    if not wanted:
+        run_curves(results, clock, 0.75)
+        run_free(results, clock, hours)
+    results.save()
+    data = summary(results.data)
+    for line in text(data):
+        print(line)
+    if html is not None:
+        html.write_text(page({**data, "model_hash": results.data["model_hash"], **results.data}))
+    if data["failed"] or data["fault_free"]["false_trips"]:
+        raise typer.Exit(int(ExitCode.FAILED))

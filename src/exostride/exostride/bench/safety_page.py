@@ -1,0 +1,108 @@
+"""The page of ``exostride bench safety``: faults, cases, fault-free hours and curves in one file."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from exostride.bench.safety_cases import truth_words
+from exostride.safety.faults import CATALOGUE
+
+_STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;color:#222}"
+    "table{border-collapse:collapse;font-size:13px}td,th{padding:.2rem .6rem;border-bottom:1px solid #ddd;"
+    "text-align:left}tr.bad{background:#fdecea}h2{margin-top:2.5rem}svg{max-width:100%;height:auto}"
+)
+_COLUMNS = (
+    "from_injection_periods",
+    "from_symptom_periods",
+    "bound_periods",
+    "cause",
+    "state",
+    "latched",
+    "peak_torque_nm",
+    "peak_speed_rad_s",
+    "peak_cuff_n",
+    "min_pelvis_m",
+)
+
+
+def _table(head: tuple[str, ...], rows: Iterator[tuple[tuple[Any, ...], bool]]) -> str:
+    def row(cells: tuple[Any, ...], tag: str) -> str:
+        return "".join(f"<{tag}>{html.escape('' if c is None else str(c))}</{tag}>" for c in cells)
+
+    body = "".join(f"<tr{'' if good else ' class=bad'}>{row(cells, 'td')}</tr>" for cells, good in rows)
+    return f"<table><tr>{row(head, 'th')}</tr>{body}</table>"
+
+
+def _faults(data: dict[str, Any]) -> Iterator[tuple[tuple[Any, ...], bool]]:
+    words = truth_words()
+    for fault, row in data["by_fault"].items():
+        title = CATALOGUE[fault].title if fault in CATALOGUE else ""
+        numbers = row["cases"], row["passed"], row["worst_periods"], row["bound_periods"]
+        yield (fault, title, words.get(fault, "-"), *numbers), row["passed"] == row["cases"]
+
+
+def _cases(data: dict[str, Any]) -> Iterator[tuple[tuple[Any, ...], bool]]:
+    for key, r in sorted(data["results"].items()):
+        verdict = r.get("skipped") or r.get("error") or ("passed" if r["passed"] else r["why"])
+        good = bool(r.get("passed")) or "skipped" in r
+        yield (key, verdict, *(r.get(name) for name in _COLUMNS)), good
+
+
+def _curves(data: dict[str, Any]) -> str:
+    figure = Figure(figsize=(12, 3.2 * 2), layout="constrained")
+    for n, (fault, points) in enumerate(data["curves"].items()):
+        axes = figure.add_subplot(2, 4, n + 1)
+        drawn = [
+            p for p in points if p["alarms_per_hour"] is not None and p["median_delay_periods"] is not None
+        ]
+        axes.plot(
+            [p["alarms_per_hour"] for p in drawn], [p["median_delay_periods"] for p in drawn], "o-", ms=4
+        )
+        for p in drawn:
+            axes.annotate(
+                f"{p['threshold']:g}", (p["alarms_per_hour"], p["median_delay_periods"]), fontsize=7
+            )
+        axes.set_title(fault, fontsize=10)
+        axes.set_xlabel("alarms an hour without a fault", fontsize=8)
+        axes.set_ylabel("median delay [periods]", fontsize=8)
+        axes.set_xscale("symlog", linthresh=1.0)
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None})
+    return out.getvalue()[out.getvalue().index("<svg") :]
+
+
+def page(data: dict[str, Any]) -> str:
+    """Return the whole page."""
+    free = data["fault_free"]
+    walked = (
+        f"{free['hours']:.2f} h of {free['target_hours']:g} h in {free['walks']} walks: "
+        f"{free['false_trips']} false trips, {free['stops_for_real_falls']} stops for walkers that fell."
+    )
+    trips = _table(
+        ("walk", "simulated [s]", "stopped by", "really fell", "in words"),
+        (
+            (
+                (c["walk"], round(c["simulated_s"], 1), c["tripped"], c["fell"], c["message"]),
+                not c["tripped"] or c["fell"],
+            )
+            for c in data["cells"].values()
+            if "walk" in c
+        ),
+    )
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>Safety</title><style>{_STYLE}</style>"
+        f"<h1>Safety matrix</h1><p>{data['passed']} of {data['cases']} cases passed, "
+        f"{len(data['skipped'])} without a verdict; {data['simulated_seconds']:.0f} s simulated; "
+        f"model {data['model_hash']}.</p>"
+        f"<h2>By fault</h2>"
+        f"{_table(('fault', 'title', 'symptom', 'cases', 'passed', 'worst', 'bound'), _faults(data))}"
+        f"<h2>Without a fault</h2><p>{walked}</p>{trips}"
+        f"<h2>Delay against false alarms</h2>{_curves(data)}"
+        f"<h2>Cases</h2>{_table(('case', 'verdict', *_COLUMNS), _cases(data))}</html>"
+    )

@@ -1,0 +1,332 @@
+"""One walk of the safety bench, and what a fault does to it.
+
+A walk is brought to its gait once; every case then runs in a forked copy of the process, which is an exact
+copy of engine, patient, filters and random streams. The same walk without a fault runs in such a copy too:
+what trips there is no reaction to anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from exostride.bench.safety_cases import HOMING, ROWS, Case, Row, Scene
+from exostride.hardware.faulty import FaultyDevice
+from exostride.hardware.simulated import SimulatedDevice
+from exostride.runtime import assembly
+from exostride.runtime.component import SafetyStage, Word
+from exostride.runtime.graph import Graph, Tick
+from exostride.runtime.protocol import make_plan
+from exostride.runtime.session import SessionComponent
+from exostride.safety.component import SafetyComponent
+from exostride.safety.faults import CATALOGUE
+from exostride.safety.injection import Injection, parse
+from exostride.types import Action, DeviceFault, Reason, SafetyState, SupervisorState
+
+RATE_HZ: Final = 200
+PERIOD_S: Final = 1.0 / RATE_HZ
+SETTLE_S: Final = 8.0
+"""Walking before a fault, so that the phase is found and the walker known."""
+_STAND_S: Final = 1.3
+_TWIN_S: Final = 6.0
+_KERNEL: Final = int(
+    Reason.FALLBACK | Reason.RESIDUAL | Reason.NOT_FINITE | Reason.SAMPLE_MISSING | Reason.SAMPLE_REJECTED
+    | Reason.COMMAND_SEQUENCE | Reason.COMMAND_STALE | Reason.PERMIT_MISSING | Reason.ENVIRONMENT_STALE
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Who walks, how, and with which seed."""
+
+    patient: str
+    controller: str
+    seed: int
+    overrides: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The walk in words."""
+        extra = "".join(f" {name}={value}" for name, value in self.overrides)
+        return f"{self.patient}, {self.controller}{extra}, seed {self.seed}"
+
+
+class _Stage(SafetyStage):
+    """The supervisor's stage, keeping the codes that went into the audit log."""
+
+    def __init__(self, component: SafetyComponent, period_s: float) -> None:
+        super().__init__(component, period_s)
+        self.codes: set[str] = set()
+
+    def step(self, *arguments: Any, **more: Any) -> Word:
+        word = super().step(*arguments, **more)
+        for entry in word.audit:
+            self.codes.update(entry.detail.get("codes", ()))
+            self.codes.update(f["code"] for f in entry.detail.get("active", {}).values())
+        return word
+
+
+class Rig:
+    """A walk on the virtual clock whose device can be made to fail."""
+
+    def __init__(self, walk: Walk, faults: tuple[Injection, ...] = ()) -> None:
+        self.walk = walk
+        overrides = {"controller": walk.controller, **dict(walk.overrides)}
+        plan = make_plan(None, overrides, None, None, None, limit_s=1e6)
+        stack = assembly.StackConfig(rate_hz=RATE_HZ, patient=walk.patient)
+        self.simulated = SimulatedDevice()
+        self.device = FaultyDevice(self.simulated, faults)
+        self.device.configure({"patient": walk.patient, "seed": walk.seed}, PERIOD_S)
+        self.limits, self.walker = assembly.safety_limits(stack), assembly.walker_of(walk.patient)
+        self.component = SafetyComponent(self.limits, PERIOD_S, walker=self.walker)
+        self.stage = _Stage(self.component, PERIOD_S)
+        self.graph = Graph(
+            assembly.make_hardware(stack, self.device),
+            assembly.make_phase(stack, "default", {}),
+            assembly.make_control(stack, plan.settings),
+            self.stage,
+            SessionComponent(plan, PERIOD_S),
+        )
+        self.seq = 0
+        self.ticks_in_state = 0
+        self.last: Tick | None = None
+
+    def step(self) -> Tick:
+        """Run one tick."""
+        tick = self.graph.step(self.seq)
+        self.seq += 1
+        same = self.last is not None and state_of(self.last).state == state_of(tick).state
+        self.ticks_in_state = self.ticks_in_state + 1 if same else 0
+        self.last = tick
+        return tick
+
+    def reach(self, point: str) -> str:
+        """Go on to where cases begin (``homing``, ``standing``, ``walking``); say what prevents it."""
+        wanted, settle = _POINTS[point]
+        for _ in range(round(30.0 / PERIOD_S)):
+            tick = self.step()
+            state = state_of(tick)
+            if state.latched:
+                return f"stopped before it was {point}: {state.message}"
+            if state.state == wanted and self.ticks_in_state * PERIOD_S >= settle:
+                return ""
+        return f"not {point} within 30 s"
+
+
+_POINTS: Final = {
+    HOMING: (SupervisorState.HOMING, 0.05),
+    "standing": (SupervisorState.STAND, _STAND_S),
+    "walking": (SupervisorState.TRAIN, SETTLE_S),
+}
+
+
+def state_of(tick: Tick) -> SafetyState:
+    """Return the supervisor's state as last told."""
+    return tick.safety if tick.safety is not None else SafetyState(seq=0, time_s=0.0)
+
+
+def point_of(case: Case) -> str:
+    """Return the point of the walk at which a case begins."""
+    return case.state if case.state in (HOMING, "standing") else "walking"
+
+
+def forked(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what ``work`` returns in a copy of this process; what it changes is gone with it."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.close(read)
+            with os.fdopen(write, "w") as out:
+                json.dump(work(), out)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(write)
+    with os.fdopen(read) as lines:
+        text = lines.read()
+    _, status = os.waitpid(child, 0)
+    if status or not text:
+        return {"error": f"the copy of the process ended with status {status}"}
+    result: dict[str, Any] = json.loads(text)
+    return result
+
+
+@dataclass
+class _Peaks:
+    """Extremes since a fault began."""
+
+    torque_nm: float = 0.0
+    speed_rad_s: float = 0.0
+    cuff_n: float = 0.0
+    pelvis_m: float = 9.0
+
+    def take(self, tick: Tick) -> None:
+        true = tick.reading.truth
+        assert true is not None
+        force = np.linalg.norm(true.cuff_force_n.reshape(6, 3), axis=1)
+        self.torque_nm = max(self.torque_nm, float(np.abs(tick.applied.applied_peak_nm).max()))
+        self.speed_rad_s = max(self.speed_rad_s, float(np.abs(true.exo_velocity_rad_s).max()))
+        self.cuff_n = max(self.cuff_n, float(force.max()))
+        self.pelvis_m = min(self.pelvis_m, float(true.pelvis_position_m[2]))
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "peak_torque_nm": round(self.torque_nm, 1),
+            "peak_speed_rad_s": round(self.speed_rad_s, 2),
+            "peak_cuff_n": round(self.cuff_n, 1),
+            "min_pelvis_m": round(self.pelvis_m, 3),
+        }
+
+
+@dataclass
+class Judgement:
+    """What happened in one case, tick by tick."""
+
+    case: Case
+    row: Row
+    injection: Injection
+    began: int = -1
+    symptom: int = -1
+    reaction: int = -1
+    cause: str = ""
+    other: str = ""
+    by_kernel: bool = False
+    bits: int = 0
+    state: SafetyState = field(default_factory=lambda: SafetyState(seq=0, time_s=0.0))
+    peaks: _Peaks = field(default_factory=_Peaks)
+
+    def take(self, tick: Tick, before: Tick, device: FaultyDevice, plant: SimulatedDevice) -> None:
+        """Take one tick."""
+        self.state = state_of(tick)
+        if self.began < 0:
+            self.began = device.began.get(self.injection, -1)
+            if self.began < 0:
+                self.bits = tick.applied.reason & _KERNEL
+                return
+        self.peaks.take(tick)
+        if self.symptom < 0 and self.row.truth(
+            Scene(tick, before, self.injection, tick.seq - self.began, plant)
+        ):
+            self.symptom = tick.seq
+        if self.reaction < 0:
+            self._react(tick)
+
+    def _react(self, tick: Tick) -> None:
+        """Note the start of the reaction: the supervisor's word, the kernel's own, or the firmware's."""
+        state, row = self.state, self.row
+        hit = [fault for fault in state.active_faults if fault in row.causes]
+        stopping = self.case.fault == "F38" and state.state == SupervisorState.STOPPING
+        firmware = self.case.fault == "F10" and tick.reading.exo.device_faults & DeviceFault.DRIVE_WATCHDOG
+        kernel = row.kernel and tick.applied.reason & _KERNEL & ~self.bits
+        if (hit and state.action >= row.action) or stopping or firmware or kernel:
+            self.reaction = tick.seq
+            self.by_kernel = bool(kernel)
+            self.cause = hit[0] if hit else self.case.fault
+        elif state.latched and not self.other:
+            self.other = state.cause
+
+    def done(self, seq: int) -> bool:
+        """Return whether nothing more can come of it."""
+        if self.began < 0 or (self.symptom < 0 and self.reaction < 0):
+            start = max(self.began, 0)
+            return self.other != "" or (start > 0 and (seq - start) * PERIOD_S > self.row.wait_s)
+        if self.reaction >= 0:
+            return (seq - max(self.reaction, self.symptom)) * PERIOD_S > self.row.after_s
+        spare = CATALOGUE[self.case.fault].bound_ticks(PERIOD_S) * PERIOD_S + self.row.last_s
+        return (seq - self.symptom) * PERIOD_S > spare
+
+    def result(self, codes: set[str]) -> dict[str, Any]:
+        """Return the case's figures and whether it passed, or why it says nothing."""
+        spec, row = CATALOGUE[self.case.fault], self.row
+        bound = spec.bound_ticks(PERIOD_S)
+        figures: dict[str, Any] = {
+            "from_injection_periods": self.reaction - self.began if self.reaction >= 0 else None,
+            "from_symptom_periods": None,
+            "bound_periods": bound,
+            "action": Action(self.state.action).name,
+            "state": SupervisorState(self.state.state).name,
+            "cause": self.cause or self.other,
+            "latched": self.state.latched,
+            "by_kernel": self.by_kernel,
+            **self.peaks.figures(),
+        }
+        if self.began < 0:
+            return {"skipped": "its gait state did not come", **figures}
+        if self.symptom < 0 and self.reaction < 0:
+            why = f"stopped by {self.other} before" if self.other else "no symptom:"
+            return {"skipped": f"{why} the truth predicate held", **figures}
+        problems = []
+        if self.reaction < 0:
+            problems.append(f"no reaction{', stopped by ' + self.other if self.other else ''}")
+        elif self.symptom >= 0:
+            late = self.reaction - self.symptom
+            figures["from_symptom_periods"] = late
+            if late > bound:
+                problems.append(f"after {late} periods, bound {bound}")
+        accepted = {CATALOGUE[c].code for c in (self.case.fault, *row.causes) if c in CATALOGUE}
+        told = bool(accepted & codes) or self.case.fault == "F13" or self._patient_button()
+        if self.reaction >= 0 and not told:
+            problems.append("its code is not in the log")
+        if self.reaction >= 0 and row.latched and not self.state.latched and not self._patient_button():
+            problems.append("not latched")
+        return {"passed": not problems, "why": "; ".join(problems), **figures}
+
+    def _patient_button(self) -> bool:
+        return self.case.fault == "F38" and self.injection.kind == "patient"
+
+
+def judge(rig: Rig, case: Case) -> dict[str, Any]:
+    """Run one case to its end in this process; use :func:`forked`."""
+    injection = parse(case.text)
+    rig.device.arm(injection)
+    rig.stage.codes.clear()
+    start, before = rig.seq, rig.last
+    assert before is not None
+    told = Judgement(case, ROWS[case.fault], injection)
+    longest = round((ROWS[case.fault].wait_s + 6.0) / PERIOD_S)
+    while rig.seq - start < longest and not told.done(rig.seq):
+        tick = rig.step()
+        told.take(tick, before, rig.device, rig.simulated)
+        before = tick
+        if told.began < 0 and (rig.seq - start) * PERIOD_S > ROWS[case.fault].wait_s:
+            break
+    return {**told.result(rig.stage.codes), "simulated_s": (rig.seq - start) * PERIOD_S}
+
+
+def twin(rig: Rig) -> dict[str, Any]:
+    """Run the walk on without any fault, and return when and why it was stopped, if it was."""
+    start = rig.seq
+    for _ in range(round(_TWIN_S / PERIOD_S)):
+        state = state_of(rig.step())
+        if state.latched:
+            return {"stopped_s": (rig.seq - start) * PERIOD_S, "cause": state.cause}
+    return {"stopped_s": None, "simulated_s": _TWIN_S}
+
+
+def run_walk(walk: Walk, todo: list[Case]) -> Iterator[tuple[Case, dict[str, Any]]]:
+    """Yield every case of one walk with its result, in the order of the walk."""
+    rig = Rig(walk)
+    for point in _POINTS:
+        here = [case for case in todo if point_of(case) == point]
+        if not here:
+            continue
+        problem = rig.reach(point)
+        if problem:
+            for case in todo:
+                if list(_POINTS).index(point_of(case)) >= list(_POINTS).index(point):
+                    yield case, {"skipped": f"{walk.name}: {problem}", "simulated_s": 0.0}
+            return
+        alone = forked(lambda: twin(rig))
+        for case in here:
+            result = forked(lambda case=case: judge(rig, case))  # type: ignore[misc]
+            ended = alone.get("stopped_s")
+            if ended is not None and not result.get("passed") and result.get("simulated_s", 0.0) >= ended:
+                result = {**result, "skipped": f"the walk alone was stopped by {alone['cause']}"}
+            yield case, result

@@ -37,6 +37,8 @@ WALKS: Final = (
 HOURS: Final = 10.0
 _FILES_SEEDS: Final = 5
 _SAVE_S: Final = 10.0
+_ROUND: Final = 40
+"""Cases of one walk before the next walk has its turn."""
 _SOURCES: Final = ("safety", "plant", "patient", "control", "gait", "runtime", "hardware", "model")
 
 
@@ -137,13 +139,13 @@ def summary(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _todo(done: set[str], only: set[str], seeds: int) -> Iterator[tuple[Walk, list[Case]]]:
-    """Yield each walk with the cases it still has to give."""
+    """Yield walks with the next cases they have to give, in rounds over all walks."""
     left = [c for c in cases(seeds) if c.key not in done and (not only or c.fault in only)]
-    for seed in range(seeds):
-        walk = WALKS[seed % len(WALKS)]
-        mine = [c for c in left if c.seed == seed]
-        if mine:
-            yield walk, mine
+    for start in range(0, len(left), _ROUND):
+        for seed in range(seeds):
+            mine = [c for c in left if c.seed == seed][start : start + _ROUND]
+            if mine:
+                yield WALKS[seed % len(WALKS)], mine
 
 
 class Clock:
@@ -159,16 +161,12 @@ class Clock:
 
 
 def run_matrix(results: Results, clock: Clock, only: set[str], seeds: int, share: float) -> None:
-    """Run cases, a few of each fault at a time and from walk to walk, until done or the share is used up."""
-    done = {k for k, r in results.data["results"].items()}
-    batches = [(walk, todo) for walk, todo in _todo(done, only, seeds)]
-    for n, (walk, todo) in enumerate(batches):
-        # Each walk gets its part of the share, so that a short run still sees several walkers.
-        mine = share * (n + 1) / len(batches)
+    """Run cases, some of every walk in turn, until all are done or the share of the budget is used up."""
+    for walk, todo in _todo(set(results.data["results"]), only, seeds):
         for case, result in run_walk(walk, todo):
             results.put("results", case.key, result)
-            if clock.over(mine):
-                break
+            if clock.over(share):
+                return
 
 
 def run_curves(results: Results, clock: Clock, share: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import mmap
 import os
 import re
 import signal
@@ -15,7 +17,7 @@ import numpy as np
 import yaml
 
 from exostride.control.settings import from_mapping, problems
-from exostride.errors import ConfigError
+from exostride.errors import ConfigError, InputError
 from exostride.paths import config_dir
 from exostride.recording.recover import recover
 from exostride.recording.session_info import SessionInfo
@@ -29,40 +31,53 @@ _LOST_S: Final = 1.0
 _OPTIONS: Final = WriterOptions(start_free_bytes=0, stop_free_bytes=0)
 
 
-def _write(path: Path, seconds: float, paced: bool) -> None:
-    """Write a bag of states; with ``paced``, in real time and never to its end."""
+def _write(path: Path, seconds: float) -> None:
+    """Write a bag of states and close it."""
+    with BagWriter(path, SessionInfo(), _OPTIONS) as writer:
+        for k in range(round(seconds * _RATE_HZ)):
+            due = k / _RATE_HZ
+            writer.write_value(ExoState(seq=k, time_s=due, stamp_s=due), round(due * 1e9))
+
+
+def _record(path: Path, written: mmap.mmap) -> None:
+    """Write a bag of states in real time without end, counting into ``written``."""
     writer = BagWriter(path, SessionInfo(), _OPTIONS)
     start = time.monotonic()
-    for k in range(round(seconds * _RATE_HZ)):
+    for k in itertools.count():
         due = k / _RATE_HZ
-        while paced and time.monotonic() - start < due:
+        while time.monotonic() - start < due:
             time.sleep(0.001)
         writer.write_value(ExoState(seq=k, time_s=due, stamp_s=due), round(due * 1e9))
-    if paced:
-        time.sleep(60.0)
-    writer.close()
+        written[:8] = (k + 1).to_bytes(8, "little")
 
 
 def power_lost(seed: int) -> str:
-    """F29: kill a recording process; say what of more than a second's data is lost, empty if nothing."""
+    """F29: kill a recording process; say what of its data is lost if that is more than a second."""
+    share = mmap.mmap(-1, 8)
+
+    def count() -> int:
+        return int.from_bytes(share[:8], "little")
+
     with tempfile.TemporaryDirectory() as folder:
         bag = Path(folder) / "bag"
-        length = 0.8 + 0.4 * float(np.random.default_rng(seed).random())
+        least = round((1.5 + float(np.random.default_rng(seed).random())) * _RATE_HZ)
         child = os.fork()
         if child == 0:
             try:
-                _write(bag, 30.0, paced=True)
+                _record(bag, share)
             finally:
-                os._exit(0)
+                os._exit(1)
         begun = time.monotonic()
-        while not list(bag.glob("*.mcap*")) and time.monotonic() - begun < 20.0:
+        while count() < least and time.monotonic() - begun < 30.0:
             time.sleep(0.01)
-        time.sleep(length)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        report = recover(bag, Path(folder) / "mended")
-        kept = report.messages.get("/exo/state", report.messages.get("exo/state", 0)) / _RATE_HZ
-        return "" if length - kept <= _LOST_S else f"{length - kept:.2f} s lost"
+        try:
+            kept = sum(recover(bag, Path(folder) / "mended").messages.values())
+        except InputError as error:
+            return str(error)
+        lost = (count() - kept) / _RATE_HZ
+        return "" if lost <= _LOST_S else f"{lost:.2f} s lost"
 
 
 def damaged_bag(seed: int) -> str:
@@ -70,7 +85,7 @@ def damaged_bag(seed: int) -> str:
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         bag = Path(folder) / "bag"
-        _write(bag, 20.0, paced=False)
+        _write(bag, 20.0)
         file = next(iter(bag.glob("*.mcap")))
         data = bytearray(file.read_bytes())
         for place in rng.integers(len(data) // 4, len(data) // 2, size=3):

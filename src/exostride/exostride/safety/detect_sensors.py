@@ -27,13 +27,16 @@ class GuardDetector:
         self._spikes: deque[int] = deque()
         self._missing = [0] * N_JOINTS
         self._groups = 0
+        self._jointed = False
 
     def step(self, snap: Snapshot, guard: SampleGuard, found: list[Finding]) -> None:
         """Append what the guard and the valid bits say about this tick."""
         if guard.problem:
             found.append(Finding("F03", Action.SOFT_STOP, f"ExoState.{guard.problem}"))
             return
-        if guard.missing or any(self._missing):
+        # A treadmill without a robot has no joints that could be missing.
+        self._jointed = self._jointed or bool(snap.exo.available & codes.HAS_ANGLE)
+        if self._jointed and (guard.missing or any(self._missing)):
             self._count_missing(guard.missing, found)
         if guard.jump:
             found.append(Finding("F05", Action.SOFT_STOP, joint_names(guard.jump)))

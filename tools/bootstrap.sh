@@ -44,7 +44,7 @@ digest() { sha256sum "$@" | sha256sum | cut -c1-16; }
 tree_digest() { find "$@" -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16; }
 
 wanted_wheels() { echo "$ROS_KIND $(digest requirements/runtime.txt requirements/ros.txt requirements/report.txt requirements/dev.txt requirements/constraints.txt)"; }
-wanted_messages() { echo "$(wanted_wheels) $(tree_digest src/exostride_msgs)"; }
+wanted_messages() { echo "$(wanted_wheels) $(tree_digest src/exostride_msgs src/stand_ins)"; }
 wanted_package() {
   echo "$(wanted_messages) $ROOT $(digest src/exostride/setup.py src/exostride/setup.cfg src/exostride/package.xml tools/ros_env.py)"
 }
@@ -200,13 +200,15 @@ if ! stamped messages "$(wanted_messages)"; then
   prefix=$VENV/opt/ros-$key
   build_messages() {
     rm -rf "$prefix" "$CACHE/build-$key"
-    local colcon=colcon env=()
+    local colcon=colcon env=() paths=("$ROOT/src/exostride_msgs") packages=(exostride_msgs)
     if [[ $ROS_KIND == wheels ]]; then
       colcon=$VENV/bin/colcon
+      paths+=("$ROOT/src/stand_ins/tf2_msgs")
+      packages+=(tf2_msgs)
       env=(AMENT_PREFIX_PATH="$VENV" CMAKE_PREFIX_PATH="$VENV" LD_LIBRARY_PATH="$VENV/lib")
     fi
     env "${env[@]}" PATH="$VENV/bin:$PATH" COLCON_LOG_LEVEL=30 "$colcon" --log-base "$CACHE/log" build \
-      --base-paths "$ROOT/src/exostride_msgs" --packages-select exostride_msgs --merge-install \
+      --base-paths "${paths[@]}" --packages-select "${packages[@]}" --merge-install \
       --build-base "$CACHE/build-$key" --install-base "$prefix" --event-handlers console_direct+ \
       --cmake-args -DPython3_EXECUTABLE="$PY" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=MinSizeRel
     rm -rf "$CACHE/build-$key"

@@ -27,6 +27,7 @@ NODES = {
     "safety": ("supervisor", "#b5483a"),
     "session": ("protocol,\nstep metrics", "#8a6d1d"),
     "recorder": ("MCAP bag", "#555555"),
+    "tf": ("frames\nfor viewers", "#3d8b8b"),
 }
 
 

@@ -24,6 +24,8 @@ RATES = {
     "recorder/state": "4 Hz of control time",
     "joint_states": "50 Hz (`display_hz`)",
     "/clock": "50 Hz, in lock-step",
+    "/tf": "50 Hz (`display_hz`)",
+    "/tf_static": "once",
     "diagnostics": "1 Hz",
     "robot_description": "once",
 }
@@ -91,6 +93,8 @@ def topic_table() -> list[str]:
         "joint_states": "hardware",
         "diagnostics": "hardware",
         "robot_description": "hardware",
+        "/tf": "tf",
+        "/tf_static": "tf",
     }
     lines = ["", "| topic | type | from | to | rate | latched | depth |", "|---|---|---|---|---|---|---|"]
     for topic in TOPICS:

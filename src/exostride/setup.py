@@ -4,7 +4,7 @@ import sys
 
 from setuptools import find_packages, setup
 
-NODES = ("hardware", "gait_phase", "controller", "safety", "recorder", "session", "view")
+NODES = ("hardware", "gait_phase", "controller", "safety", "recorder", "session", "tf", "view")
 
 console_scripts = ["exostride = exostride.cli:main"]
 if {"install", "develop"} & set(sys.argv):
@@ -68,9 +68,12 @@ setup(
             "force_field = exostride.control.force_field:ForceFieldController",
             "guidance = exostride.control.guidance:GuidanceController",
             "impedance = exostride.control.impedance:ImpedanceController",
+            "isometric_hold = exostride.control.isometric_hold:IsometricHold",
             "minimal = exostride.control.minimal:MinimalController",
+            "passive_movement = exostride.control.passive_movement:PassiveMovement",
             "path_control = exostride.control.path_control:PathController",
             "position = exostride.control.guidance:PositionController",
+            "range_of_motion = exostride.control.range_of_motion:RangeOfMotion",
             "resistance = exostride.control.challenge:ResistanceController",
             "subtasks = exostride.control.subtasks:SubtaskController",
             "transparent = exostride.control.transparent:TransparentController",
@@ -83,6 +86,7 @@ setup(
         "exostride.devices": [
             "simulated = exostride.hardware.simulated:SimulatedDevice",
             "gazebo = exostride.hardware.gazebo:GazeboDevice",
+            "plant_process = exostride.hardware.plant_process:PlantProcessDevice",
             "replay = exostride.hardware.replay:ReplayDevice",
         ],
     },

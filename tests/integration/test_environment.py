@@ -76,7 +76,7 @@ def test_the_shell_script_says_the_same_as_the_hook():
 def copy(tmp_path: Path) -> Path:
     """A checkout whose environment is as its stamps say, without anything behind them."""
     checkout = tmp_path / "checkout"
-    for name in ("tools", "requirements", "src/exostride_msgs"):
+    for name in ("tools", "requirements", "src/exostride_msgs", "src/stand_ins"):
         shutil.copytree(ROOT / name, checkout / name)
     (checkout / "src/exostride").mkdir()
     for name in ("setup.py", "setup.cfg", "package.xml"):

@@ -115,6 +115,7 @@ class OperatorSide:
             steps=state.steps,
             walking_s=state.walking_s,
             distance_m=state.distance_m,
+            bag=self._node.bag,
             message=state.message,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 import time
@@ -73,7 +74,8 @@ class RecorderNode(ManagedNode):
     def _path(self) -> Path:
         if self._bag != _AUTO:
             return Path(self._bag)
-        return Path("sessions") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        # Two sessions may begin in the same second.
+        return Path("sessions") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{os.getpid()}"
 
     def _record(self, topic: Topic) -> None:
         assert self._writer is not None

@@ -28,6 +28,7 @@ from exostride.types import (
     ExoState,
     GaitEvent,
     GaitPhase,
+    RecorderState,
     SafetyState,
     SessionState,
     StepMetrics,
@@ -63,6 +64,7 @@ class SessionNode(PlainNode):
         self._seq = 0
         self.state = SessionState(seq=0, time_s=0.0)
         self.running = False
+        self.bag = ""
         self._steps: Steps | None = self._bring_up()
         self._give_up_s: float | None = None
         self._code = ExitCode.OK
@@ -70,6 +72,7 @@ class SessionNode(PlainNode):
         self._send_settings = self.sender(TherapySettings, subscribers=1)
         self._send_metrics = self.sender(StepMetrics)
         self.receive(SafetyState, self._take_safety)
+        self.receive(RecorderState, self._take_recorder, publishers=0)
         self.receive(GaitEvent, self._events.append)
         self.receive(AppliedTorque, lambda value: self._take("applied", value))
         self.receive(AssistCommand, lambda value: self._take("command", value))
@@ -101,6 +104,9 @@ class SessionNode(PlainNode):
     def _take_safety(self, state: SafetyState) -> None:
         self._last_safety = state
         self._safety.add(state.seq, state)
+
+    def _take_recorder(self, state: RecorderState) -> None:
+        self.bag = state.path if state.recording else ""
 
     def _take(
         self, name: str, value: ExoState | EnvironmentState | GaitPhase | AppliedTorque | AssistCommand

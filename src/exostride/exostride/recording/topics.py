@@ -58,6 +58,8 @@ TOPICS: Final = (
     Topic("joint_states", "sensor_msgs/msg/JointState", None, BASE_LINK, latched=False),
     Topic("diagnostics", "diagnostic_msgs/msg/DiagnosticArray", None, "", latched=False),
     Topic("robot_description", "std_msgs/msg/String", None, "", latched=True),
+    Topic("/tf", "tf2_msgs/msg/TFMessage", None, "", latched=False),
+    Topic("/tf_static", "tf2_msgs/msg/TFMessage", None, "", latched=True),
     Topic("/clock", "rosgraph_msgs/msg/Clock", None, "", latched=False),
 )
 """Every topic that the recorder writes."""

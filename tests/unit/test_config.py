@@ -67,3 +67,9 @@ def test_a_nested_key_is_named_with_its_path_and_a_rule_in_its_own_words():
 def test_the_fingerprint_follows_the_values():
     assert fingerprint(Limits(torque_nm=3)) == fingerprint(Limits(torque_nm=3.0))
     assert fingerprint(Limits(torque_nm=3)) != fingerprint(Limits(torque_nm=3, name="hip"))
+
+
+def test_a_huge_value_is_cut_in_the_error():
+    with pytest.raises(ConfigError) as caught:
+        validate(Limits, {"torque_nm": "x" * 10_000}, "here")
+    assert len(str(caught.value)) < 300

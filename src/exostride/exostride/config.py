@@ -53,6 +53,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
+SHOWN = 80
+"""Most characters of a refused value that an error shows."""
+
+
 def explain(error: ValidationError, where: str) -> ConfigError:
     """Return one line for all problems of a failed validation: key, value and reason of each."""
     problems = []
@@ -63,8 +67,14 @@ def explain(error: ValidationError, where: str) -> ConfigError:
         elif item["type"] == "missing":
             problems.append(f"{key}: missing")
         else:
-            problems.append(f"{key} = {item['input']!r}: {item['msg'].removeprefix('Value error, ')}")
+            problems.append(f"{key} = {_short(item['input'])}: {item['msg'].removeprefix('Value error, ')}")
     return ConfigError(f"{where}: " + "; ".join(problems))
+
+
+def _short(value: object) -> str:
+    """Return a value as Python writes it, cut where a line would no longer be one."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def validate(model: type[ModelT], data: dict[str, Any], where: str) -> ModelT:

@@ -40,6 +40,10 @@ class TrackingDetector:
                 found.append(Finding("F17", level, joint_names(1 << i)))
 
 
+_TEST_SHARE = 0.6
+"""Share of the self-test's torque from which its sign must be seen: friction of the drive takes the rest."""
+
+
 class RunawayDetector:
     r"""F18, F19: measured torque against what the drives were told, and speed beyond the envelope.
 
@@ -58,7 +62,7 @@ class RunawayDetector:
         self._away = [0] * N_JOINTS
         self._reversed = [0] * N_JOINTS
         self._fast = [0] * N_JOINTS
-        self._test_nm = [joint.homing_nm for joint in limits.joints]
+        self._test_nm = [_TEST_SHARE * joint.homing_nm for joint in limits.joints]
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append joints whose drive can't be trusted."""

@@ -1,0 +1,162 @@
+"""The spasm detector on a still leg whose walker pushes against the cuffs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from safety_world import PERIOD, exo_state
+
+from exostride.safety import codes
+from exostride.safety.detect_spasm import SpasmDetector
+from exostride.safety.faults import Finding
+from exostride.safety.guard import GOOD
+from exostride.safety.limits import SafetyLimits
+from exostride.safety.snapshot import Snapshot
+from exostride.safety.walker import Walker
+from exostride.types import EnvironmentState, GaitPhase, GaitState, SupervisorState
+
+UP = np.array([0.0, 0.0, 9.81])
+STANDING = np.array([0.0, 0.0, 400.0, 0.0, 0.0, 400.0])
+LIFTED = np.array([0.0, 0.0, 400.0, 0.0, 0.0, 0.0])
+
+
+@dataclass
+class Leg:
+    """Feeds a detector; torque the walker makes beyond gravity appears as cuff torque of the other sign."""
+
+    limits: SafetyLimits
+    state: SupervisorState = SupervisorState.TRAIN
+    seq: int = 0
+    speed: float = 0.5
+    found: list[tuple[int, Finding]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.detector = SpasmDetector(self.limits, PERIOD, Walker())
+
+    def tick(
+        self,
+        own: np.ndarray | None = None,
+        phase: float | None = None,
+        force: np.ndarray = STANDING,
+        available: int | None = None,
+    ) -> list[Finding]:
+        own = np.zeros(6) if own is None else own
+        exo = exo_state(self.seq, foot_force_n=force, pelvis_accel_m_s2=UP, cuff_torque_nm=-own)
+        if available is not None:
+            exo = exo_state(self.seq, foot_force_n=force, pelvis_accel_m_s2=UP, available=available)
+        gait = None
+        if phase is not None:
+            gait = GaitPhase(
+                self.seq, 0.0, phase=np.array([phase % 1.0, (phase + 0.5) % 1.0]), state=GaitState.WALKING
+            )
+        snap = Snapshot(
+            self.seq, exo, EnvironmentState(self.seq, 0.0, belt_speed_m_s=self.speed), None, gait, None, None,
+            None, self.state, 1000 + self.seq, [0.0] * 6, [0.0] * 6, [GOOD] * 6, [0.0] * 6, (-own).tolist(),
+            [200.0] * 4,
+        )  # fmt: skip
+        found: list[Finding] = []
+        self.detector.step(snap, found)
+        self.found += [(self.seq, f) for f in found]
+        self.seq += 1
+        return found
+
+    def walk(self, strides: int, size: float = 10.0, jitter: float = 0.0) -> None:
+        """Strides of one second with a torque that repeats, and varies from stride to stride."""
+        rng = np.random.default_rng(3)
+        for _ in range(strides):
+            share = 1.0 + jitter * rng.standard_normal()
+            for k in range(200):
+                p = k / 200
+                self.tick(size * share * np.sin(2 * np.pi * p) * np.ones(6), phase=p)
+
+    def spasm(self, nm: float, joint: int = 4, phase: bool = True) -> int:
+        """Raise a joint's torque as muscle does; return the ticks until it is found, -1 if it is not."""
+        start = self.seq
+        for k in range(40):
+            p = k / 200
+            own = 10.0 * np.sin(2 * np.pi * p) * np.ones(6) * phase
+            own[joint] += nm * (1.0 - np.exp(-k * PERIOD / 0.04))
+            if self.tick(own, phase=p if phase else None):
+                return self.seq - 1 - start
+        return -1
+
+
+@pytest.fixture
+def leg(limits: SafetyLimits) -> Leg:
+    return Leg(limits)
+
+
+def test_walking_that_repeats_itself_is_no_spasm(leg: Leg) -> None:
+    leg.walk(8, size=40.0)
+    leg.walk(8, size=40.0, jitter=0.2)
+    assert leg.found == []
+
+
+@pytest.mark.parametrize("joint", range(6))
+def test_spasm_of_a_known_walker_is_found_within_its_bound(leg: Leg, joint: int) -> None:
+    leg.walk(8)
+    # 15 N m of 40 are there after 4 ticks; the bound of 50 ms runs from then.
+    assert 0 < leg.spasm(40.0, joint) <= 14
+    assert {f.fault for _, f in leg.found} == {"F22"}
+
+
+def test_small_changes_are_left_alone(leg: Leg) -> None:
+    leg.walk(8)
+    assert leg.spasm(12.0) == -1
+
+
+def test_an_unsteady_walker_needs_more(leg: Leg) -> None:
+    leg.walk(12, size=30.0, jitter=0.5)
+    assert leg.found == []
+    assert leg.spasm(30.0) == -1
+
+
+@pytest.mark.parametrize(("nm", "seen"), [(100.0, False), (400.0, True)])
+def test_a_walker_not_known_yet_only_by_much(leg: Leg, nm: float, seen: bool) -> None:
+    for _ in range(60):
+        leg.tick()
+    assert (leg.spasm(nm, phase=False) >= 0) == seen
+
+
+def test_quiet_standing_is_learned_too(leg: Leg) -> None:
+    leg.state = SupervisorState.STAND
+    for _ in range(1200):
+        leg.tick()
+    assert 0 < leg.spasm(40.0, phase=False) <= 14
+
+
+def test_nobody_is_judged_in_homing(leg: Leg) -> None:
+    leg.state = SupervisorState.HOMING
+    for _ in range(60):
+        leg.tick()
+    assert leg.spasm(900.0, phase=False) == -1
+
+
+def test_another_speed_is_another_course(leg: Leg) -> None:
+    leg.walk(8)
+    leg.speed = 0.7
+    assert leg.spasm(40.0) == -1
+
+
+def test_without_its_signals_it_starts_again(leg: Leg) -> None:
+    leg.walk(8)
+    leg.tick(available=codes.HAS_CUFF)
+    assert leg.tick(np.full(6, 500.0), phase=0.1) == []
+
+
+def test_obstacle_before_a_swinging_foot_is_a_trip(leg: Leg) -> None:
+    for k in range(200):
+        leg.tick(phase=0.5 + k / 1000, force=LIFTED)
+    # 450 N backwards at the foot of the right leg, as the walker's own torque seen by the observer.
+    trip = np.array([0.0, 0.0, 0.0, -450.0 * 0.85, 450.0 * 0.42, 0.0])
+    found = [f for k in range(20) for f in leg.tick(trip, phase=0.7, force=LIFTED)]
+    assert {f.fault for f in found} == {"F24b"} and found[0].where == "right foot"
+
+
+def test_the_impact_of_a_foot_is_not_judged(leg: Leg) -> None:
+    leg.walk(8)
+    push = np.full(6, 60.0)
+    quiet = [leg.tick(push * (k / 4), phase=0.0, force=LIFTED) for k in range(5)]
+    assert [f for found in quiet for f in found if "right" in f.where] == []

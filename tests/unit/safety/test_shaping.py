@@ -35,7 +35,7 @@ class JointLimitTests:
         shaper = JointShaper(limits.joints[self.joint], limits, PERIOD)
         held = float(np.clip(request, -150, 150)) if now is None else now
         for _ in range(20):
-            shaper._recent.append(held)
+            shaper._note(held)
         if self.joint % 3 == 2 and angle == 0.3:
             angle = 0.0
         shaper.window(angle, speed, request, held, cap, cuff, offer)

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "launch": ("exostride.commands.launch:launch", "Start the ROS 2 graph described by a launch file."),
     "simulate": ("exostride.commands.simulate:simulate", "Run a session on the virtual clock, without ROS."),
     "assess": ("exostride.commands.assess:assess", "Tone, force and range of motion, by the robot."),
+    "teach": ("exostride.commands.teach:teach", "Learn a walker's own path for the robot to lead along."),
     "replay": ("exostride.commands.replay:replay", "Play a recorded walker through the ROS 2 graph."),
     "analyze": ("exostride.commands.analyze:analyze", "Compute every metric of one or many bags."),
     "report": ("exostride.commands.report:report", "Write a session's report as HTML or PDF."),

@@ -33,6 +33,7 @@ class Group(StrEnum):
     KINETICS = "Forces and loading"
     EFFORT = "Effort and assistance"
     STABILITY = "Balance and foot clearance"
+    ASSESSMENT = "Assessments by the robot"
     PHYSIOLOGY = "Heart"
     SAFETY = "Safety"
     TIMING = "Control timing"

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from exostride.control.context import ControlContext
-from exostride.conventions import JOINT_KINDS, N_JOINTS, SIDES
+from exostride.conventions import JOINT_KINDS, N_JOINTS, SIDES, side_slice
 from exostride.model.dynamics import LegDynamics
 from exostride.types import AssistCommand, ExoState, GaitPhase, TherapySettings, Vector
 
@@ -87,10 +87,13 @@ class Move:
         return np.asarray(self.start_rad + part * way), np.asarray(rate * way)
 
 
-def posture(side: int, lifted_deg: Sequence[float]) -> Vector:
-    """Return both legs (6,) [rad]: one lifted, the other standing."""
+def posture(side: int, lifted_deg: Sequence[float], settings: TherapySettings) -> Vector:
+    """Return both legs (6,) [rad]: one lifted, within the therapist's bounds, the other standing."""
     legs = np.radians([STANDING_DEG, STANDING_DEG])
-    legs[side] = np.radians(lifted_deg)
+    joints = side_slice(side)
+    legs[side] = np.clip(
+        np.radians(lifted_deg), settings.range_min_rad[joints], settings.range_max_rad[joints]
+    )
     return np.asarray(legs.ravel())
 
 

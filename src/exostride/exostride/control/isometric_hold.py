@@ -26,7 +26,7 @@ HELD_DEG: Final = (35.0, 50.0, 0.0)
 class IsometricHoldParameters(StrictModel):
     """How long each leg is held [s], the springs that hold, and how far they stretch (hip, knee, ankle)."""
 
-    hold_s: float = Field(18.0, gt=1.0, le=120.0)
+    hold_s: float = Field(32.0, gt=1.0, le=120.0)
     stiffness_nm_rad: tuple[float, float, float] = (400.0, 400.0, 300.0)
     damping_nms_rad: tuple[float, float, float] = (15.0, 10.0, 6.0)
     leash_rad: tuple[float, float, float] = (0.11, 0.10, 0.13)
@@ -47,8 +47,7 @@ class IsometricHold(AssessmentLaw):
 
     def moves(self, settings: TherapySettings) -> Iterator[Move | None]:
         """Yield a lift, a long hold and the way back for each leg."""
-        del settings
         for side in range(len(SIDES)):
-            yield self.go(posture(side, HELD_DEG))
+            yield self.go(posture(side, HELD_DEG, settings))
             yield self.rest(self._p.hold_s)
             yield self.go(standing())

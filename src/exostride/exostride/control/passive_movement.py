@@ -47,7 +47,8 @@ class PassiveMovement(AssessmentLaw):
         for side in range(len(SIDES)):
             for k, kind in enumerate(JOINT_KINDS):
                 column = 3 * side + k
-                low, high = posture(side, BASE_DEG[kind]), posture(side, BASE_DEG[kind])
+                low = posture(side, BASE_DEG[kind], settings)
+                high = low.copy()
                 low[column], high[column] = bounds(column, settings)
                 yield self.go(low)
                 for speed in np.radians(self._p.speeds_deg_s[k]):

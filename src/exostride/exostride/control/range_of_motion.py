@@ -65,7 +65,7 @@ class RangeOfMotion(AssessmentLaw):
         for side in range(len(SIDES)):
             for k, kind in enumerate(JOINT_KINDS):
                 column = 3 * side + k
-                base = posture(side, BASE_DEG[kind])
+                base = posture(side, BASE_DEG[kind], settings)
                 low, high = np.radians(self._p.widest_deg[k])
                 least, most = float(settings.range_min_rad[column]), float(settings.range_max_rad[column])
                 yield self.go(base)

@@ -11,6 +11,7 @@ from pydantic import Field
 from exostride.config import StrictModel, validate
 from exostride.errors import ConfigError, DeviceError
 from exostride.model.anthropometry import BodyParameters
+from exostride.patient.assessed import AssessedPatient
 from exostride.patient.interface import PatientModel
 from exostride.patient.profiles import load_patient
 from exostride.plant.config import PlantConfig, load_plant_config
@@ -29,10 +30,13 @@ class SimulatedParameters(StrictModel):
     """Parameters of the device.
 
     ``patient`` is the name of a profile in ``config/patients`` or a path; ``stance`` is a body that only
-    stands stiffly. ``plant`` is a file as ``config/plant/default.yaml`` (empty: that one).
+    stands stiffly. ``instruction`` is what the patient was told: to walk, or to let the legs hang in the
+    harness and push where the robot holds one still (:mod:`exostride.patient.assessed`). ``plant`` is a file
+    as ``config/plant/default.yaml`` (empty: that one).
     """
 
     patient: str = "hemiparetic_left_mild"
+    instruction: Literal["walk", "assess"] = "walk"
     robot: Literal["exoskeleton", "none"] = "exoskeleton"
     surface: Literal["treadmill", "ground"] = "treadmill"
     seed: int = Field(0, ge=0)
@@ -87,7 +91,10 @@ class SimulatedDevice:
     def _patient(self, p: SimulatedParameters, period_s: float) -> tuple[PatientModel, BodyParameters]:
         if p.patient == STIFF:
             return StiffStance(), BodyParameters()
-        return load_patient(p.patient, period_s, p.seed)
+        patient, body = load_patient(p.patient, period_s, p.seed)
+        if p.instruction == "assess":
+            return AssessedPatient(patient, patient.profile, period_s, p.seed), body
+        return patient, body
 
     @property
     def plant(self) -> Plant:

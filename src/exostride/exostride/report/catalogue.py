@@ -14,7 +14,7 @@ from typing import Final
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
-from exostride.analysis import findings, progress
+from exostride.analysis import assessments, findings, progress
 from exostride.analysis.estimate import REASONS
 from exostride.analysis.registry import Group, ordered
 from exostride.report import charts, html
@@ -33,7 +33,7 @@ def _declared() -> Iterator[str]:
     for metric in ordered():
         yield metric.title
     yield from (group.value for group in Group)
-    yield from REASONS
+    yield from (*REASONS, *assessments.REASONS)
     yield from (*findings.TITLES, *findings.TEXTS, *findings.RULES.values(), *findings.EXERCISES.values())
     yield from (*progress.VERDICTS, *progress.WARNINGS, *(m.text for m in progress.MILESTONES))
     yield from (*charts.JOINT_WORDS.values(), *charts.SIDE_WORDS.values(), *charts.ANGLE_AXIS.values())

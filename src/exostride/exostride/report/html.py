@@ -146,6 +146,8 @@ def _head(analysis: Analysis, _: Language) -> dict[str, str]:
 def _summary(analysis: Analysis, _: Language) -> str:
     steps, time = analysis.one("steps"), analysis.one("walking_time_s")
     distance, speed = analysis.one("distance_m"), analysis.one("speed_m_s")
+    if not steps.known and _assessed(analysis):
+        return _("Tone, force and range of motion were assessed in this session: see the clinical tables.")
     if not steps.known:
         return _(
             "No complete stride was found in this session, so there is nothing to say about the walking."
@@ -155,6 +157,11 @@ def _summary(analysis: Analysis, _: Language) -> str:
         return _("{steps} steps in {time} minutes.", **words)
     words |= {"distance": _.number(distance.value, 0), "speed": _.number(speed.value, 2)}
     return _("{steps} steps in {time} minutes: {distance} m at {speed} m/s.", **words)
+
+
+def _assessed(analysis: Analysis) -> bool:
+    """Return whether the session holds an assessment by the robot."""
+    return any(row.estimate.known for row in analysis.rows() if row.metric.group == Group.ASSESSMENT)
 
 
 def _tiles(analysis: Analysis, _: Language) -> list[dict[str, str]]:
@@ -264,7 +271,7 @@ def _legend(_: Language) -> str:
     parts.append(svg.tag("rect", x=224, y=3, width=30, height=16, fill=svg.NORM, fill_opacity=0.16))
     parts.append(svg.tag("rect", x=224, y=6.5, width=30, height=9, fill=svg.NORM, fill_opacity=0.22))
     parts.append(svg.label(262, 15, _("Norm ± 1 and 2 SD"), 12))
-    return svg.picture(420, 22, "".join(parts), _("Legend"))
+    return svg.picture(500, 22, "".join(parts), _("Legend"))
 
 
 def _cycle_charts(analysis: Analysis, _: Language) -> Iterator[tuple[str, Markup]]:

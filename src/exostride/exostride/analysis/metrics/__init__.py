@@ -1,5 +1,6 @@
 """Every metric, by chapter; importing this package fills the registry."""
 
+import exostride.analysis.metrics.assessment
 import exostride.analysis.metrics.effort
 import exostride.analysis.metrics.kinematics
 import exostride.analysis.metrics.kinetics

@@ -1,0 +1,178 @@
+r"""What the robot's assessments measured: tone, isometric force and range of motion.
+
+The body's torque at a joint, tissue and muscles together, is what inverse dynamics leaves after the cuffs'
+part is taken off: :math:`\tau_{body} = M_{net} - \tau_{cuff}`. Passively moved, it resists; its growth with
+speed is tone. When an assessment was under way stands in the therapy settings, what moved in the commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.ndimage import uniform_filter1d
+
+from exostride.analysis.effort import effort_of
+from exostride.analysis.estimate import Estimate, missing, single
+from exostride.analysis.planar import smooth
+from exostride.analysis.session import Session
+from exostride.analysis.walk import Walk
+from exostride.conventions import N_JOINTS, side_slice
+
+PASSIVE: Final = "passive_movement"
+HOLD: Final = "isometric_hold"
+RANGE: Final = "range_of_motion"
+NOT_DONE: Final = "this assessment was not part of the session"
+NO_TORQUE: Final = "forces or body dimensions are missing for this assessment"
+STRONGER: Final = "the patient was stronger than the robot can hold"
+REASONS: Final = (NOT_DONE, NO_TORQUE, STRONGER)
+
+_MOVING_RAD_S: Final = np.radians(3.0)
+_LEAST_S: Final = 0.1
+_LIFTED_RAD: Final = 0.4
+_PUSH_S: Final = 0.5
+"""A force counts when it is held for so long."""
+_GAVE_RAD: Final = 0.10
+"""A leg that moved by as much was not held."""
+_LEAST_PASSES: Final = 4
+_PEAKED, _LONG_S = 1.25, 1.0
+"""A move at constant speed that takes long is no faster in its middle than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One way of one joint: direction (1 flexion), speed [rad/s], resistance of the body [N m]."""
+
+    sign: float
+    speed_rad_s: float
+    resistance_nm: float
+
+
+def spans(session: Session, controller: str) -> list[tuple[float, float]]:
+    """Return when a control law was in force [s]."""
+    changes = session.settings
+    ends = [*(change.time_s for change in changes[1:]), float(session.time_s[-1])]
+    pairs = zip(changes, ends, strict=True) if changes else ()
+    return [(change.time_s, end) for change, end in pairs if change.controller == controller]
+
+
+def _rows(session: Session, controller: str) -> NDArray[np.bool_]:
+    """Return which ticks belong to an assessment."""
+    inside = np.zeros(len(session.time_s), dtype=bool)
+    for start, end in spans(session, controller):
+        inside |= (session.time_s >= start) & (session.time_s <= end)
+    return inside
+
+
+def body_torque_nm(walk: Walk) -> NDArray[np.float64] | None:
+    """Return the torque of tissue and muscles (N, 6), or None where it cannot be known."""
+    effort, cuff = effort_of(walk), walk.session.cuff_torque_nm
+    if effort.moments_nm is None or cuff is None:
+        return None
+    out = np.empty((len(cuff), N_JOINTS))
+    for side, net in enumerate(effort.moments_nm):
+        joints = side_slice(side)
+        out[:, joints] = net - smooth(cuff[:, joints], walk.session.period_s)
+    return out
+
+
+def _alone(session: Session, column: int, inside: NDArray[np.bool_]) -> Iterator[slice]:
+    """Yield the stretches in which one joint's reference moves and no other."""
+    assert session.reference_rad is not None
+    rate = np.gradient(session.reference_rad, session.time_s, axis=0)
+    moving = np.abs(rate) > _MOVING_RAD_S
+    alone = moving[:, column] & (moving.sum(axis=1) == 1) & inside
+    sign = np.sign(rate[:, column]) * alone
+    edges = np.flatnonzero(np.diff(np.concatenate([[0.0], sign, [0.0]])))
+    for start, end in pairwise(edges.tolist()):
+        if sign[start] and (end - start) * session.period_s >= _LEAST_S:
+            yield slice(start, end)
+
+
+def passes(session: Session, torque_nm: NDArray[np.float64], column: int) -> list[Pass]:
+    """Return every way of a joint in the assessment of tone, with what it met at its constant speed."""
+    assert session.reference_rad is not None and session.velocity_rad_s is not None
+    found = []
+    for place in _alone(session, column, _rows(session, PASSIVE)):
+        rate = np.gradient(session.reference_rad[place, column], session.time_s[place])
+        peaked = np.abs(rate).max() > _PEAKED * np.abs(rate).mean()
+        if peaked and (place.stop - place.start) * session.period_s > _LONG_S:
+            continue  # a soft move between postures, not one of constant speed
+        steady = np.abs(rate) > 0.95 * np.abs(rate).max()
+        sign = float(np.sign(rate.mean()))
+        speed = sign * float(session.velocity_rad_s[place, column][steady].mean())
+        resistance = -sign * float(torque_nm[place, column][steady].mean())
+        found.append(Pass(sign, speed, resistance))
+    return found
+
+
+def tone(walk: Walk, column: int, sign: float) -> Estimate:
+    """Return how resistance against one direction grows with speed [N m s/rad], by linear regression."""
+    session = walk.session
+    if not spans(session, PASSIVE):
+        return missing(NOT_DONE)
+    torque = body_torque_nm_of(walk)
+    if torque is None or session.reference_rad is None or session.velocity_rad_s is None:
+        return missing(NO_TORQUE)
+    ways = [p for p in passes(session, torque, column) if p.sign == sign]
+    if len(ways) < _LEAST_PASSES:
+        return missing(NOT_DONE)
+    x, y = np.array([p.speed_rad_s for p in ways]), np.array([p.resistance_nm for p in ways])
+    fit = stats.linregress(x, y)
+    margin = float(stats.t.ppf(0.975, len(ways) - 2) * fit.stderr)
+    return single(float(fit.slope), len(ways), margin)
+
+
+def body_torque_nm_of(walk: Walk) -> NDArray[np.float64] | None:
+    """Return :func:`body_torque_nm`, computed once for a walk."""
+    if "_body_torque" not in walk.__dict__:
+        walk.__dict__["_body_torque"] = body_torque_nm(walk)
+    cached: NDArray[np.float64] | None = walk.__dict__["_body_torque"]
+    return cached
+
+
+def force(walk: Walk, column: int, sign: float) -> Estimate:
+    """Return the largest torque [N m] that was held for half a second against the robot.
+
+    What the leg does unasked (its median over the hold) is taken off: tissue, and what is left of weight.
+    """
+    session = walk.session
+    if not spans(session, HOLD):
+        return missing(NOT_DONE)
+    torque = body_torque_nm_of(walk)
+    if torque is None or session.reference_rad is None or session.angle_rad is None:
+        return missing(NO_TORQUE)
+    hip = 3 * (column // 3)
+    held = _rows(session, HOLD) & (session.angle_rad[:, hip] > _LIFTED_RAD)
+    if held.sum() * session.period_s < 2.0 * _PUSH_S:
+        return missing(NOT_DONE)
+    own, angle = torque[held, column], session.angle_rad[held, column]
+    push = sign * uniform_filter1d(own - np.median(own), max(1, round(_PUSH_S / session.period_s)))
+    peak = int(np.argmax(push))
+    if abs(float(angle[peak] - np.median(angle))) > _GAVE_RAD:
+        return missing(STRONGER)
+    return single(float(push[peak]), 1)
+
+
+def moving_alone(session: Session, column: int) -> list[slice]:
+    """Return when one joint was led in the assessment of range, and no other."""
+    return list(_alone(session, column, _rows(session, RANGE)))
+
+
+def reach(walk: Walk, column: int, sign: float) -> Estimate:
+    """Return how far a joint was led until it resisted, or to its bound [deg], flexion positive."""
+    session = walk.session
+    if not spans(session, RANGE):
+        return missing(NOT_DONE)
+    if session.reference_rad is None or session.angle_rad is None:
+        return missing(NO_TORQUE)
+    places = moving_alone(session, column)
+    if not places:
+        return missing(NOT_DONE)
+    angle = np.degrees(np.concatenate([session.angle_rad[p, column] for p in places]))
+    return single(float(angle.max() if sign > 0.0 else angle.min()), 1)

@@ -1,0 +1,76 @@
+"""The robot's assessments in the whole simulated stack, against what the simulation knows of the patient."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from exostride.analysis import assessments
+from exostride.analysis.session import load_session
+from exostride.analysis.walk import Walk
+from exostride.conventions import JOINTS
+from exostride.errors import ExitCode
+from exostride.recording.reader import BagReader
+from exostride.runtime.protocol import make_plan
+from exostride.runtime.simulate import SimulationConfig, run
+
+PROTOCOL = """
+name: one assessment
+duration_s: {length}
+settings: {{controller: transparent, belt_speed_m_s: 0.0, unloading_percent: 80.0}}
+changes:
+  - after_s: 9.5
+    settings: {{controller: {law}}}
+"""
+
+
+def assessed(folder, law, length_s, patient):
+    """Run one assessment; return its walk, the ticks' truth, and the exit code."""
+    file = folder / f"{law}.yaml"
+    file.write_text(PROTOCOL.format(law=law, length=9.5 + length_s))
+    make_plan(file)
+    bag = folder / law
+    done = run(
+        SimulationConfig(
+            patient=patient,
+            protocol=file,
+            duration_s=length_s + 30.0,
+            device_parameters={"instruction": "assess"},
+            bag=bag,
+        )
+    )
+    walk = Walk(load_session(bag))
+    with BagReader(bag) as reader:
+        truth = reader.read("sim/truth")
+    row = np.searchsorted(truth["time_s"], walk.session.time_s - 1e-6)
+    return walk, {name: column[row] for name, column in truth.fields.items()}, done.exit_code
+
+
+@pytest.mark.slow
+def test_tone_is_that_of_the_simulated_reflexes_and_tissue(tmp_path):
+    walk, truth, code = assessed(tmp_path, "passive_movement", 118.0, "hemiparetic_left_mild")
+    assert code == ExitCode.OK
+    found = {}
+    for column, joint in enumerate(JOINTS):
+        ways = assessments.passes(walk.session, truth["patient_torque_nm"], column)
+        for sign in (1.0, -1.0):
+            true = stats.linregress(
+                *zip(*((w.speed_rad_s, w.resistance_nm) for w in ways if w.sign == sign), strict=True)
+            ).slope
+            tone = assessments.tone(walk, column, sign)
+            assert tone.known and abs(tone.value - true) <= max(0.5, 0.2 * abs(true), tone.margin), joint
+            found[joint, sign] = tone.value
+    # The paretic side's calf is the spastic one: it resists dorsiflexion, and only on that side.
+    assert found["ankle_left", 1.0] > found["ankle_right", 1.0] + 0.5
+
+
+@pytest.mark.slow
+def test_range_is_that_of_the_patients_own_joint(tmp_path):
+    walk, truth, code = assessed(tmp_path, "range_of_motion", 88.0, "hemiparetic_left_mild")
+    assert code == ExitCode.OK
+    angle = np.degrees(truth["patient_angle_rad"])
+    for column, joint in enumerate(JOINTS):
+        for sign, extreme in ((1.0, np.max), (-1.0, np.min)):
+            places = assessments.moving_alone(walk.session, column)
+            true = float(extreme(np.concatenate([angle[p, column] for p in places])))
+            found = assessments.reach(walk, column, sign)
+            assert found.known and abs(found.value - true) <= 5.0, (joint, sign, found.value, true)

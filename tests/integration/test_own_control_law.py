@@ -6,7 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from exostride import types
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "own_control_law"
@@ -62,3 +67,22 @@ def test_its_wrong_parameter_is_refused_by_name(site):
     done = run(site, '{"stifness": 1.0}')
     assert done.returncode != 0
     assert "controller knee_swing: stifness: unknown key" in done.stderr
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_it_runs_in_the_ros_graph(site, stack):
+    pytest.importorskip("rclpy")
+    pytest.importorskip("exostride_msgs")
+    from bags import values
+
+    stack.env["PYTHONPATH"] = os.pathsep.join([str(site), stack.env.get("PYTHONPATH", "")])
+    session = {"duration_s": 16.0, "controller": "knee_swing"}
+    stack.start(patient="unimpaired", session=session, gait_phase={"estimator": "default"})
+    stack.codes(timeout=400.0)
+    found = values(stack.bag)
+    assert {settings.controller for settings in found[types.TherapySettings]} == {"knee_swing"}
+    stiffness = np.array([command.stiffness_nm_rad for command in found[types.AssistCommand]])
+    assert len(stiffness) > 1000
+    assert stiffness[:, [1, 4]].max() > 5.0, "a knee must get its spring in swing"
+    assert not stiffness[:, [0, 2, 3, 5]].any(), "and nothing else"

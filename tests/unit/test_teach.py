@@ -40,10 +40,7 @@ def test_own_path_is_the_walkers_and_a_stumble_does_not_count():
     curve, time, angle, events, duration = a_walk()
     own = own_speed(time, angle, events, 0.7, 0.9)
     rows = np.radians([own.angle_deg[joint] for joint in ("hip", "knee", "ankle")])
-    basis = np.column_stack(
-        [np.ones(50), *(f(2 * np.pi * k * PHASE) for k in range(1, 8) for f in (np.cos, np.sin))]
-    )
-    error = np.degrees(basis @ rows.T - curve.angles(PHASE))
+    error = np.degrees(fourier_matrix(PHASE, 7) @ rows.T - curve.angles(PHASE))
     assert np.sqrt(np.mean(error**2)) < 0.5
     assert own.stance_fraction == pytest.approx(0.64, abs=1e-3)
     assert own.stride_time * np.sqrt(0.9 / GRAVITY_M_S2) == pytest.approx(duration, rel=0.01)

@@ -29,6 +29,8 @@ def learn(bag: Path, side: int) -> tuple[WalkerSpeed, float]:
     session = load_session(bag)
     if session.body is None:
         raise InputError(f"{bag}: does not say how tall the walker is")
+    if session.angle_rad is None:
+        raise InputError(f"{bag}: holds no joint angles")
     walk = Walk(session)
     if walk.belt is None:
         raise InputError(f"{bag}: the belt did not move: a walker's own path needs its speed")

@@ -7,6 +7,10 @@ import pytest
 from gait_walker import Walker
 
 from exostride import registry
+from exostride.gait.phase import prior
+from exostride.gait.phase.gaitmap import BINS, PHASES
+from exostride.gait.reference import FILE_NAME, load_reference
+from exostride.paths import config_dir
 from exostride.types import ExoState, GaitState, Signal
 
 NAMES = ("individual", "adaptive_oscillator", "ekf", "phase_variable", "time_based")
@@ -186,3 +190,11 @@ def test_movement_that_fits_no_phase_is_a_stumble_with_low_confidence():
     assert any(state == GaitState.STUMBLING for _, state, _ in trip)
     assert all(confidence < 0.5 for _, state, confidence in trip if state == GaitState.STUMBLING)
     assert all(state != GaitState.STUMBLING for t, state, _ in seen if t < 10.0)
+
+
+def test_prior_is_the_thigh_of_the_reference_gait():
+    angle = load_reference(config_dir() / "norms" / FILE_NAME).angles(PHASES, 1.2, 0.9)[:, 0]
+    scaled = (angle - angle.mean()) / np.ptp(angle)
+    np.testing.assert_allclose(prior.ANGLE, scaled, atol=0.01)
+    numeric = np.gradient(np.tile(prior.ANGLE, 3), PHASES[1])[BINS : 2 * BINS]
+    np.testing.assert_allclose(prior.SLOPE, numeric, atol=0.3)

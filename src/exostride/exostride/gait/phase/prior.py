@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from exostride.gait.phase.gaitmap import BINS, PHASES, GaitMap
 
 # Schwartz et al. 2008 (J Biomech 41:1639) and Winter 1991, by the fit in config/norms/reference_gait.yaml.
-_COS = np.array([0.4751, -0.0780, -0.0024, -0.0013, -0.0071, 0.0019])
-_SIN = np.array([-0.1197, -0.0387, 0.0461, -0.0055, 0.0072, 0.0024])
+_COS = np.array([0.4726, -0.0811, 0.0019, -0.0009, -0.0078, 0.0030])
+_SIN = np.array([-0.1264, -0.0367, 0.0463, -0.0059, 0.0087, 0.0016])
 _K = 2.0 * np.pi * np.arange(1, 7)
 _C, _S = np.cos(np.outer(PHASES, _K)), np.sin(np.outer(PHASES, _K))
 

@@ -67,7 +67,7 @@ class FilterParameters(ShellParameters):
     correlation_s: float = Field(default=0.12, gt=0.0)
     slope_reach: float = Field(default=1.0, ge=0.0)
     misfit_cycles: float = Field(default=0.3, gt=0.0)
-    map_forget: float = Field(default=0.93, gt=0.5, lt=1.0)
+    map_forget: float = Field(default=0.98, gt=0.5, lt=1.0)
     map_ridge_hz: float = Field(default=0.15, gt=0.0)
     tether: float = Field(default=0.1, ge=0.0, le=1.0)
     map_angle_floor_rad: float = Field(default=0.015, gt=0.0)

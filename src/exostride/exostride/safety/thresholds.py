@@ -71,7 +71,7 @@ class DriveThresholds(StrictModel):
     overspeed: float = limit("1", "F18: of velocity_rad_s", "lower", ge=1.0, le=2.0)
     sign_nm: float = limit("N m", "F19: torque above which a sign must agree", None, gt=0.0, le=20.0)
     sign_ticks: int = limit("ticks", "F19: for this long", "lower", ge=1, le=2)
-    gain_low: float = limit("1", "F19: smallest measured / commanded gain in HOMING", "raise", gt=0.0, le=1.0)
+    gain_low: float = limit("1", "F19: smallest gain in HOMING, see above", "raise", gt=0.0, le=1.0)
     gain_high: float = limit("1", "F19: largest gain in HOMING", "lower", ge=1.0, le=5.0)
     hot_c: float = limit("degC", "F27: winding, REDUCE; class F insulation less margin", "lower", le=140.0)
     too_hot_c: float = limit("degC", "F27: winding, SOFT_STOP", "lower", le=155.0)

@@ -42,11 +42,13 @@ BENCHES: dict[str, tuple[str, str]] = {
     ),
     "phase": ("exostride.bench.phase:command", "Gait phase estimators against recorded walkers."),
     "control": ("exostride.bench.control:command", "Control laws against each other on virtual patients."),
+    "fading": ("exostride.bench.fading:command", "Whether help fades, stays and comes back as needed."),
     "safety": ("exostride.bench.safety:command", "Every fault in every gait state, and hours without any."),
     "loop": ("exostride.bench.loop:command", "Latency, period and CPU of the ROS 2 graph."),
     "sim": ("exostride.bench.sim:command", "Speed of the virtual-clock runner and where its time goes."),
     "engines": ("exostride.bench.engines:command", "MuJoCo against Gazebo on the same model."),
     "analysis": ("exostride.bench.analysis:command", "Analysis of a long session, beside decoding it."),
+    "progress": ("exostride.bench.progress:command", "Forecasts of recovery against naive ones, held out."),
     "recording": ("exostride.bench.recording:command", "Writing and reading of bags, beside rosbags."),
 }
 

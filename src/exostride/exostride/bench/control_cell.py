@@ -32,13 +32,14 @@ _LIFTED_N: Final = 15.0
 _SHORTEST_S: Final = 0.5
 _SEGMENT_ERROR: Final = 0.2
 """Largest error of the segments' masses and inertias that the effort's estimate is judged with."""
-_FALLEN: Final = 0.75
+FALLEN: Final = 0.75
+"""A pelvis below this part of its standing height has fallen."""
 _POINTS: Final = 50
 _MID_SWING: Final = (0.25, 0.85)
 
 
 @dataclass(slots=True)
-class _Stride:
+class Stride:
     """Rows of one stride of one leg."""
 
     start: int
@@ -58,7 +59,7 @@ class Log:
     load: list[Vector] = field(default_factory=list)
     level: list[Vector] = field(default_factory=list)
     us: list[float] = field(default_factory=list)
-    strides: list[_Stride] = field(default_factory=list)
+    strides: list[Stride] = field(default_factory=list)
     fell: bool = False
 
     def put(self, tick: RigTick) -> None:
@@ -74,7 +75,7 @@ class Log:
         self.us.append(tick.control_us)
 
 
-class _Strikes:
+class Strikes:
     """Finds heel strikes in the true load."""
 
     def __init__(self, period_s: float) -> None:
@@ -82,7 +83,7 @@ class _Strikes:
         self._up = [False, False]
         self._last = [-1, -1]
 
-    def step(self, index: int, load: Vector) -> list[_Stride]:
+    def step(self, index: int, load: Vector) -> list[Stride]:
         """Return the strides that ended in this tick."""
         ended = []
         for side in (0, 1):
@@ -94,7 +95,7 @@ class _Strikes:
                 if last >= 0 and index - last < self._shortest:
                     continue
                 if last >= 0:
-                    ended.append(_Stride(last, index, side))
+                    ended.append(Stride(last, index, side))
                 self._last[side] = index
         return ended
 
@@ -145,6 +146,15 @@ class _Shares:
 
 
 @contextmanager
+def profile_file(profile: PatientProfile) -> Iterator[str]:
+    """Yield a file that holds a profile, for those who take a patient by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{profile.name}.yaml"
+        path.write_text(yaml.safe_dump(profile.model_dump(mode="json")), encoding="utf-8")
+        yield str(path)
+
+
+@contextmanager
 def _profile(cell: Cell) -> Iterator[str]:
     """Yield what names the cell's patient, with its slacking changed where the cell wants that."""
     if cell.slacking == 1.0:
@@ -153,10 +163,8 @@ def _profile(cell: Cell) -> Iterator[str]:
     profile = load_profile(cell.patient)
     kept = 1.0 - min(cell.slacking * (1.0 - profile.effort.retention), 0.5)
     changed = profile.model_copy(update={"effort": profile.effort.model_copy(update={"retention": kept})})
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{cell.patient}.yaml"
-        path.write_text(yaml.safe_dump(changed.model_dump(mode="json")), encoding="utf-8")
-        yield str(path)
+    with profile_file(changed) as path:
+        yield path
 
 
 def recovered(profile: PatientProfile) -> PatientProfile:
@@ -164,18 +172,22 @@ def recovered(profile: PatientProfile) -> PatientProfile:
     return profile.model_copy(update={"left": Side(), "right": Side(), "motor_noise": 0.0})
 
 
-def recover(rig: Rig, cell: Cell) -> None:
-    """Let the patient of a running rig recover from one tick to the next."""
+def become(rig: Rig, profile: PatientProfile, seed: int) -> None:
+    """Let the patient of a running rig be somebody else of the same body from one tick to the next."""
     old = rig.device.plant.patient
-    assert isinstance(old, VirtualPatient), "only a virtual patient recovers"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "recovered.yaml"
-        profile = recovered(old.profile)
-        path.write_text(yaml.safe_dump(profile.model_dump(mode="json")), encoding="utf-8")
-        new, _ = load_patient(str(path), rig.period_s, cell.seed)
+    assert isinstance(old, VirtualPatient), "only a virtual patient changes"
+    with profile_file(profile) as path:
+        new, _ = load_patient(path, rig.period_s, seed)
     new.wear(rig.setup.robot != "none")
     new.rhythm, new.speed_m_s = old.rhythm, old.speed_m_s
     rig.device.plant.patient = new
+
+
+def recover(rig: Rig, seed: int) -> None:
+    """Let the patient of a running rig recover from one tick to the next."""
+    patient = rig.device.plant.patient
+    assert isinstance(patient, VirtualPatient), "only a virtual patient recovers"
+    become(rig, recovered(patient.profile), seed)
 
 
 def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
@@ -183,8 +195,8 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
     with _profile(cell) as patient:
         rig = _rig(cell, config, patient)
         shares = _Shares(rig, patient, cell.seed)
-        log, strikes = Log(), _Strikes(rig.period_s)
-        floor = _FALLEN * rig.device.plant.world.geometry.standing_height
+        log, strikes = Log(), Strikes(rig.period_s)
+        floor = FALLEN * rig.device.plant.world.geometry.standing_height
         measured_from = measured_to = recovered_at = -1
         settled = config.lead_in_strides + config.settle_strides
         goal = settled + config.measured_strides
@@ -210,7 +222,7 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
                 if config.recovery_strides == 0:
                     break
                 recovered_at = tick.seq
-                recover(rig, cell)
+                recover(rig, cell.seed)
             if done >= goal + config.recovery_strides:
                 break
         curve = rig_curve(rig, config)
@@ -260,7 +272,7 @@ def _row(
     inside = [s for s in log.strides if s.start >= start and s.end <= end]
     works = [np.maximum(np.array(w)[start:end], 0.0).sum() * period_s for w in (log.patient_w, log.robot_w)]
     strides = max(sum(stride.side == 0 for stride in inside), 1)
-    clearance = _clearances(log, inside)
+    clearance = clearances(log, inside)
     steps = np.concatenate(clearance) if inside else np.zeros(0)
     return {
         "controller": cell.label,
@@ -284,7 +296,7 @@ def _row(
 
 
 def _tracking(
-    angle: NDArray[np.float64], strides: list[_Stride], curve: ReferenceCurve, config: BenchConfig
+    angle: NDArray[np.float64], strides: list[Stride], curve: ReferenceCurve, config: BenchConfig
 ) -> float:
     """Return the RMS of what exceeds the dead-band [deg], over joints, legs and the cycle."""
     if not strides:
@@ -300,7 +312,7 @@ def _tracking(
     return float(np.sqrt(np.mean(total)))
 
 
-def _clearances(log: Log, strides: list[_Stride]) -> list[NDArray[np.float64]]:
+def clearances(log: Log, strides: list[Stride]) -> list[NDArray[np.float64]]:
     """Return the least clearance of every swing in its middle part [mm], left and right."""
     load, height = np.array(log.load), np.array(log.clearance)
     out: list[list[float]] = [[], []]
@@ -315,7 +327,7 @@ def _clearances(log: Log, strides: list[_Stride]) -> list[NDArray[np.float64]]:
     return [np.array(values) for values in out]
 
 
-def _symmetry(log: Log, strides: list[_Stride]) -> float:
+def _symmetry(log: Log, strides: list[Stride]) -> float:
     """Return the symmetry index of stance time, |L - R| / mean [%] (Robinson, Herzog & Nigg 1987)."""
     load = np.array(log.load)
     stance = [

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from exostride.analysis.progress import (
+    MILESTONES,
     PLATEAU,
     SETBACK,
     Course,
@@ -21,7 +22,9 @@ from exostride.analysis.progress import (
 )
 from exostride.analysis.registry import Better
 from exostride.analysis.store import MIGRATIONS, Store, key_beside, pseudonym
+from exostride.bench.progress import KINDS, on_made, on_store
 from exostride.errors import InputError
+from exostride.report.milestones import way
 
 
 def course(values, better=Better.HIGHER):
@@ -134,3 +137,36 @@ def test_pseudonyms_need_the_key(tmp_path):
     assert key == key_beside(tmp_path / "s.sqlite") and len(key) == 32
     assert pseudonym("Jane  Doe", key) == pseudonym("jane doe", key) != pseudonym("Jane Doe", b"other")
     assert (tmp_path / "s.key").stat().st_mode & 0o077 == 0
+
+
+def test_the_outlook_is_better_than_naive_ones_on_made_patients():
+    found = on_made(40, 15, seed=1)
+    assert set(found) == {*KINDS, "all"}
+    for name, result in found.items():
+        assert result.n == 40 * 12 * (3 if name == "all" else 1)
+        assert result.ours < min(result.last_value, result.straight_line), name
+        assert 0.75 <= result.covered <= 0.95, (name, result.covered)
+
+
+def test_bench_progress_on_a_store(tmp_path):
+    with pytest.raises(InputError, match="no such store"):
+        on_store(tmp_path / "none.sqlite")
+    with Store(tmp_path / "s.sqlite"):
+        pass
+    with pytest.raises(InputError, match="nobody has four"):
+        on_store(tmp_path / "s.sqlite")
+
+
+def test_the_same_figure_twice_is_no_change():
+    assert verdict(course([20.0, 20.0 + 1e-12, 20.0, 20.0, 20.0 + 2e-12])) == Verdict.SAME
+
+
+def test_milestones_on_the_way():
+    speed, even = MILESTONES[0], MILESTONES[-1]
+    reached_in_third = way(speed, np.array([0.2, 0.3, 0.45]), Better.HIGHER)
+    assert reached_in_third.session == 2 and reached_in_third.done == 1.0
+    ahead = way(speed, np.array([0.2, 0.3]), Better.HIGHER)
+    assert ahead.session is None and ahead.done == pytest.approx(0.75)
+    assert way(speed, np.array([0.5, 0.6]), Better.HIGHER) is None
+    assert way(even, np.array([30.0, 20.0]), Better.ZERO).done == pytest.approx(0.5)
+    assert way(even, np.array([30.0, 40.0]), Better.ZERO).done == 0.0

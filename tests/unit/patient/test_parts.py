@@ -95,7 +95,7 @@ def test_weakness_acts_by_side_and_direction():
 
 
 def test_a_dropped_foot_stands_firm_but_cannot_be_lifted():
-    m = Muscles(load_profile("foot_drop"), T)
+    m = Muscles(left(strength={"dorsiflexion": 0.03}, preserved=0.0), T)
     leaning = np.zeros((2, 4))
     leaning[0, 3] = -60.0
     torque, gain = m.contract(leaning, STILL)

@@ -58,7 +58,7 @@ class Stack:
         """Return what all nodes have said."""
         return "\n".join(f"--- {node}\n{self.log(node)}" for node in self.processes)
 
-    def until(self, text: str, node: str = "session", timeout: float = 60.0) -> None:
+    def until(self, text: str, node: str = "session", timeout: float = 180.0) -> None:
         """Wait until a node has said ``text``."""
         deadline = time.monotonic() + timeout
         while text not in self.log(node):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from exostride.errors import InputError
@@ -113,6 +113,7 @@ def test_any_printable_text_reaches_a_string_parameter_unchanged(read, text):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
+@example(1e-05)
 def test_any_number_reaches_a_float_parameter_unchanged(read, number):
     (process,) = read(f"{NODE}, param: [{{name: p, value: '{number!r}', type: float}}]}}").processes
     assert float(process.argv[-1].partition(":=")[2]) == number

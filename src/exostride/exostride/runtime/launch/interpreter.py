@@ -8,6 +8,7 @@ https://docs.ros.org/en/kilted/How-To-Guides/Launch-file-different-formats.html
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -257,8 +258,10 @@ def _read_yaml(entity: Entity, text: str) -> Any:
 
 
 def _typed(entity: Entity, value: Any, kind: str | None) -> Any:
-    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+    if kind == "float" and not isinstance(value, bool | list):
+        # As ROS 2 launch does: YAML 1.1 takes 1e-05, which Python writes, for text.
+        with contextlib.suppress(ValueError):
+            value = float(value)
     if kind in (None, "yaml"):
         fits = isinstance(value, str | bool | int | float)
     elif kind in SCALARS:

@@ -128,12 +128,17 @@ class TreadmillRun:
         self._log: list[NDArray[np.float64]] = []
         self._points: NDArray[np.float64] | None = None
         self._drive: Callable[[Plant], DriveCommand] | None = None
+        self._hand: Callable[[Plant], None] | None = None
         model = plant.world.model
         self._feet = [model.body(f"patient_foot_{side}").id for side in ("left", "right")]
 
     def drive_with(self, law: Callable[[Plant], DriveCommand]) -> None:
         """Let ``law`` command the robot's drives at every tick."""
         self._drive = law
+
+    def hold_with(self, hand: Callable[[Plant], None]) -> None:
+        """Let ``hand`` set outside forces on the body at every tick, after the patient has decided."""
+        self._hand = hand
 
     def run(
         self,
@@ -150,6 +155,8 @@ class TreadmillRun:
                 output = replace(output, drive=self._drive(plant))
             plant.command(output)
             plant.think()
+            if self._hand is not None:
+                self._hand(plant)
             plant.advance(_TICK_STEPS)
             self._record()
             if self.fallen():

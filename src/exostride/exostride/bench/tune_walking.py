@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pool
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import yaml
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from exostride.analysis.walking import PHASE, Strides, cut_strides, guidance_rms, mid_swing_clearance_m
 from exostride.bench.transparent_drive import TransparentDrive
-from exostride.bench.treadmill_run import TreadmillRun, Walk
+from exostride.bench.treadmill_run import TreadmillRun, Walk, with_guidance
 from exostride.conventions import GRAVITY_M_S2
 from exostride.gait.bands import bands_at
 from exostride.model.geometry import body_geometry
@@ -37,6 +37,8 @@ from exostride.plant.world import RobotKind
 from exostride.types import Vector
 
 PERIOD_S: Final = 0.005
+GUIDANCE: Final = (1.0, 0.5)
+"""Factors on the guidance: every policy is tried with both."""
 NOISE: Final = 0.03
 """Motor noise in trials, so that the gains hold the gait against something."""
 LOGARITHMIC: Final = (
@@ -86,6 +88,18 @@ def decode(z: Vector, base: Vector) -> Vector:
     return out
 
 
+def read_plan(path: Path) -> dict[str, Any]:
+    """Return a plan file's content."""
+    content: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    return content
+
+
+def write_plan(content: dict[str, Any], path: Path) -> None:
+    """Write a plan file."""
+    text = yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, width=118)
+    path.write_text(text, encoding="utf-8")
+
+
 class Trial:
     """Walks one speed with any policy; the plant is built once and reset."""
 
@@ -97,11 +111,12 @@ class Trial:
         noise: float,
         unloading_percent: float,
         robot: RobotKind,
+        guidance: float = 1.0,
     ) -> None:
         self.speed_m_s, self.unloading = speed_m_s, unloading_percent
         trembling = profile.model_copy(update={"motor_noise": noise})
         self.patient = VirtualPatient(trembling, plans[0], PERIOD_S, 0, plans[1])
-        self.plant = Plant(load_plant_config(), profile.body, self.patient, robot)
+        self.plant = Plant(with_guidance(load_plant_config(), guidance), profile.body, self.patient, robot)
         self.drive = TransparentDrive(profile.body, PERIOD_S) if robot == "exoskeleton" else None
 
     def run(self, policy: Vector, seed: int, duration_s: float) -> Walk:
@@ -196,8 +211,9 @@ class Judge:
         """Return the mean cost over the speeds; after a fall the speeds that follow count as falls."""
         if not self._trials:
             self._trials = [
-                Trial(self._profile, self._plans, abs(v), NOISE, 30.0 if v < 0 else 0.0, robot)
+                Trial(self._profile, self._plans, abs(v), NOISE, 30.0 if v < 0 else 0.0, robot, guidance)
                 for v, robot in self._tasks
+                for guidance in GUIDANCE
             ]
         leg = self._trials[0].patient.leg_m
         goal = Goal(self._duration_s, self._profile.body.mass_kg, leg, 0.4 * self._duration_s)
@@ -292,7 +308,7 @@ def tune(
     workers: int,
 ) -> None:
     """Tune one policy in trials (speed, robot) and write it into the plan for the speeds ``targets``."""
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw = read_plan(path)
     plans, profile = load_plans(path), load_profile("unimpaired")
     first = min(raw["speeds"], key=lambda item: abs(item["froude_speed"] - _froude(targets[0])))
     robots = {robot for _, robot in tasks}
@@ -311,7 +327,7 @@ def tune(
                         item["policy"] = policy
                     if "exoskeleton" in robots:
                         item["in_robot"]["policy"] = policy
-            out.write_text(yaml.safe_dump(raw, sort_keys=False, width=118), encoding="utf-8")
+            write_plan(raw, out)
 
         minimise(costs, np.zeros(len(base)), sigma, generations, population, seed, keep)
 

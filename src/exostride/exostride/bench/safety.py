@@ -222,6 +222,17 @@ def text(data: dict[str, Any]) -> Iterator[str]:
             )
 
 
+def _other(processes: int, json_path: Path | None) -> None:
+    """Run what is measured apart from the matrix: the real processes, or the time of a tick."""
+    from exostride.bench import safety_processes, safety_timing
+
+    figures = safety_processes.processes(processes) if processes else safety_timing.kernel_timing()
+    if json_path is not None:
+        json_path.write_text(json.dumps(figures, indent=1) + "\n")
+    if not figures["passed"]:
+        raise typer.Exit(int(ExitCode.FAILED))
+
+
 def command(
     json_path: Annotated[Path | None, typer.Option("--json", help="Write all results here; resumes.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
@@ -229,8 +240,18 @@ def command(
     seeds: Annotated[int, typer.Option(help="Seeds of the matrix, one walker each.", min=1)] = 5,
     only: Annotated[str, typer.Option(help="Only these faults, as F22,F23; no fault-free hours.")] = "",
     hours: Annotated[float, typer.Option(help="Fault-free hours.", min=0.0)] = HOURS,
+    processes: Annotated[
+        bool, typer.Option("--processes", help="The tier of real processes instead of the matrix.")
+    ] = False,
+    repetitions: Annotated[int, typer.Option(help="Sessions of each case of --processes.", min=1)] = 5,
+    timing: Annotated[
+        bool, typer.Option("--timing", help="Time of kernel and supervisor for a tick instead.")
+    ] = False,
 ) -> None:
     """Every fault at every target in every gait state on the virtual clock, and hours without a fault."""
+    if processes or timing:
+        _other(repetitions if processes else 0, json_path)
+        return
     wanted = {name.strip() for name in only.split(",") if name.strip()}
     known = {case.fault for case in cases(1)}
     if wanted - known:

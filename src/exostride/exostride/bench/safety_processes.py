@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -311,11 +310,3 @@ def _line(out: Outcome) -> str:
     for reason in out.unusable:
         head += f"\n    no figure: {reason}"
     return head if out.passed else f"{head}\n    NOT within the bound in every run"
-
-
-def command(json_path: Path | None = None, repetitions: int = 5) -> Mapping[str, Any]:
-    """Run the whole tier; with ``json_path``, write the figures there."""
-    figures = processes(repetitions)
-    if json_path is not None:
-        json_path.write_text(json.dumps(figures, indent=1) + "\n")
-    return figures

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from exostride.bench.control import Store
+from exostride.bench.control_cell import slacking
 from exostride.bench.control_grid import BenchConfig, Cell, cells
 from exostride.bench.control_page import page
-from exostride.bench.control_verdict import against_curve, verdict, with_effort
+from exostride.bench.control_verdict import against_curve, by_patient, verdict, with_effort
+from exostride.patient.profiles import load_profile
 
 CONFIG = BenchConfig(controllers=("impedance", "transparent"), patients=("unimpaired", "weak"), seeds=(0, 1))
 
@@ -65,6 +67,25 @@ def test_verdict_counts_paretic_patients_and_says_how_sure_it_is():
     assert (item["patients"], item["better"], item["unmatched"]) == (2, 1, 0)
     assert item["low"] < 0.05
     assert item["high"] > 0.95
+
+
+def test_every_patient_has_an_interval_over_the_seeds():
+    rows = with_effort(grid() + grid(0.17, seed=1) + grid(0.19, seed=2))
+    (item,) = by_patient(rows, "impedance")
+    saved = np.array([0.15, 0.13, 0.11])
+    half = 4.3027 * saved.std(ddof=1) / np.sqrt(3)
+    assert item["assist_work_saved"] == pytest.approx(0.13)
+    assert item["assist_work_saved_low"] == pytest.approx(0.13 - half, rel=1e-4)
+    assert item["assist_work_saved_high"] == pytest.approx(0.13 + half, rel=1e-4)
+    (one,) = by_patient(with_effort(grid()), "impedance")
+    assert np.isnan(one["assist_work_saved_low"]), "one seed knows no spread"
+
+
+def test_who_is_impaired_slacks_as_much_as_asked_and_nobody_else():
+    weak, sound = load_profile("hemiparetic_left_mild"), load_profile("unimpaired")
+    given_back = [1.0 - slacking(weak, times, CONFIG).effort.retention for times in (0.0, 0.5, 1.0, 2.0)]
+    assert given_back == pytest.approx([0.0, 0.015, 0.03, 0.06])
+    assert slacking(sound, 2.0, CONFIG) == sound
 
 
 def test_patient_whom_nothing_keeps_upright_is_not_matched():

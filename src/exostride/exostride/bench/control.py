@@ -27,7 +27,7 @@ from exostride import registry
 from exostride.bench.control_cell import run_cell
 from exostride.bench.control_grid import BenchConfig, Cell, cells, fingerprint, model_hash
 from exostride.bench.control_page import COLUMNS, page
-from exostride.bench.control_verdict import Row, against_curve, means, verdict, with_effort
+from exostride.bench.control_verdict import Row, against_curve, by_patient, means, verdict, with_effort
 from exostride.config import load
 from exostride.errors import InputError
 from exostride.paths import config_dir
@@ -129,6 +129,7 @@ def summary(rows: Sequence[Row], skipped: int, config: BenchConfig) -> dict[str,
         "model_hash": model_hash(),
         "default": config.default,
         "verdict": verdict(full, config.default),
+        "patients": by_patient(full, config.default),
         "pairs": against_curve(full, config.default),
         "rows": full,
     }
@@ -177,6 +178,17 @@ def _show(console: Console, result: dict[str, Any]) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    for item in result["patients"]:
+        parts = [
+            f"{what} {item[key]:+.3f} ({item[key + '_low']:+.3f}..{item[key + '_high']:+.3f})"
+            for key, what in (("assist_work_saved", "assistance saved"), ("effort_gained", "effort gained"))
+        ]
+        console.print(
+            f"slacking x {item['slacking']:g} {item['patient']:24s} {item['seeds']} seeds, at equal error: "
+            f"{', '.join(parts)}{', error beyond all levels' if item['outside'] else ''}",
+            highlight=False,
+            soft_wrap=True,
+        )
     for item in result["verdict"]:
         console.print(
             f"slacking x {item['slacking']:g}: default better for {item['better']} of {item['patients']} "
@@ -217,7 +229,8 @@ def command(
     result = summary(rows, skipped, grid)
     _show(console, result)
     if json_file is not None:
-        plain = {**result, "rows": [_plain(row) for row in result["rows"]]}
+        lists = {key: [_plain(row) for row in result[key]] for key in ("rows", "patients", "pairs")}
+        plain = {**result, **lists}
         json_file.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     if html_file is not None:
         html_file.write_text(page(result), encoding="utf-8")

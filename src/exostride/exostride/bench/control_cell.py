@@ -155,16 +155,20 @@ def profile_file(profile: PatientProfile) -> Iterator[str]:
 
 
 @contextmanager
-def _profile(cell: Cell) -> Iterator[str]:
-    """Yield what names the cell's patient, with its slacking changed where the cell wants that."""
-    if cell.slacking == 1.0:
-        yield cell.patient
-        return
-    profile = load_profile(cell.patient)
-    kept = 1.0 - min(cell.slacking * (1.0 - profile.effort.retention), 0.5)
-    changed = profile.model_copy(update={"effort": profile.effort.model_copy(update={"retention": kept})})
-    with profile_file(changed) as path:
+def _profile(cell: Cell, config: BenchConfig) -> Iterator[str]:
+    """Yield what names the cell's patient, who slacks as the cell wants; nobody unimpaired slacks."""
+    profile = slacking(load_profile(cell.patient), cell.slacking, config)
+    with profile_file(profile) as path:
         yield path
+
+
+def slacking(profile: PatientProfile, times: float, config: BenchConfig) -> PatientProfile:
+    """Return a patient who gives back ``times`` as much effort in a stride as usual."""
+    if profile == recovered(profile):
+        return profile
+    effort = profile.effort if profile.effort.retention < 1.0 else config.slack
+    kept = 1.0 - min(times * (1.0 - effort.retention), 0.5)
+    return profile.model_copy(update={"effort": effort.model_copy(update={"retention": kept})})
 
 
 def recovered(profile: PatientProfile) -> PatientProfile:
@@ -192,7 +196,7 @@ def recover(rig: Rig, seed: int) -> None:
 
 def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
     """Walk one cell and return its row."""
-    with _profile(cell) as patient:
+    with _profile(cell, config) as patient:
         rig = _rig(cell, config, patient)
         shares = _Shares(rig, patient, cell.seed)
         log, strikes = Log(), Strikes(rig.period_s)

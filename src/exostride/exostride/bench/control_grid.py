@@ -13,6 +13,7 @@ from pydantic import Field
 import exostride
 from exostride.config import StrictModel
 from exostride.paths import config_dir, urdf_dir
+from exostride.patient.profile import Effort
 
 GUIDANCE = "guidance"
 """The law whose levels are the curve that all others are measured against."""
@@ -23,7 +24,11 @@ _FILES = ("norms", "patients", "plant", "limits")
 
 
 class BenchConfig(StrictModel):
-    """Schema of ``config/bench/control.yaml``."""
+    """Schema of ``config/bench/control.yaml``.
+
+    ``slack`` is how every impaired patient slacks who has no slacking of their own; ``slacking`` are
+    multiples of what is given back in a stride.
+    """
 
     start: Literal["in_gait", "standing"] = "in_gait"
     speed_m_s: float = Field(0.6, gt=0.0, le=2.0)
@@ -44,6 +49,7 @@ class BenchConfig(StrictModel):
     patients: tuple[str, ...]
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     slacking: tuple[float, ...] = (1.0,)
+    slack: Effort = Effort(retention=0.97, gain=0.1, tolerance_deg=4.0, floor=0.5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import beta, t
 
 from exostride.bench.control_grid import GUIDANCE, UNASSISTED
 
@@ -78,6 +78,29 @@ def against_curve(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def by_patient(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
+    """Return, for each slacking and patient, the mean over seeds of what the default saves and gains.
+
+    Intervals are Student's at 95 % over the seeds; with one seed they are unknown. ``outside`` counts seeds
+    whose error lies beyond the levels of fixed guidance.
+    """
+    groups: dict[tuple[float, str], list[dict[str, Any]]] = defaultdict(list)
+    for pair in against_curve(rows, default):
+        groups[pair["slacking"], pair["patient"]].append(pair)
+    out = []
+    for (slack, patient), group in sorted(groups.items()):
+        item: dict[str, Any] = {"slacking": slack, "patient": patient, "seeds": len(group)}
+        for key in ("assist_work_saved", "effort_gained"):
+            values = np.array([pair[key] for pair in group])
+            mean, half = float(values.mean()), float("nan")
+            if len(values) > 1:
+                half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+            item[key], item[f"{key}_low"], item[f"{key}_high"] = mean, mean - half, mean + half
+        item["outside"] = sum(not pair["inside"] for pair in group)
+        out.append(item)
+    return out
 
 
 def verdict(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:

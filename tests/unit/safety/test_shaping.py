@@ -115,6 +115,21 @@ class JointLimitTests:
             assert inward == pytest.approx(min(max(0.0, now - release), now - own.slew_nm_s * PERIOD))
 
     @pytest.mark.parametrize("sign", [1, -1])
+    def test_a_closed_window_forgets_what_was_carried_before(self, limits, own, sign) -> None:
+        """After 50 ms without torque the way back is as long as from rest."""
+        shaper = JointShaper(own, limits, PERIOD)
+        for _ in range(10):
+            shaper.window(0.0, 0.0, sign * 40.0, sign * 40.0, 1e9, 0.0, FULL)
+        for _ in range(10):
+            shaper.close(0.0)
+            assert (shaper.low, shaper.high, shaper.bits) == (0.0, 0.0, 0)
+        now = 0.0
+        for _ in range(10):
+            shaper.window(0.0, 0.0, sign * 1e3, now, 1e9, 0.0, FULL)
+            now = shaper.high if sign > 0 else shaper.low
+        assert abs(now) <= own.window_nm + 1e-9
+
+    @pytest.mark.parametrize("sign", [1, -1])
     def test_bursts_cannot_pass_the_window(self, limits, own, sign) -> None:
         """A request at full slew is held within window_nm of every torque in the window."""
         shaper = JointShaper(own, limits, PERIOD)

@@ -284,6 +284,7 @@ class SafetyKernel:
             if quality != GOOD:
                 bits |= codes.SAMPLE_MISSING if guard.missing >> i & 1 else codes.SAMPLE_REJECTED
             if quality == LOST or off >> i & 1 or cap == 0.0:
+                shaper.close(self._now[i])
                 self._low[i] = self._high[i] = 0.0
                 bits |= codes.RESIDUAL if off >> i & 1 else 0
             else:

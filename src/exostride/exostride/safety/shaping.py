@@ -110,6 +110,12 @@ class JointShaper:
             low = -flipped
         self._slope(low, high, request, now, bits)
 
+    def close(self, now: float) -> None:
+        """Close the window for the coming tick; the torque of this moment counts for the next ones."""
+        self._note(now)
+        self.low = self.high = 0.0
+        self.bits = 0
+
     def _along(
         self, most: float, speed: float, request: float, offer_w: float, bits: int
     ) -> tuple[float, int]:

@@ -160,7 +160,7 @@ def test_paced_ticks_answer_in_order_and_none_is_left_out(stack):
     found = values(stack.bag)
     ticks = [v.seq for v in found[ExoState]]
     assert ticks == list(range(len(ticks)))
-    assert all(v.time_s == v.seq / 100 for v in found[ExoState])
+    assert all(v.time_s == v.seq * 0.01 for v in found[ExoState])
     applied = found[AppliedTorque]
     assert sum(a.command_received and a.permit_received for a in applied) > 0.5 * len(applied)
     assert {v.seq for v in found[EnvironmentCommand]} <= set(ticks)

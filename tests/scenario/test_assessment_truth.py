@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.ndimage import uniform_filter1d
 
 from exostride.analysis import assessments
 from exostride.analysis.session import load_session
@@ -74,3 +75,23 @@ def test_range_is_that_of_the_patients_own_joint(tmp_path):
             true = float(extreme(np.concatenate([angle[p, column] for p in places])))
             found = assessments.reach(walk, column, sign)
             assert found.known and abs(found.value - true) <= 5.0, (joint, sign, found.value, true)
+
+
+@pytest.mark.slow
+def test_force_is_that_of_the_pushing_muscles(tmp_path):
+    """The left leg, held for 32 s; where it was stronger than the robot there is no figure."""
+    walk, truth, code = assessed(tmp_path, "isometric_hold", 36.0, "hemiparetic_left_severe")
+    assert code == ExitCode.OK
+    held = assessments.held(walk.session, 0)
+    width = round(0.5 / walk.session.period_s)
+    known = 0
+    for column in range(3):
+        for sign in (1.0, -1.0):
+            found = assessments.force(walk, column, sign)
+            true = uniform_filter1d(sign * truth["patient_active_torque_nm"][held, column], width).max()
+            if found.known:
+                assert abs(found.value - true) <= max(3.0, 0.1 * true), (column, sign, found.value, true)
+                known += 1
+            else:
+                assert found.reason == assessments.STRONGER
+    assert known >= 3

@@ -37,7 +37,7 @@ _LEAST_S: Final = 0.1
 _LIFTED_RAD: Final = 0.4
 _PUSH_S: Final = 0.5
 """A force counts when it is held for so long."""
-_GAVE_RAD: Final = 0.10
+_GAVE_RAD: Final = 0.08
 """A leg that moved by as much was not held."""
 _LEAST_PASSES: Final = 4
 _PEAKED, _LONG_S = 1.25, 1.0
@@ -136,6 +136,12 @@ def body_torque_nm_of(walk: Walk) -> NDArray[np.float64] | None:
     return cached
 
 
+def held(session: Session, column: int) -> NDArray[np.bool_]:
+    """Return the ticks in which the leg of a joint hung lifted in the assessment of force."""
+    assert session.angle_rad is not None
+    return np.asarray(_rows(session, HOLD) & (session.angle_rad[:, 3 * (column // 3)] > _LIFTED_RAD))
+
+
 def force(walk: Walk, column: int, sign: float) -> Estimate:
     """Return the largest torque [N m] that was held for half a second against the robot.
 
@@ -147,11 +153,10 @@ def force(walk: Walk, column: int, sign: float) -> Estimate:
     torque = body_torque_nm_of(walk)
     if torque is None or session.reference_rad is None or session.angle_rad is None:
         return missing(NO_TORQUE)
-    hip = 3 * (column // 3)
-    held = _rows(session, HOLD) & (session.angle_rad[:, hip] > _LIFTED_RAD)
-    if held.sum() * session.period_s < 2.0 * _PUSH_S:
+    rows = held(session, column)
+    if rows.sum() * session.period_s < 2.0 * _PUSH_S:
         return missing(NOT_DONE)
-    own, angle = torque[held, column], session.angle_rad[held, column]
+    own, angle = torque[rows, column], session.angle_rad[rows, column]
     push = sign * uniform_filter1d(own - np.median(own), max(1, round(_PUSH_S / session.period_s)))
     peak = int(np.argmax(push))
     if abs(float(angle[peak] - np.median(angle))) > _GAVE_RAD:

@@ -31,9 +31,9 @@ PUSH_S: Final = 3.2
 PAUSE_S: Final = 1.4
 _RISE_S: Final = 1.2
 """A push comes on slowly, as in every test of force: a jerk is a spasm to who watches from outside."""
-_GIVES_RAD: Final = 0.10
+_GIVES_RAD: Final = (0.12, 0.22)
 _BACK_S: Final = 0.15
-"""Where the held leg gives way by as much, a person soon pushes less hard."""
+"""From the first way on that the held leg gives, a person pushes less hard, from the second not at all."""
 PUSHES: Final = tuple((joint, sign) for joint in (1, 2, 3) for sign in (1.0, -1.0))
 """Joint of the leg (hip, knee, ankle) and direction (flexion positive) of each push in turn."""
 _WHOLE_EFFORT: Final = 10.0
@@ -144,9 +144,10 @@ class AssessedPatient:
         if number < len(PUSHES):
             joint, sign = PUSHES[int(number)]
             gone = sign * float(angle[joint] - self._held[leg][joint])
-            goal = 1.0 if within < PUSH_S and gone < _GIVES_RAD else 0.0
+            soft, hard = _GIVES_RAD
+            goal = min(max((hard - gone) / (hard - soft), 0.0), 1.0) if within < PUSH_S else 0.0
             rise = self._period_s / _RISE_S
-            fall = self._period_s / (_BACK_S if gone >= _GIVES_RAD else _RISE_S)
+            fall = self._period_s / (_BACK_S if gone >= soft else _RISE_S)
             self._effort_now[leg] += min(max(goal - self._effort_now[leg], -fall), rise)
             effort[joint] = sign * self._effort_now[leg]
         return effort

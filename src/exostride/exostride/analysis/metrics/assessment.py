@@ -65,7 +65,7 @@ _both(
     assessments.force,
     Better.HIGHER,
     0,
-    "10 % or 3 Nm against the simulated muscles",
+    "10 % or 3 Nm against the torque that the simulated muscles gave",
 )
 _both(
     "passive_{}_deg",

@@ -1,6 +1,7 @@
 # make demo    a session of a virtual patient through the real ROS 2 graph; needs nothing done before
 # make test    every test
 # make check   style, types, imports, documentation
+# make mutation  mutants of the safety code against its tests; hours, for the night (ARGS="--sample 300")
 # make clean   remove everything that these made
 SHELL := /bin/bash
 PY := .venv/bin/python
@@ -10,7 +11,7 @@ CONTROLLER ?= transparent
 ARGS ?=
 PYTEST ?=
 
-.PHONY: demo test check clean bootstrap
+.PHONY: demo test check mutation clean bootstrap
 
 bootstrap:
 	@tools/bootstrap.sh
@@ -32,6 +33,9 @@ check: bootstrap
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest -q tests/unit/test_architecture.py tests/unit/test_docs.py
+
+mutation: bootstrap
+	$(PY) tools/mutation.py $(ARGS)
 
 clean:
 	rm -rf .venv .cache build install log .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov mutants

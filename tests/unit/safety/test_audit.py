@@ -46,6 +46,7 @@ class TestWriting:
         assert json.loads(log.read_text().splitlines()[-1])["hash"] == verdict.head
         assert [entry["kind"] for entry in entries_of(log)] == ["opened", *["transition"] * 4, "closed"]
         assert entries_of(log)[0]["detail"] == {"patient": "p1"}
+        assert [json.loads(line) for line in log.read_text().splitlines()] == entries_of(log)
 
     def test_closing_record_is_at_the_last_entrys_time(self, log: Path) -> None:
         last = entries_of(log)[-1]
@@ -53,6 +54,7 @@ class TestWriting:
 
     def test_continues_where_it_ended(self, log: Path) -> None:
         with AuditLog(log) as writer:
+            assert writer.path == log
             writer.append([AuditEntry(99, 1.0, "note")])
             anchor = writer.anchor
         writer.close()

@@ -217,6 +217,17 @@ def test_rhythm_starts_walks_and_stops():
     assert r.stage is Stage.STANDING and r.blend == 0.0
 
 
+def test_the_first_step_can_be_made_by_either_leg():
+    def start(first_leg):
+        r = Rhythm(T, first_leg)
+        while r.stage is not Stage.WALKING:
+            r.step(0.3, np.array([0.5, 0.5]), 2.0, 0.5)
+        return r.phases()
+
+    np.testing.assert_allclose(start(0), start(1)[::-1])
+    assert start(1)[0] < 0.5 < start(1)[1]
+
+
 def test_heel_strike_sets_the_phase_right():
     r = Rhythm(T)
     r.begin(0.9)

@@ -16,13 +16,13 @@ START_SPEED_M_S: Final = 0.04
 STOP_SPEED_M_S: Final = 0.025
 """Belt speed at which the patient begins to step, and at which they stand still."""
 SHIFT_S: Final = 0.5
-"""Time in which the weight moves over the left foot before the first step (postural adjustment)."""
+"""Time in which the weight moves over the standing foot before the first step (postural adjustment)."""
 BLEND_S: Final = 0.35
 """Time from standing into the gait and back."""
 _WINDOW: Final = 0.2
 """Part of the cycle around the expected heel strike in which a touch counts as one."""
 _FIRST_PHASE: Final = 0.16
-"""Phase of the left leg at the first step: it bears the weight, and the right foot is about to swing past."""
+"""Phase of the leg that bears the weight at the first step; the other foot is about to swing past it."""
 
 
 class Stage(Enum):
@@ -35,16 +35,20 @@ class Stage(Enum):
 
 
 class Rhythm:
-    """Phase of the left leg (the right one runs half a cycle apart) and the blend of gait over standing."""
+    """Phase of the left leg (the right one runs half a cycle apart) and the blend of gait over standing.
 
-    def __init__(self, period_s: float) -> None:
+    ``first_leg`` (0 left, 1 right) makes the first step.
+    """
+
+    def __init__(self, period_s: float, first_leg: int = 1) -> None:
         self._period_s = period_s
+        self._first_phase = _FIRST_PHASE + (0.0 if first_leg == 1 else 0.5)
         self.reset()
 
     def reset(self) -> None:
         """Return to standing."""
         self.stage = Stage.STANDING
-        self.phase = _FIRST_PHASE
+        self.phase = self._first_phase
         self.blend = 0.0
         self.shift = 0.0
         self.struck = [False, False]
@@ -81,7 +85,7 @@ class Rhythm:
             if speed < STOP_SPEED_M_S:
                 self.stage = Stage.STANDING
             elif self.shift >= 1.0:
-                self.stage, self.phase = Stage.WALKING, _FIRST_PHASE
+                self.stage, self.phase = Stage.WALKING, self._first_phase
         elif self.stage is Stage.WALKING:
             if speed < STOP_SPEED_M_S:
                 self.stage = Stage.STOPPING

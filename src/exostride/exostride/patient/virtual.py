@@ -13,7 +13,7 @@ from exostride.model.geometry import body_geometry
 from exostride.patient.gait_plan import ANGLE, PELVIS, PELVIS_RATE, GaitPlan, PlanCursor
 from exostride.patient.interface import JointDrive, PatientAction, PatientSense
 from exostride.patient.learning import StepLearning
-from exostride.patient.muscles import Muscles
+from exostride.patient.muscles import Muscles, strength_matrix
 from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
 from exostride.patient.physiology import EffortLevel, HeartRate, emg
 from exostride.patient.policy import OFFSETS, STANCE_LOAD, Drive, Posture, WalkingPolicy
@@ -78,7 +78,10 @@ class VirtualPatient:
         in_robot = plan_in_robot if plan_in_robot is not None else plan
         self._policies = (WalkingPolicy(plan), WalkingPolicy(in_robot))
         self._cursors = (PlanCursor(plan), PlanCursor(in_robot))
-        self.rhythm = Rhythm(period_s)
+        # Who has a weaker right leg stands on it first and steps with the left, the mirror of the others.
+        weaker_right = strength_matrix(profile.right).mean() < strength_matrix(profile.left).mean()
+        self.rhythm = Rhythm(period_s, 0 if weaker_right else 1)
+        self._lean_angle = -_SHIFT_ANGLE if weaker_right else _SHIFT_ANGLE
         self.muscles = Muscles(profile, period_s)
         self.stretch = StretchReflexes(profile, period_s)
         self.clonus = [ClonusBursts(s.clonus, period_s) for s in (profile.left, profile.right)]
@@ -207,7 +210,7 @@ class VirtualPatient:
             balance=b * drive.balance + a * balance,
             stiffness=b * drive.stiffness + a * _STAND_STIFFNESS,
             damping=b * drive.damping + a * _STAND_DAMPING,
-            angle=b * drive.angle + a * (_STAND_ANGLE + self.rhythm.shift * _SHIFT_ANGLE),
+            angle=b * drive.angle + a * (_STAND_ANGLE + self.rhythm.shift * self._lean_angle),
             rate=b * drive.rate,
         )
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from exostride.bench.control import Store
+from exostride.bench.control import Store, effort_lines
 from exostride.bench.control_cell import slacking
 from exostride.bench.control_grid import BenchConfig, Cell, cells
 from exostride.bench.control_page import page
@@ -128,3 +128,22 @@ def test_page_holds_every_row_and_its_picture():
     assert text.count("<svg") == 1
     assert all(name in text for name in ("guidance_0.5", "transparent", "2 walks of the grid not done"))
     json.dumps(result["verdict"])
+
+
+def test_effort_is_summed_up_over_walks_without_a_fall():
+    walks = [
+        {
+            **row("impedance", fell=fell),
+            **{f"contribution_{k}_{p}": v for p in ("stance", "swing") for k, v in kv},
+        }
+        for fell, kv in (
+            (False, (("error", 2.0), ("coverage", 0.95))),
+            (False, (("error", 4.0), ("coverage", 0.97))),
+            (False, (("error", float("nan")), ("coverage", float("nan")))),
+            (True, (("error", 90.0), ("coverage", 0.1))),
+        )
+    ]
+    stance, swing = effort_lines(walks)
+    assert "in stance: 95 % of the steps within 3.0 points of the truth (worst walk 4.0)" in stance
+    assert "95 % interval holds in 96 % (2 walks" in swing
+    assert effort_lines([row("impedance")]) == []

@@ -43,6 +43,8 @@ _LOADED_N: Final = 150.0
 _UNLOADED_N: Final = 25.0
 _DRAGGED_N: Final = 250.0
 _ZERO_SHARE: Final = 0.02
+_KNOWN: Final = 0.5
+"""Hold on a leg from which its phase counts as known."""
 _MID_SWING: Final = (0.25, 0.85)
 """Part of the swing over which the least clearance counts: before, the toe leaves; after, the heel lands."""
 
@@ -123,7 +125,7 @@ class FootLift:
             if load > _LOADED_N and place < 0.0:
                 self._set_zero(side, hip + float(self._leg.lowest(track.angle_rad[None, part], pitch)[0]))
             if self._swings[side]:
-                self._end_swing(side)
+                self._end_swing(side, float(track.hold[part][0]) >= _KNOWN)
             # The lift must be there when the foot leaves the ground.
             return self.level[side] * _ramp((phase - stance + 0.10) / 0.10) if phase < 0.9 else 0.0
         self._swings[side] = True
@@ -159,10 +161,11 @@ class FootLift:
         middle = clearance[(swing >= _MID_SWING[0]) & (swing <= _MID_SWING[1])]
         return float(clearance[0]), float(middle.min()) if len(middle) else float("inf")
 
-    def _end_swing(self, side: int) -> None:
+    def _end_swing(self, side: int, known: bool) -> None:
         seen, p = self._least[side], self._p
         self._swings[side], self._least[side] = False, float("inf")
-        if seen == float("inf"):
+        # A swing whose phase was not known had its middle somewhere else.
+        if seen == float("inf") or not known:
             return
         self.clearance_m[side] = seen
         change = p.gain_per_m * (max(p.target_m - seen, 0.0) - max(seen - p.target_m - p.slack_m, 0.0))

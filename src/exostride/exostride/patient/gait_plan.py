@@ -1,6 +1,6 @@
 r"""The patient's learned internal model of walking: a consistent gait and its torques over phase and speed.
 
-A plan is found once, offline (:mod:`exostride.patient.plan_fit`): a periodic motion of the whole body inside
+A plan is found once, offline (:mod:`exostride.patient.fit.plan`): a periodic motion of the whole body inside
 the published bands, whose stance feet stand still on the belt and whose ground reaction lies under the feet,
 with the joint torques that inverse dynamics gives it. It is stored without dimension, so that it scales with
 the body: lengths by leg length :math:`\ell`, torques by :math:`m g \ell`, forces by :math:`m g`, times by

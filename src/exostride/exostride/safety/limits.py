@@ -75,7 +75,11 @@ class JointLimits(StrictModel):
         "N m", "enough for the torque sensor, too little to move a standing leg", "lower", gt=0.0, le=10.0
     )
     comfort_nm: float = limit(
-        "N m", "cuff torque above which effort shrinks; ISO/TS 15066 force x lever", "lower", gt=0.0, le=150.0
+        "N m",
+        "cuff torque above which effort shrinks; design choice: cuff_reduce_n x lever",
+        "lower",
+        gt=0.0,
+        le=150.0,
     )
     cuff_nm: float = limit(
         "N m", "cuff torque at which no effort is left; twice comfort (transient)", "lower", gt=0.0, le=300.0
@@ -156,7 +160,7 @@ class BeltLimits(StrictModel):
     """Treadmill and harness, owned by the kernel like the joints."""
 
     speed_m_s: float = limit(
-        "m/s", "IEC 80601-2-78 asks for a declared maximum; ours", "lower", gt=0.0, le=2.5
+        "m/s", "design choice: fastest training speed; a device declares its own", "lower", gt=0.0, le=2.5
     )
     acceleration_m_s2: float = limit("m/s^2", "ordinary ramp a walker can follow", "lower", gt=0.0, le=1.0)
     stop_m_s2: float = limit(

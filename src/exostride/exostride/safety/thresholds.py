@@ -35,9 +35,13 @@ class SensorThresholds(StrictModel):
     twin_stop_rad: float = limit("rad", "F06: as above, stop", "lower", gt=0.0, le=0.8)
     twin_s: float = limit("s", "F06: time constant of that comparison", None, gt=0.0, le=2.0)
     cuff_reduce_n: float = limit(
-        "N", "F06: mean cuff force; ISO/TS 15066 thigh and knee 220 N quasi-static", "lower", gt=0.0, le=500.0
+        "N",
+        "F06: mean cuff force; design choice for a padded cuff, after ISO/TS 15066 for a thigh",
+        "lower",
+        gt=0.0,
+        le=500.0,
     )
-    cuff_stop_n: float = limit("N", "F06: twice that (transient factor of ISO/TS 15066)", "lower", gt=0.0)
+    cuff_stop_n: float = limit("N", "F06: design choice: twice that", "lower", gt=0.0)
     cuff_s: float = limit("s", "F06: time constant of the mean", None, gt=0.0, le=2.0)
     clock_ticks: float = limit("ticks", "F07: a step of measurement time above this", None, gt=1.0, le=10.0)
 
@@ -117,10 +121,26 @@ class BodyThresholds(StrictModel):
         le=0.3,
     )
     fall_speed_m_s: float = limit(
-        "m/s", "F23: pelvis downwards; impact threshold of Bourke et al. 2008 is 1.3", "lower", gt=0.0, le=1.3
+        "m/s",
+        "F23: pelvis downwards; design choice: earlier than 1.3 of Bourke, O'Donovan & ÓLaighin 2008",
+        "lower",
+        gt=0.0,
+        le=1.3,
     )
-    fall_tilt_rad: float = limit("rad", "F23: trunk from upright", "lower", gt=0.0, le=1.0)
-    fall_tilt_rate_rad_s: float = limit("rad/s", "F23: trunk rate with tilt", "lower", gt=0.0, le=6.0)
+    fall_tilt_rad: float = limit(
+        "rad",
+        "F23: trunk from upright; earlier than the 0.59 of Bourke & Lyons 2008",
+        "lower",
+        gt=0.0,
+        le=1.0,
+    )
+    fall_tilt_rate_rad_s: float = limit(
+        "rad/s",
+        "F23: trunk rate with tilt; earlier than the 3.1 of Bourke & Lyons 2008",
+        "lower",
+        gt=0.0,
+        le=6.0,
+    )
     fall_ticks: int = limit("ticks", "F23: for this long", "lower", ge=1, le=10)
     xcom_m: float = limit(
         "m", "F23: extrapolated centre of mass (Hof 2005) beyond the base of support", "lower", gt=0.0, le=1.0
@@ -156,7 +176,11 @@ class StopThresholds(StrictModel):
     """Steps of the stop sequences, each with its own timeout, and the reset."""
 
     estop_disagree_s: float = limit(
-        "s", "F21: channels apart (IEC 62061 discrepancy)", "lower", gt=0.0, le=0.1
+        "s",
+        "F21: channels apart; design choice: contacts of one button part in tens of ms",
+        "lower",
+        gt=0.0,
+        le=0.1,
     )
     belt_rest_m_s: float = limit("m/s", "belt counts as stopped below this", None, gt=0.0, le=0.1)
     belt_timeout_s: float = limit("s", "belt must rest by then", "lower", gt=0.0, le=10.0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from exostride.runtime.simulate import SimulationConfig, run
+from exostride.bench.control_rig import Rig, RigSetup
 
 WALK_S = 10.0
 LATER_S = 6.0
@@ -12,32 +12,23 @@ LATER_S = 6.0
 def walk(patient, speed_m_s):
     """Return times since the patient's first step, errors (N, 2) [cycle] and confidences (N, 2).
 
-    The patient's own rhythm is the truth; only this test sees it.
+    The patient's own rhythm is the truth; only this test sees it. The supervisor is left out: what it
+    makes of the walk is not judged here.
     """
+    settings = {"belt_speed_m_s": speed_m_s, "unloading_percent": 30.0}
+    rig = Rig(RigSetup("transparent", patient, seed=1, stand_s=4.0, settings=settings))
     rows = []
-    begun = []
-
-    def watch(tick):
-        truth = tick.reading.truth
-        if not begun and tick.reading.environment.belt_speed_m_s > 0.05 and rows:
-            moved = (truth.phase[0] - rows[-1][1][0]) % 1.0
-            if 0.0 < moved < 0.1:
-                begun.append(tick.time_s)
-        rows.append((tick.time_s, truth.phase.copy(), tick.phase.phase.copy(), tick.phase.confidence.copy()))
-        return not begun or tick.time_s < begun[0] + WALK_S + LATER_S
-
-    run(
-        SimulationConfig(
-            patient=patient,
-            controller="transparent",
-            duration_s=60.0,
-            overrides={"belt_speed_m_s": speed_m_s, "unloading_percent": 30.0},
-            seed=1,
-        ),
-        watch,
-    )
+    begun = None
+    while begun is None or rig.seq * rig.period_s < begun + WALK_S + LATER_S:
+        tick = rig.step()
+        truth = tick.truth.phase
+        if begun is None and rows and tick.reading.environment.belt_speed_m_s > 0.05:
+            begun = tick.time_s if 0.0 < (truth[0] - rows[-1][1][0]) % 1.0 < 0.1 else None
+        rows.append((tick.time_s, truth.copy(), tick.phase.phase.copy(), tick.phase.confidence.copy()))
+        assert tick.time_s < 30.0
+    rig.close()
     time, truth, phase, confidence = (np.array(column) for column in zip(*rows, strict=True))
-    return time - begun[0], (phase - truth + 0.5) % 1.0 - 0.5, confidence
+    return time - begun, (phase - truth + 0.5) % 1.0 - 0.5, confidence
 
 
 def rmse(error):

@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PATIENT ?= hemiparetic_left_mild
 STEPS ?= 30
-CONTROLLER ?= transparent
+CONTROLLER ?= impedance
 ARGS ?=
 PYTEST ?=
 

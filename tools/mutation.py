@@ -51,32 +51,34 @@ markers = ["slow: takes more than about five seconds"]
 """
 
 
-def stage() -> None:
+def stage(place: Path, modules: tuple[str, ...], tests_in: tuple[str, ...]) -> None:
     """Copy what is needed; what earlier runs found out about unchanged code stays."""
-    STAGE.mkdir(parents=True, exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
     for source, name in ((PACKAGE, "exostride"), (ROOT / "config", "config"), (ROOT / "urdf", "urdf"),
                          (ROOT / "tests" / "support", "tests/support"),
                          (ROOT / "tests" / "unit" / "safety", "tests/unit/safety")):  # fmt: skip
-        shutil.rmtree(STAGE / name, ignore_errors=True)
-        shutil.copytree(source, STAGE / name, ignore=ignore)
-    only = ", ".join(f'"exostride/safety/{name}.py"' for name in TARGETS)
-    tests = ", ".join(f'"{name}"' for name in TESTS if (ROOT / name).exists())
-    (STAGE / "pyproject.toml").write_text(SETTINGS.format(only=only, tests=tests))
+        shutil.rmtree(place / name, ignore_errors=True)
+        shutil.copytree(source, place / name, ignore=ignore)
+    only = ", ".join(f'"exostride/safety/{name}.py"' for name in modules)
+    tests = ", ".join(f'"{name}"' for name in tests_in)
+    (place / "pyproject.toml").write_text(SETTINGS.format(only=only, tests=tests))
 
 
-def mutmut(*arguments: str, quiet: bool = False) -> str:
+def mutmut(place: Path, *arguments: str, quiet: bool = False) -> str:
     """Run mutmut in the stage and return what it prints."""
     command = [sys.executable, "-m", "mutmut", *arguments]
-    done = subprocess.run(command, cwd=STAGE, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     if done.returncode and not quiet:
         sys.exit(f"mutmut {' '.join(arguments[:3])} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
     return done.stdout
 
 
-def results() -> dict[str, str]:
+def results(place: Path) -> dict[str, str]:
     """Return the verdict on each mutant by name."""
-    rows = re.findall(r"^\s*(exostride\S+): (.+?)\s*$", mutmut("results", "--all", "true"), re.MULTILINE)
+    rows = re.findall(
+        r"^\s*(exostride\S+): (.+?)\s*$", mutmut(place, "results", "--all", "true"), re.MULTILINE
+    )
     return dict(rows)
 
 
@@ -127,15 +129,19 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="only N mutants; 0: all")
     parser.add_argument("--children", type=int, default=1, metavar="N", help="processes at a time")
     parser.add_argument("--json", type=Path, default=None, metavar="F", help="write the figures there")
-    parser.add_argument("--only", default="", metavar="TEXT", help="only mutants whose name contains this")
+    parser.add_argument("--modules", nargs="+", default=TARGETS, metavar="M", help="only these of safety/")
+    parser.add_argument("--tests", nargs="+", default=TESTS, metavar="F", help="only these test files")
     chosen = parser.parse_args()
-    stage()
+    place = STAGE
+    if chosen.modules != TARGETS or chosen.tests != TESTS:
+        # What the whole run has found out is worth keeping.
+        place = STAGE.with_name(f"mutation-{'-'.join(chosen.modules)}")
+    stage(place, tuple(chosen.modules), tuple(chosen.tests))
     jobs = ("--max-children", str(chosen.children))
-    mutmut("run", *jobs, "exostride.safety.no_such_mutant*", quiet=True)
-    names = [name for name in sorted(results()) if chosen.only in name]
-    names = spread(names, chosen.sample)
-    mutmut("run", *jobs, *names)
-    found = results()
+    mutmut(place, "run", *jobs, "exostride.safety.no_such_mutant*", quiet=True)
+    names = spread(sorted(results(place)), chosen.sample)
+    mutmut(place, "run", *jobs, *names)
+    found = results(place)
     return report({name: found[name] for name in names}, chosen.json)
 
 

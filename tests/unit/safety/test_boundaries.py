@@ -114,6 +114,16 @@ class TestTank:
         assert (tank.energy_j, tank.absorbed_j, tank.budget_j) == (limits.tank.capacity_j, 0.0, 0.0)
         tank.account(3.0, 2.0, 5.0)
         assert (tank.energy_j, tank.absorbed_j, tank.budget_j) == (limits.tank.capacity_j, 2.0, 1.0)
+        tank.account(4.0, 1.0, 0.5)
+        assert (tank.injected_j, tank.absorbed_j, tank.budget_j) == (7.0, 3.0, 1.5)
+        assert tank.energy_j == pytest.approx(limits.tank.capacity_j - 2.5)
+        assert (tank.initial_j, tank.refill_w) == (limits.tank.capacity_j, limits.tank.refill_w)
+
+    def test_starts_full_and_with_nothing_booked(self, limits: SafetyLimits) -> None:
+        tank = EnergyTank(limits.tank)
+        assert (tank.energy_j, tank.injected_j, tank.absorbed_j, tank.budget_j) == (
+            limits.tank.capacity_j, 0.0, 0.0, 0.0,
+        )  # fmt: skip
 
 
 class TestBelt:

@@ -242,6 +242,13 @@ def test_lost_command_does_not_break_tracking(world: World) -> None:
     assert world.safety.state == S.TRAIN
 
 
+def test_joint_that_the_walker_moves_fast_is_no_runaway(world: World) -> None:
+    world.start(3.0)
+    inject(world, exo(velocity_rad_s=put(2, lambda k: min(0.5 * (k + 1), 13.0))))
+    world.run(35)
+    assert "F18" not in world.safety.active_faults
+
+
 def test_reversed_drive_is_found_while_training(world: World) -> None:
     world.start(3.0)
 

@@ -40,12 +40,16 @@ class TrackingDetector:
                 found.append(Finding("F17", level, joint_names(1 << i)))
 
 
+_DRIVING_NM = 5.0
+"""Torque along the motion from which a drive is pushing: four times the friction in its gear."""
 _TEST_SHARE = 0.6
 """Share of the self-test's torque from which its sign must be seen: friction of the drive takes the rest."""
 
 
 class RunawayDetector:
-    r"""F18, F19: measured torque against what the drives were told, and speed beyond the envelope.
+    r"""F18, F19: measured torque against what the drives were told, and drives that push beyond the envelope.
+
+    A joint that the walker or an impact of the foot moves faster is no runaway: its drive does not push.
 
     The joint torque sensor sits behind the rotor, so it is brought to the motor's side first:
 
@@ -71,7 +75,8 @@ class RunawayDetector:
             mask = sum(1 << i for i, bits in enumerate(applied.reasons.tolist()) if bits & codes.RESIDUAL)
             found.append(Finding("F18", Action.E_STOP, joint_names(mask)))
         for i in range(N_JOINTS):
-            if snap.quality[i] != LOST and abs(snap.speed[i]) > self._speed[i]:
+            fast = snap.quality[i] != LOST and abs(snap.speed[i]) > self._speed[i]
+            if fast and (snap.torque is None or _along(snap.torque[i], snap.speed[i]) > _DRIVING_NM):
                 self._fast[i] += 1
                 if self._fast[i] >= self._limits.runaway_ticks:
                     found.append(Finding("F18", Action.E_STOP, f"{joint_names(1 << i)} too fast"))
@@ -114,6 +119,11 @@ class RunawayDetector:
             found.append(Finding("F19", Action.E_STOP, joint_names(1 << i)))
         elif self._away[i] >= limits.runaway_ticks:
             found.append(Finding("F18", Action.E_STOP, f"{joint_names(1 << i)} torque"))
+
+
+def _along(torque: float, speed: float) -> float:
+    """Return the torque in the direction of the motion."""
+    return torque if speed > 0.0 else -torque
 
 
 def _against(torque: float, told: float, enough: float) -> bool:

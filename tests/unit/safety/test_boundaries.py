@@ -13,6 +13,7 @@ from exostride.safety.limits import BeltLimits, JointLimits, SafetyLimits, TankL
 from exostride.safety.shaping import JointShaper
 from exostride.safety.supervisor import Facts, StateMachine
 from exostride.safety.tank import EnergyTank
+from exostride.safety.walls import JointWall
 from exostride.types import (
     Action,
     EnvironmentCommand,
@@ -93,6 +94,39 @@ class TestWindow:
         for value, beyond in ((inside(most), False), (most, False), (outside(most), True)):
             shaper = window(limits, joint, request=sign * value, speed=sign * speed)
             assert bool(shaper.bits & Reason.POWER_LIMIT) is beyond
+
+
+@pytest.mark.parametrize("joint", JOINTS)
+def test_wall_and_stop_by_the_formula(limits: SafetyLimits, joint: int) -> None:
+    """The protective torque against its definition, over the whole range and beyond, at any speed."""
+    own = limits.joints[joint]
+    wall = JointWall(own)
+
+    def inward(room: float, out: float, depth: float) -> tuple[float, int]:
+        stiffness = 0.5 * own.protective_nm / depth
+        torque, bits = 0.0, 0
+        if room < depth:
+            bits |= Reason.SOFT_WALL
+            torque = stiffness * (depth - room) + 1.4 * np.sqrt(stiffness * own.inertia_kg_m2) * max(out, 0.0)
+        brake = 0.5 * own.inertia_kg_m2 * out**2 / max(room, 1e-3)
+        if out > 0.0 and brake > 0.6 * own.protective_nm:
+            bits |= Reason.VIRTUAL_STOP
+            torque = max(torque, brake)
+        return min(torque, own.protective_nm), bits
+
+    edges = (own.angle_min_rad, own.angle_max_rad)
+    near = [edge + d for edge in edges for d in (-0.1, -1e-3, 0.0, 5e-4, 1e-3, 2e-3)]
+    for angle in [*near, *np.linspace(edges[0] - 0.05, edges[1] + 0.05, 60).tolist()]:
+        for speed in (0.0, 0.1, -0.1, 0.5, -0.5, 0.9, -0.9, 2.0, -2.0, 5.0, -5.0, 9.0, -9.0):
+            wall.step(angle, speed)
+            up, down = edges[1] - angle, angle - edges[0]
+            if up < down:
+                torque, bits = inward(up, speed, own.wall_high_rad)
+                torque = -torque
+            else:
+                torque, bits = inward(down, -speed, own.wall_low_rad)
+            assert wall.torque == pytest.approx(torque, abs=1e-9), (angle, speed)
+            assert wall.bits == bits, (angle, speed)
 
 
 class TestTank:

@@ -63,7 +63,7 @@ class StackConfig:
     limits
         Limits file; ``None`` for ``config/limits/default.yaml``.
     reference
-        What the laws lead along, see :func:`reference_of`; empty for that of ``config/nodes/controller.yaml``.
+        What the laws lead along, see :func:`reference_of`; empty: as ``config/nodes/controller.yaml`` says.
     """
 
     rate_hz: int = 200

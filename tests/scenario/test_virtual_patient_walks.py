@@ -20,9 +20,7 @@ def test_unimpaired_patient_walks_inside_the_bands(speed):
     for source, figures in band_figures(strides, speed / run.patient.froude_m_s).items():
         inside = [v for k, v in figures.items() if not k.startswith("vertical")]
         assert min(inside) >= 90.0, (source, figures)
-    guidance = guidance_figures(
-        walk, SETTLING_S, MASS_KG * GRAVITY_M_S2, len(strides), run.patient.leg_m
-    )
+    guidance = guidance_figures(walk, SETTLING_S, MASS_KG * GRAVITY_M_S2, len(strides), run.patient.leg_m)
     assert guidance["horizontal_percent_bw_rms"] <= 5.0
 
 

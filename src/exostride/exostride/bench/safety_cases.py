@@ -113,8 +113,8 @@ def _sliding(s: Scene) -> bool:
     if true is None or s.k < 0:
         return False
     fx, _, fz = true.ground_force_n[3 * s.injection.side : 3 * s.injection.side + 3].tolist()
-    return fz > 25.0 and fx < -_SLIDING * fz
     return bool(fz > 25.0 and fx < -_SLIDING * fz)
+
 
 def _blocked(s: Scene) -> bool:
     """Return whether the obstacle holds the foot with more than 60 N."""

@@ -21,6 +21,7 @@ from exostride.config import StrictModel, load
 from exostride.conventions import GRAVITY_M_S2
 from exostride.errors import ConfigError
 from exostride.gait.reference import derivative, fourier_matrix
+from exostride.patient.step_law import StepGains, StepLaw, make_law
 from exostride.types import Vector
 
 FILE_NAME: Final = "gait_plan.yaml"
@@ -55,13 +56,15 @@ class TorqueSet(StrictModel):
     torque_load: Series
     vertical_force: list[float]
     policy: dict[str, list[float]]
+    step_balance: StepGains | None = None
 
 
 class SpeedPlan(StrictModel):
     """One speed of the plan: Fourier coefficients (1, cos, sin, ...) over the phase of a leg.
 
     Pelvis coordinates run over the phase of the left leg. ``policy`` are the feedback gains, see
-    :mod:`exostride.patient.policy`.
+    :mod:`exostride.patient.policy`, ``step_balance`` the law from step to step, see
+    :mod:`exostride.patient.step_balance`; without it there is none at this speed.
     """
 
     froude_speed: Positive
@@ -74,6 +77,7 @@ class SpeedPlan(StrictModel):
     in_robot: TorqueSet
     pelvis: Series
     policy: dict[str, list[float]]
+    step_balance: StepGains | None = None
 
 
 class PlanFile(StrictModel):
@@ -113,6 +117,7 @@ class GaitPlan:
     stance_fraction: Vector
     tables: NDArray[np.float64]
     policies: tuple[dict[str, list[float]], ...]
+    steps: tuple[StepLaw | None, ...]
 
     def bracket(self, froude_speed: float) -> tuple[int, float]:
         """Return the stored speed below and the weight of the one above; held at both ends."""
@@ -121,6 +126,12 @@ class GaitPlan:
             return 0, 0.0
         i = min(int(np.searchsorted(f, froude_speed)) - 1, len(f) - 2)
         return i, float(min((froude_speed - f[i]) / (f[i + 1] - f[i]), 1.0))
+
+    def laws(self, place: tuple[int, float]) -> list[tuple[float, StepLaw]]:
+        """Return weights and laws from step to step of the stored speeds around a speed."""
+        i, w = place
+        pairs = [(1.0 - w, self.steps[i])] + ([(w, self.steps[i + 1])] if w > 0.0 else [])
+        return [(weight, law) for weight, law in pairs if law is not None]
 
     def table(self, place: tuple[int, float]) -> NDArray[np.float64]:
         """Return the table at one speed, shape (SAMPLES + 1, WIDTH)."""
@@ -198,10 +209,12 @@ def make_plan(raw: PlanFile, path: Path, *, robot: bool) -> GaitPlan:
         tables = np.array([_table(s, robot=robot) for s in speeds])
     except (KeyError, ValueError) as error:
         raise ConfigError(f"{path}: a speed lacks a joint or has rows of unequal length ({error})") from None
+    entries = [s.in_robot.step_balance if robot else s.step_balance for s in speeds]
     return GaitPlan(
         froude=np.array([s.froude_speed for s in speeds]),
         stride_time=np.array([s.stride_time for s in speeds]),
         stance_fraction=np.array([s.stance_fraction for s in speeds]),
         tables=np.concatenate([tables, tables[:, :1]], axis=1),
         policies=tuple(s.in_robot.policy if robot else s.policy for s in speeds),
+        steps=tuple(None if e is None else make_law(e, str(path)) for e in entries),
     )

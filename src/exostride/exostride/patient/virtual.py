@@ -20,6 +20,7 @@ from exostride.patient.policy import OFFSETS, STANCE_LOAD, Drive, Posture, Walki
 from exostride.patient.profile import PatientProfile
 from exostride.patient.reflexes import ClonusBursts, FlexorSpasms, StretchReflexes
 from exostride.patient.rhythm import Rhythm, Stage
+from exostride.patient.step_balance import Body, StepBalance, step_state
 from exostride.types import Vector
 
 _STAND_STIFFNESS: Final = np.array([1.0, 0.9, 0.9, 0.9])
@@ -82,6 +83,8 @@ class VirtualPatient:
         weaker_right = strength_matrix(profile.right).mean() < strength_matrix(profile.left).mean()
         self.rhythm = Rhythm(period_s, 0 if weaker_right else 1)
         self._lean_angle = -_SHIFT_ANGLE if weaker_right else _SHIFT_ANGLE
+        self._body = Body(period_s, self.time_s, self.froude_m_s)
+        self.steps = StepBalance(self._body)
         self.muscles = Muscles(profile, period_s)
         self.stretch = StretchReflexes(profile, period_s)
         self.clonus = [ClonusBursts(s.clonus, period_s) for s in (profile.left, profile.right)]
@@ -107,6 +110,7 @@ class VirtualPatient:
         """Return to standing, rested."""
         parts: tuple[_Part, ...] = (
             self.rhythm,
+            self.steps,
             self.muscles,
             self.stretch,
             *self.clonus,
@@ -152,7 +156,9 @@ class VirtualPatient:
         policy = self._policies[self._worn]
         gains = policy.gains(place)
         stride_s = self._stride_time(place)
-        self.rhythm.step(sense.belt_speed_m_s, load, stride_s, float(gains[OFFSETS["phase_reset"]]))
+        self.rhythm.step(
+            sense.belt_speed_m_s, load, stride_s / self.steps.pace, float(gains[OFFSETS["phase_reset"]])
+        )
         phase = self.rhythm.phases()
         rows = self._cursors[self._worn].rows(place, float(phase[0]), float(phase[1]))
         loading = max(1.0 - sense.unloading_n / self.weight_n, 0.2)
@@ -160,7 +166,10 @@ class VirtualPatient:
         drive = policy.drive(rows, phase, self.time_s / stride_s, posture, gains, loading)
         if self.rhythm.blend < 1.0:
             drive = self._blend_standing(drive, posture)
-        elif self.learning.active:
+            self.steps.reset()
+            return self._act(sense, angle, velocity, load, drive, phase)
+        self._balance_steps(sense, rows[:, ANGLE], posture, place, drive, phase)
+        if self.learning.active:
             torque, rate = self.learning.step(phase, self.time_s / stride_s, (drive.angle - angle)[:, 1:])
             drive.model[:, 1:] += torque
             drive.model_rate[:, 1:] += rate
@@ -196,6 +205,22 @@ class VirtualPatient:
             height=z - row[PELVIS][4],
             load=load,
         )
+
+    def _balance_steps(
+        self,
+        sense: PatientSense,
+        angle: NDArray[np.float64],
+        posture: Posture,
+        place: tuple[int, float],
+        drive: Drive,
+        phase: Vector,
+    ) -> None:
+        def state(leg: int) -> Vector:
+            yaw = attitude(sense.pelvis_orientation)[2]
+            return step_state(sense, yaw, angle, drive.rate, posture, leg, self._body)
+
+        laws = self._policies[self._worn].plan.laws(place)
+        self.steps.step(laws, float(phase[0]), state, drive, posture.load)
 
     def _blend_standing(self, drive: Drive, p: Posture) -> Drive:
         """Mix the gait with quiet standing: stiff legs, trunk held by both hips."""

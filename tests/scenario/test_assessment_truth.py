@@ -47,6 +47,7 @@ def assessed(folder, law, length_s, patient):
 
 
 @pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="a spastic calf's answer to the fast passes is taken for a spasm (F22)")
 def test_tone_is_that_of_the_simulated_reflexes_and_tissue(tmp_path):
     walk, truth, code = assessed(tmp_path, "passive_movement", 118.0, "hemiparetic_left_mild")
     assert code == ExitCode.OK
@@ -78,6 +79,7 @@ def test_range_is_that_of_the_patients_own_joint(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="the cuff gives under the ankle's push: a third is not measured")
 def test_force_is_that_of_the_pushing_muscles(tmp_path):
     """The left leg, held for 32 s; where it was stronger than the robot there is no figure."""
     walk, truth, code = assessed(tmp_path, "isometric_hold", 36.0, "hemiparetic_left_severe")

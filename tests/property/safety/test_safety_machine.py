@@ -82,7 +82,8 @@ class SafetyMachine(RuleBasedStateMachine):
         before = self.rig.state.state
         promises = self.rig.promises
         kept = promises._latched, promises._may_start
-        promises.reset()
+        if before == S.FAULT:  # anywhere else a reset is refused, and motion may go on
+            promises.reset()
         if (
             self.rig.request == S.IDLE
             and not {"session"} & self.rig.lose

@@ -59,6 +59,8 @@ class SelfTest:
         """Advance one tick of HOMING."""
         self._ticks += 1
         if self.stage == Stage.PULSES:
+            if self._ticks == 1:
+                self._in_range(snap, found)  # before a pulse moves anything
             self._observe(snap)
             if self._ticks > self._schedule.end + self._schedule.settle and self._judge(snap, found):
                 self._go(Stage.SILENCE)
@@ -95,14 +97,9 @@ class SelfTest:
     def _judge(self, snap: Snapshot, found: list[Finding]) -> bool:
         """Compare gains with their band and angles with their range; return whether all is well."""
         limits = self._limits.detect.drives
-        good = True
+        good = self._in_range(snap, found)
         for i, name in enumerate(JOINTS):
             joint = self._limits.joints[i]
-            words = name.replace("_", " ")
-            if not joint.angle_min_rad - 0.1 <= snap.angle[i] <= joint.angle_max_rad + 0.1:
-                found.append(Finding("F19", Action.E_STOP, f"{words} outside its range"))
-                good = False
-                continue
             n, given, seen = self._mean[i]
             if n < 2.0 or snap.torque is None:
                 continue
@@ -110,6 +107,17 @@ class SelfTest:
             covariance = self._response[i] / n - given * seen / n**2
             enough = variance > (0.3 * joint.homing_nm) ** 2
             if enough and not limits.gain_low <= covariance / variance <= limits.gain_high:
-                found.append(Finding("F19", Action.E_STOP, f"{words}, gain {covariance / variance:.2f}"))
+                words = f"{name.replace('_', ' ')}, gain {covariance / variance:.2f}"
+                found.append(Finding("F19", Action.E_STOP, words))
+                good = False
+        return good
+
+    def _in_range(self, snap: Snapshot, found: list[Finding]) -> bool:
+        """Return whether every joint stands within its range, 0.1 rad of play allowed."""
+        good = True
+        for i, name in enumerate(JOINTS):
+            joint = self._limits.joints[i]
+            if not joint.angle_min_rad - 0.1 <= snap.angle[i] <= joint.angle_max_rad + 0.1:
+                found.append(Finding("F19", Action.E_STOP, f"{name.replace('_', ' ')} outside its range"))
                 good = False
         return good

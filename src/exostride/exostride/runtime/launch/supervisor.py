@@ -224,7 +224,9 @@ class _Supervisor:
         if self.ending_since is not None:
             self.code = self.code or (code if code > 0 else ExitCode.FAILED)
             return
-        if code != 0:
+        # Where some process is the session, the loss of one that may be missed is told but fails nothing.
+        decides = process.spec.ends_all or not any(other.spec.ends_all for other in self.running)
+        if code != 0 and decides:
             self.code = self.code or (code if code > 0 else ExitCode.FAILED)
         if process.spec.ends_all:
             # After a failure the others get to notice the loss and bring the patient to rest.

@@ -47,7 +47,9 @@ def assessed(folder, law, length_s, patient):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="a spastic calf's answer to the fast passes is taken for a spasm (F22)")
+@pytest.mark.xfail(
+    strict=True, reason="a spastic calf's answer to the fast passes is taken for a spasm (F22)"
+)
 def test_tone_is_that_of_the_simulated_reflexes_and_tissue(tmp_path):
     walk, truth, code = assessed(tmp_path, "passive_movement", 118.0, "hemiparetic_left_mild")
     assert code == ExitCode.OK

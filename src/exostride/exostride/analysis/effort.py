@@ -34,8 +34,9 @@ TORQUE_ERROR_NM_KG: Final = 0.03
 """Uncertainty (1 SD) of the patient's mean torque per body mass. On the virtual patient, whose body is known
 exactly, works were off by as much as 0.02 N m/kg would make them; the rest is for cuffs that give."""
 CUFF_ERROR_NM_KG: Final = 0.005
-"""Uncertainty (1 SD) of the cuffs' mean torque per body mass: an offset of 0.3 N in each force of thigh, shank
-and foot, at up to 0.9 m from the hip of a person of 72 kg. What it gives the robot it takes from the patient."""
+"""Uncertainty (1 SD) of the cuffs' mean torque per body mass: an offset of 0.3 N in each force of thigh,
+shank and foot, at up to 0.9 m from the hip of a person of 72 kg. What it adds to the robot's share it takes
+from the patient's."""
 
 
 @dataclass(frozen=True)

@@ -276,9 +276,15 @@ class Promises:
         """Note that a person, or the session by asking for IDLE first, may start motion."""
         self._may_start = True
 
-    def reset(self) -> None:
-        """Note an accepted reset: nothing may move until somebody starts."""
-        self._may_start = self._latched = False
+    def may_be_reset(self) -> None:
+        """Note that a reset is asked for: the next tick may leave a latched stop."""
+        self._latched = False
+
+    def reset(self, rig: Rig) -> None:
+        """Note that the tick just run accepted a reset: nothing may move until somebody starts."""
+        self._may_start = False
+        assert rig.out is not None
+        self._at_rest(rig, rig.out)
 
     # -------------------------------------------------------------- one tick
 
@@ -388,6 +394,10 @@ class Promises:
             assert state.latched, "a latched stop was left without a reset"
         self._latched = state.latched
         if not self._may_start:
-            assert state.state not in STARTED, "motion after a reset without a start"
-            assert out.mode in (Mode.ZERO, Mode.DAMP, Mode.HOLD_STANCE), "power after a reset without a start"
-            assert out.environment.belt_speed_m_s == 0.0
+            self._at_rest(rig, out)
+
+    @staticmethod
+    def _at_rest(rig: Rig, out: KernelOutput) -> None:
+        assert rig.state.state not in STARTED, "motion after a reset without a start"
+        assert out.mode in (Mode.ZERO, Mode.DAMP, Mode.HOLD_STANCE), "power after a reset without a start"
+        assert out.environment.belt_speed_m_s == 0.0

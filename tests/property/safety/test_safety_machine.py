@@ -81,21 +81,20 @@ class SafetyMachine(RuleBasedStateMachine):
         self.rig.operators = tuple(asked)
         before = self.rig.state.state
         promises = self.rig.promises
-        kept = promises._latched, promises._may_start
-        if before == S.FAULT:  # anywhere else a reset is refused, and motion may go on
-            promises.reset()
-        if (
-            self.rig.request == S.IDLE
-            and not {"session"} & self.rig.lose
-            and not self.rig.echo.get("session")
-        ):
-            promises.started()
+        latched = promises._latched
+        promises.may_be_reset()
         self.rig.tick()
         if self.rig.component.replies[0].accepted:
             assert before == S.FAULT
+            promises.reset(self.rig)
+            if (
+                self.rig.request == S.IDLE
+                and not {"session"} & self.rig.lose
+                and not self.rig.echo.get("session")
+            ):
+                promises.started()
         else:
-            assert self.rig.state.latched == kept[0] or not kept[0], "a refused reset changed a latch"
-            promises._latched, promises._may_start = self.rig.state.latched, kept[1]
+            assert self.rig.state.latched == latched or not latched, "a refused reset changed a latch"
 
     @rule(a=st.booleans(), b=st.booleans(), patient=st.booleans(), therapist=st.booleans(), n=few)
     def buttons(self, a: bool, b: bool, patient: bool, therapist: bool, n: int) -> None:

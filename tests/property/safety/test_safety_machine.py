@@ -275,5 +275,5 @@ class LongSafetyMachine(SafetyMachine):
     """The same, searched for longer."""
 
 
-LongSafetyMachine.TestCase.settings = settings(QUICK, max_examples=120, stateful_step_count=40)
+LongSafetyMachine.TestCase.settings = settings(QUICK, max_examples=40, stateful_step_count=40)
 TestLongSafetyMachine = pytest.mark.slow(LongSafetyMachine.TestCase)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from exostride import registry
 from exostride.runtime import assembly
+from exostride.safety.guard import LOST, SampleGuard
 from exostride.safety.kernel import SafetyKernel
 from exostride.types import (
     EnvironmentCommand,
@@ -88,8 +89,8 @@ def a_walk(seed, swing, cuff_nm):
 
 
 def answers(law, walk, settings):
-    """Yield state, command and the kernel's word on it, in TRAIN, tick by tick."""
-    kernel = SafetyKernel(LIMITS, T)
+    """Yield state, command, the kernel's word on it in TRAIN, and what can be believed, tick by tick."""
+    kernel, guard = SafetyKernel(LIMITS, T), SampleGuard(LIMITS, T)
     for k, (state, phase) in enumerate(walk):
         command = law.step(k * T, state, phase, settings)
         mode = Mode.STAND if k < 3 else Mode.TRAIN
@@ -104,7 +105,8 @@ def answers(law, walk, settings):
             support_kind=0,
             harness_action=HarnessAction.UNLOAD,
         )
-        yield state, command, kernel.step(k, state, machine, command, wanted, permit)
+        guard.step(k, state)
+        yield state, command, kernel.step(k, state, machine, command, wanted, permit), guard
 
 
 def active(drive, state):
@@ -114,18 +116,24 @@ def active(drive, state):
     return np.clip(drive.torque_nm + spring + damper, drive.low_nm, drive.high_nm)
 
 
-def check(state, command, output):
-    """Assert the limits of torque, power and interaction of one tick."""
+def check(state, command, output, guard):
+    """Assert the limits of torque, power and interaction of one tick.
+
+    ``guard`` has judged the same sample as the kernel's own: a refused speed is no motion, so power
+    is bounded at the speed that was believed, and a joint nobody can see has no power at all.
+    """
     for name in ("torque_nm", "stiffness_nm_rad", "damping_nms_rad", "reference_rad", "low_nm", "high_nm"):
         assert np.all(np.isfinite(getattr(output.drive, name))), name
     for name in ("torque_nm", "stiffness_nm_rad", "damping_nms_rad", "reference_rad", "assistance"):
         assert np.all(np.isfinite(getattr(command, name))), name
     if not (np.isfinite(state.angle_rad).all() and np.isfinite(state.velocity_rad_s).all()):
         return
-    torque, speed = active(output.drive, state), state.velocity_rad_s
+    torque, speed = active(output.drive, state), guard.speed
     for i, joint in enumerate(LIMITS.joints):
         assert abs(torque[i]) <= joint.torque_nm + 1e-9
         assert torque[i] * speed[i] <= joint.power_w + 1e-6
+        if guard.quality[i] == LOST:
+            assert torque[i] == 0.0
         assert output.drive.stiffness_nm_rad[i] <= joint.stiffness_nm_rad + 1e-9
         assert output.drive.damping_nms_rad[i] <= joint.damping_nms_rad + 1e-9
         if np.isfinite(state.cuff_torque_nm[i]) and abs(state.cuff_torque_nm[i]) >= joint.cuff_nm:
@@ -160,7 +168,7 @@ def test_the_limits_are_reached_so_that_the_above_means_something():
     settings = TherapySettings(belt_speed_m_s=1.0, belt_acceleration_m_s2=0.5)
     bits = largest = 0
     for seed in range(6):
-        for state, _, output in answers(law, a_walk(seed, 1.0, 60.0), settings):
+        for state, _, output, _ in answers(law, a_walk(seed, 1.0, 60.0), settings):
             bits |= output.reason
             largest = max(largest, float(np.abs(active(output.drive, state)).max()))
     assert largest > 10.0

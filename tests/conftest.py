@@ -1,8 +1,17 @@
-"""Order of the tests: what is fast fails first."""
+"""Order of the tests, fast ones first, and the same examples for everybody.
+
+Hypothesis draws the same examples in every run, so that a red test means a changed product. To search
+for new ones: ``make test PYTEST="--hypothesis-profile=search tests/property"``.
+"""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", derandomize=False, print_blob=True)
+settings.load_profile("same")
 
 _KINDS = ("unit", "property", "scenario", "integration", "launch")
 

@@ -59,6 +59,14 @@ def test_every_walking_speed_has_exactly_its_tables():
     assert len(load_bands()) == 8
 
 
+def test_schwartz_bands_are_means_not_means_plus_one_sd():
+    # The authors' own table of extrema: free walking, knee at contact 5.6 deg with an SD of 5.7 deg.
+    free = next(b for b in load_bands() if b.source == "Schwartz Free")
+    mean, sd = free.angles_deg(np.array([0.0]))
+    assert mean[0, 1] == pytest.approx(5.6, abs=0.5)
+    assert sd[0, 1] == pytest.approx(5.7, abs=0.5)
+
+
 def test_damaged_file_is_named(tmp_path):
     path = tmp_path / "reference.yaml"
     path.write_text("made_by: me\n")

@@ -65,45 +65,51 @@ class PhaseFilter:
         """Take in one sample of thigh angle and rate; ``doubt`` multiplies the map's variance."""
         p = self._p
         inflate = doubt * max(p.correlation_s / max(dt, 1e-4), 1.0)
-        reach = 1 + int(p.slope_reach * BINS * math.sqrt(self.pp))
-        reach = min(reach, BINS // 10)
-        over = BINS / (2.0 * reach + 1.0)
+        reach = min(1 + int(p.slope_reach * BINS * math.sqrt(self.pp)), BINS // 10)
         dr = self.rate_hz - gait.reference_hz
-        a, s = gait.angle, gait.angle_slope
-        x = self.phase % 1.0 * BINS
-        i = int(x)
-        if i >= BINS:
-            i = BINS - 1
-        f = x - i
-        low, high = i - reach, i + 1 + reach
-        if low < 0:
-            low += BINS
-        if high > BINS:
-            high -= BINS
-        a0, s0, slope = a[i], s[i], over * (a[high] - a[low] + dr * (s[high] - s[low]))
-        by_rate = s0 + f * (s[i + 1] - s0)
-        error = angle_rad - self.bias - a0 - f * (a[i + 1] - a0) - by_rate * dr
+        expected, slope, by_rate, i = self._expect(gait.angle, gait.angle_slope, dr, reach)
+        error = angle_rad - self.bias - expected
         first = self._scalar(error, slope, by_rate, 1.0, gait.angle_var[i], inflate)
         # The second measurement at the state the first one left.
         dr = self.rate_hz - gait.reference_hz
-        a, s = gait.rate, gait.rate_slope
-        x = self.phase % 1.0 * BINS
-        i = int(x)
-        if i >= BINS:
-            i = BINS - 1
-        f = x - i
-        low, high = i - reach, i + 1 + reach
-        if low < 0:
-            low += BINS
-        if high > BINS:
-            high -= BINS
-        a0, s0, slope = a[i], s[i], over * (a[high] - a[low] + dr * (s[high] - s[low]))
-        by_rate = s0 + f * (s[i + 1] - s0)
-        error = rate_rad_s - a0 - f * (a[i + 1] - a0) - by_rate * dr
+        expected, slope, by_rate, i = self._expect(gait.rate, gait.rate_slope, dr, reach)
+        error = rate_rad_s - expected
         second = self._scalar(error, slope, by_rate, 0.0, gait.rate_var[i], inflate)
         self.rate_hz = min(max(self.rate_hz, p.rate_min_hz), p.rate_max_hz)
         share = min(self.rate_hz * dt / p.misfit_cycles, 1.0)
         self.misfit += (0.5 * (first + second) - self.misfit) * share
+
+    def _expect(
+        self, a: list[float], s: list[float], dr: float, reach: int
+    ) -> tuple[float, float, float, int]:
+        """Read a curve of the map at this phase.
+
+        Parameters
+        ----------
+        a, s
+            The curve on ``BINS`` + 1 points and its slope over the stride rate.
+        dr
+            Stride rate less the map's [Hz].
+        reach
+            Bins to either side over which the slope along the phase is taken.
+
+        Returns
+        -------
+        Value, its derivative by phase [1/cycle], its derivative by rate [1/Hz], and the bin.
+        """
+        x = self.phase % 1.0 * BINS
+        i = int(x)
+        if i >= BINS:
+            i = BINS - 1
+        f = x - i
+        low, high = i - reach, i + 1 + reach
+        if low < 0:
+            low += BINS
+        if high > BINS:
+            high -= BINS
+        slope = BINS / (2.0 * reach + 1.0) * (a[high] - a[low] + dr * (s[high] - s[low]))
+        by_rate = s[i] + f * (s[i + 1] - s[i])
+        return a[i] + f * (a[i + 1] - a[i]) + by_rate * dr, slope, by_rate, i
 
     def _scalar(
         self, error: float, h_phase: float, h_rate: float, h_bias: float, variance: float, inflate: float

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from safety_faults import CASES, NAN, Inject, Now, exo, inject, lose, put
-from safety_world import PERIOD, World
+from safety_world import PERIOD, World, exo_state
 
 from exostride.safety.component import OperatorRequest
+from exostride.safety.detect_sensors import StuckDetector
 from exostride.safety.faults import CATALOGUE
 from exostride.types import (
     Action,
@@ -98,6 +100,16 @@ def test_stuck_encoder_is_told_by_its_twin(world: World) -> None:
     inject(world, both)
     world.run(80, S.SOFT_STOP)
     assert world.safety.cause == "F02" and "angle of knee left" in world.safety.message
+
+
+def test_a_joint_held_by_dry_friction_beside_a_biased_gyro_is_not_stuck(world: World) -> None:
+    detector, found = StuckDetector(world.limits, PERIOD), []
+    for seq in range(round(20.0 / PERIOD)):
+        bias = np.array([0.01, 0.0, 0.0, 0.0, 0.0, 0.0])
+        detector.step(
+            SimpleNamespace(exo=exo_state(seq, segment_rate_rad_s=bias), load=None, torque=None), found
+        )
+    assert not found
 
 
 def test_wrap_is_unwrapped_and_training_goes_on(world: World) -> None:

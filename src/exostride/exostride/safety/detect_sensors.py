@@ -78,6 +78,9 @@ class GuardDetector:
 
 _LEAST = 3
 """Equal samples in a row before a joint may count as stuck."""
+_FORGET_S = 0.5
+"""Time in which the twin's motion is forgotten: a gyro's bias must not add up beside a joint that dry
+friction really holds still."""
 
 
 class StuckDetector:
@@ -87,6 +90,7 @@ class StuckDetector:
         self._ticks = limits.detect.sensors.stuck_ticks
         self._angle = limits.detect.sensors.stuck_rad
         self._period = period_s
+        self._kept = max(0.0, 1.0 - period_s / _FORGET_S)
         self._moved = [0.0] * N_JOINTS
         self._last_angle = [float("nan")] * N_JOINTS
         self._last_load = [float("nan")] * 4
@@ -107,7 +111,7 @@ class StuckDetector:
                 self._last_angle[i] = raw[i]
             elif twin is not None:
                 self._same_angle[i] += 1
-                self._moved[i] += twin[i] * self._period
+                self._moved[i] = self._kept * self._moved[i] + twin[i] * self._period
                 if self._same_angle[i] >= _LEAST and abs(self._moved[i]) > self._angle:
                     stuck |= 1 << i
         if stuck:

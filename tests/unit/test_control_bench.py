@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from exostride.bench.control import Store, effort_lines
-from exostride.bench.control_cell import slacking
+from exostride.bench.control import Store
+from exostride.bench.control_cell import Log, Stride, clearances, slacking
 from exostride.bench.control_grid import BenchConfig, Cell, cells
 from exostride.bench.control_page import page
 from exostride.bench.control_verdict import against_curve, by_patient, verdict, with_effort
@@ -130,20 +130,13 @@ def test_page_holds_every_row_and_its_picture():
     json.dumps(result["verdict"])
 
 
-def test_effort_is_summed_up_over_walks_without_a_fall():
-    walks = [
-        {
-            **row("impedance", fell=fell),
-            **{f"contribution_{k}_{p}": v for p in ("stance", "swing") for k, v in kv},
-        }
-        for fell, kv in (
-            (False, (("error", 2.0), ("coverage", 0.95))),
-            (False, (("error", 4.0), ("coverage", 0.97))),
-            (False, (("error", float("nan")), ("coverage", float("nan")))),
-            (True, (("error", 90.0), ("coverage", 0.1))),
-        )
-    ]
-    stance, swing = effort_lines(walks)
-    assert "in stance: 95 % of the steps within 3.0 points of the truth (worst walk 4.0)" in stance
-    assert "95 % interval holds in 96 % (2 walks" in swing
-    assert effort_lines([row("impedance")]) == []
+def test_a_heel_that_bounces_after_its_strike_is_no_swing():
+    lifted = np.zeros(100, dtype=bool)
+    lifted[3] = lifted[60:95] = True
+    height = np.where(np.arange(100) >= 60, 0.02, -0.03)
+    log = Log(
+        load=[np.full(2, 0.0 if up else 400.0) for up in lifted], clearance=[np.full(2, h) for h in height]
+    )
+    left, right = clearances(log, [Stride(0, 100, 0)])
+    assert left == pytest.approx([20.0])
+    assert len(right) == 0

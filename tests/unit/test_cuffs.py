@@ -6,6 +6,7 @@ import pytest
 from exostride.control.cuffs import CuffParameters, CuffPosture
 from exostride.model.anthropometry import BodyParameters
 from exostride.model.geometry import body_geometry
+from exostride.plant.config import load_plant_config
 from exostride.types import ExoState
 
 T = 0.005
@@ -107,3 +108,14 @@ def test_a_cuff_gives_as_slowly_as_its_damping_lets_it():
     velocity = [cuffs.step(pushed, 0.0).velocity_rad_s[1] for _ in range(40)]
     decay = np.log(velocity[4] / velocity[0]) / (4 * T)
     assert decay == pytest.approx(-8000.0 / 100.0, rel=1e-6)
+
+
+def test_the_machine_that_is_believed_is_the_machine_that_is_simulated():
+    plant = load_plant_config()
+    for k, cuff in enumerate((plant.cuffs.thigh, plant.cuffs.shank, plant.cuffs.foot)):
+        assert CUFFS.stiffness_n_m[k] == pytest.approx(cuff.stiffness_n_m)
+        assert CUFFS.damping_ns_m[k] == pytest.approx(cuff.damping_ns_m)
+    belt, frame = plant.cuffs.pelvis, plant.guidance
+    assert (CUFFS.belt_nm_rad, CUFFS.belt_nms_rad) == (belt.stiffness_nm_rad[1], belt.damping_nms_rad[1])
+    assert CUFFS.frame_nm_rad == frame.attitude_stiffness_nm_rad[1]
+    assert CUFFS.frame_nms_rad == frame.attitude_damping_nms_rad[1]

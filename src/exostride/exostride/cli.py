@@ -43,6 +43,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "phase": ("exostride.bench.phase:command", "Gait phase estimators against recorded walkers."),
     "control": ("exostride.bench.control:command", "Control laws against each other on virtual patients."),
     "fading": ("exostride.bench.fading:command", "Whether help fades, stays and comes back as needed."),
+    "contribution": ("exostride.bench.contribution:command", "Estimated against true share of the work."),
     "safety": ("exostride.bench.safety:command", "Every fault in every gait state, and hours without any."),
     "loop": ("exostride.bench.loop:command", "Latency, period and CPU of the ROS 2 graph."),
     "sim": ("exostride.bench.sim:command", "Speed of the virtual-clock runner and where its time goes."),

@@ -168,24 +168,6 @@ def _configuration(
     return config
 
 
-def effort_lines(rows: Sequence[Row]) -> list[str]:
-    """Return how well the patient's contribution was estimated in the walks without a fall."""
-    lines = []
-    for part in ("stance", "swing"):
-        kept = [row for row in rows if not row["fell"] and f"contribution_error_{part}" in row]
-        error = [row[f"contribution_error_{part}"] for row in kept]
-        hold = [row[f"contribution_coverage_{part}"] for row in kept]
-        error, hold = [e for e in error if math.isfinite(e)], [c for c in hold if math.isfinite(c)]
-        if error:
-            mean, held = sum(error) / len(error), 100.0 * sum(hold) / len(hold)
-            lines.append(
-                f"contribution in {part}: 95 % of the steps within {mean:.1f} points of the truth "
-                f"(worst walk {max(error):.1f}), 95 % interval holds in {held:.0f} % "
-                f"({len(error)} walks, segments wrong by up to 20 %)"
-            )
-    return lines
-
-
 def _show(console: Console, result: dict[str, Any]) -> None:
     for row in sorted(means(result["rows"], list(COLUMNS)), key=lambda r: (r["patient"], r["controller"])):
         console.print(
@@ -215,8 +197,6 @@ def _show(console: Console, result: dict[str, Any]) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    for line in effort_lines(result["rows"]):
-        console.print(line, highlight=False, soft_wrap=True)
     console.print(f"{result['simulated_seconds']:.0f} s simulated, {result['skipped']} walks not done")
 
 

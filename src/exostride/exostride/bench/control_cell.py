@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from exostride.bench.control_grid import GUIDANCE, BenchConfig, Cell
 from exostride.bench.control_rig import Rig, RigSetup, RigTick
 from exostride.bench.treadmill_run import TreadmillRun
-from exostride.control.contribution import STANCE, SWING, ContributionMeter
-from exostride.control.effort import EffortMeter, EffortParameters
 from exostride.conventions import side_slice
 from exostride.gait.reference import ReferenceCurve
 from exostride.patient.profile import PatientProfile, Side
@@ -30,8 +28,6 @@ from exostride.types import Vector
 _LOADED_N: Final = 30.0
 _LIFTED_N: Final = 15.0
 _SHORTEST_S: Final = 0.5
-_SEGMENT_ERROR: Final = 0.2
-"""Largest error of the segments' masses and inertias that the effort's estimate is judged with."""
 FALLEN: Final = 0.75
 """A pelvis below this part of its standing height has fallen."""
 _POINTS: Final = 50
@@ -100,51 +96,6 @@ class Strikes:
         return ended
 
 
-class _Shares:
-    """Compares estimated with true contributions, part of a step by part of a step.
-
-    The estimate is made with segments that are wrong by up to a fifth, by another part for every seed. The
-    robot's friction does not enter it: what reaches the patient is measured in the cuffs.
-    """
-
-    def __init__(self, rig: Rig, patient: str, seed: int) -> None:
-        context = assembly.control_context(assembly.StackConfig(patient=patient))
-        least = EffortParameters().least_work_j_kg * context.body_mass_kg
-        wrong = 1.0 + _SEGMENT_ERROR * float(np.random.default_rng([seed, 4]).uniform(-1.0, 1.0))
-        body = context.body.model_copy(update={"mass_kg": wrong * context.body.mass_kg})
-        context = replace(context, body=body)
-        self._meter = EffortMeter(context)
-        self._truth = ContributionMeter(rig.period_s, 0, least, 0.0)
-        self._past: list[tuple[Vector, Vector, tuple[bool, bool]]] = []
-        self.rows: list[tuple[int, float, float]] = []
-
-    def step(self, tick: RigTick, log: Log) -> None:
-        """Take one tick."""
-        self._meter.step(tick.reading.exo)
-        self._past.append((log.patient_w[-1], log.robot_w[-1], self._meter.standing))
-        if len(self._past) <= self._meter.delay_ticks:
-            return
-        patient, robot, standing = self._past.pop(0)
-        for side, part in self._truth.step(patient[None], robot[None], standing):
-            joints = side_slice(side)
-            seen, real = self._meter.shares[part], self._truth.shares[part]
-            error = seen.percent[joints] - real.percent[joints]
-            good = np.isfinite(error)
-            sd = seen.sd_percent[joints]
-            self.rows += [(part, float(e), float(s)) for e, s in zip(error[good], sd[good], strict=True)]
-
-    def figures(self) -> dict[str, float]:
-        """Return the 95th percentile of the error in points, and the coverage of the 95 % interval."""
-        out = {}
-        for part, name in ((STANCE, "stance"), (SWING, "swing")):
-            rows = np.array([(e, s) for p, e, s in self.rows if p == part]).reshape(-1, 2)
-            known = len(rows) > 0
-            out[f"contribution_error_{name}"] = float(np.percentile(abs(rows[:, 0]), 95)) if known else np.nan
-            inside = np.abs(rows[:, 0]) <= 1.96 * rows[:, 1]
-            out[f"contribution_coverage_{name}"] = float(inside.mean()) if known else np.nan
-        return out
-
-
 @contextmanager
 def profile_file(profile: PatientProfile) -> Iterator[str]:
     """Yield a file that holds a profile, for those who take a patient by name."""
@@ -198,7 +149,6 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
     """Walk one cell and return its row."""
     with _profile(cell, config) as patient:
         rig = _rig(cell, config, patient)
-        shares = _Shares(rig, patient, cell.seed)
         log, strikes = Log(), Strikes(rig.period_s)
         floor = FALLEN * rig.device.plant.world.geometry.standing_height
         measured_from = measured_to = recovered_at = -1
@@ -209,7 +159,6 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
         for _ in range(round(config.longest_s / rig.period_s)):
             tick = rig.step()
             log.put(tick)
-            shares.step(tick, log)
             if not tick.truth.pelvis_position_m[2] > floor:
                 log.fell = True
                 break
@@ -237,7 +186,7 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
     row = _row(cell, log, (start, end), recovered_at, curve, config, rig.period_s)
     # A fall after the recovery is the bench's doing, not the law's.
     row["fell"] = log.fell and measured_to < 0
-    return {**row, **shares.figures(), "simulated_seconds": seconds}
+    return {**row, "simulated_seconds": seconds}
 
 
 def _rig(cell: Cell, config: BenchConfig, patient: str) -> Rig:
@@ -322,13 +271,22 @@ def clearances(log: Log, strides: list[Stride]) -> list[NDArray[np.float64]]:
     out: list[list[float]] = [[], []]
     for stride in strides:
         rows = slice(stride.start, stride.end)
-        swing = np.flatnonzero(load[rows, stride.side] < _LIFTED_N)
+        first, end = _longest_run(load[rows, stride.side] < _LIFTED_N)
         # A foot that drags never unloads for long: the swing is then taken by its place in the cycle.
         n = stride.end - stride.start
-        first, last = (swing[0], swing[-1] + 1) if len(swing) > 0.15 * n else (round(0.65 * n), n)
+        first, last = (first, end) if end - first > 0.15 * n else (round(0.65 * n), n)
         a, b = (first + round(part * (last - first)) for part in _MID_SWING)
         out[stride.side].append(1e3 * float(height[stride.start + a : stride.start + b, stride.side].min()))
     return [np.array(values) for values in out]
+
+
+def _longest_run(lifted: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return where the longest time in the air begins and ends; a heel that bounces is no swing."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], lifted, [False]])))
+    if not len(edges):
+        return 0, 0
+    longest = int(np.argmax(edges[1::2] - edges[::2]))
+    return int(edges[2 * longest]), int(edges[2 * longest + 1])
 
 
 def _symmetry(log: Log, strides: list[Stride]) -> float:

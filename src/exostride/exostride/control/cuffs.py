@@ -70,8 +70,8 @@ class CuffParameters(StrictModel):
     )
     belt_nm_rad: float = Field(300.0, gt=0.0)
     belt_nms_rad: float = Field(8.0, ge=0.0)
-    frame_nm_rad: float = Field(400.0, ge=0.0)
-    frame_nms_rad: float = Field(25.0, ge=0.0)
+    frame_nm_rad: float = Field(75.0, ge=0.0)
+    frame_nms_rad: float = Field(5.0, ge=0.0)
 
 
 @dataclass(frozen=True, slots=True)

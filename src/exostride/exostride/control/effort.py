@@ -94,11 +94,26 @@ class _Moment:
 
 
 class EffortMeter:
-    """Estimates active torque every tick and the contribution every step; see module."""
+    """Estimates active torque every tick and the contribution every step; see module.
 
-    def __init__(self, context: ControlContext, parameters: EffortParameters | None = None) -> None:
+    Parameters
+    ----------
+    context
+        Facts of the session.
+    parameters
+        Observer and errors.
+    dynamics
+        The walker's legs; those of the tables for the walker's height and mass if absent.
+    """
+
+    def __init__(
+        self,
+        context: ControlContext,
+        parameters: EffortParameters | None = None,
+        dynamics: LegDynamics | None = None,
+    ) -> None:
         self._p = p = parameters or EffortParameters()
-        self._dynamics = LegDynamics("patient", context.body)
+        self._dynamics = dynamics or LegDynamics("patient", context.body)
         geometry = context.geometry
         self._thigh, self._shank = geometry.thigh, geometry.shank
         self._sole = geometry.foot.sole_z

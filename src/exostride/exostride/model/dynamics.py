@@ -72,6 +72,18 @@ class LegDynamics:
         self._level = np.array([0.0, 0.0, -GRAVITY_M_S2])
         self.set_pelvis(None)
 
+    def scale_segments(self, mass: Vector, com: Vector, inertia: Vector) -> None:
+        """Multiply mass, distance of the centre of mass and inertia of what each joint moves, each (6,).
+
+        For legs that are not those of the tables, and to judge what not knowing them costs.
+        """
+        for k in range(N_JOINTS):
+            old = self._model.inertias[k + 1]
+            self._model.inertias[k + 1] = pin.Inertia(
+                float(mass[k]) * old.mass, float(com[k]) * old.lever, float(inertia[k]) * old.inertia
+            )
+        self._data = self._model.createData()
+
     def set_pelvis(self, orientation_xyzw: Vector | None, acceleration: Vector | None = None) -> None:
         """Set the pelvis's state for all later calls.
 

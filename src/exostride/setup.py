@@ -33,6 +33,7 @@ setup(
     install_requires=[
         "numpy",
         "scipy",
+        "numba",
         "mujoco",
         "transforms3d",
         "pydantic>=2",

@@ -10,7 +10,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up; a part may import from its own floor and from those below.
 FLOORS = (
-    ("conventions", "types", "config", "recording", "errors", "paths", "registry", "interfaces"),
+    ("conventions", "types", "config", "recording", "errors", "paths", "registry", "interfaces", "compiled"),
     ("model", "gait", "safety", "exchange"),
     ("control", "patient", "analysis"),
     ("plant", "report"),

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import isfinite
 from typing import Any
 
 import mujoco
 import numpy as np
 
-from exostride.conventions import N_JOINTS
+from exostride.compiled import Record, record
 from exostride.errors import DeviceError
 from exostride.model.anthropometry import BodyParameters
 from exostride.patient.interface import JointDrive, PatientAction, PatientModel, PatientSense
+from exostride.plant import firmware
 from exostride.plant.belt import BeltFirmware
 from exostride.plant.body_state import BodyState
 from exostride.plant.config import PlantConfig
 from exostride.plant.disturbances import Disturbances
 from exostride.plant.drives import DriveBank
 from exostride.plant.engine import Engine, EngineFactory, MujocoEngine
-from exostride.plant.harness import CableLaw, HarnessFirmware
+from exostride.plant.harness import HarnessFirmware
 from exostride.plant.seam import FaultSeam
 from exostride.plant.tape import Tape
 from exostride.plant.world import RobotKind, SurfaceKind, World, build_world
@@ -28,7 +28,6 @@ from exostride.types import DriveApplied, KernelOutput, SimTruth, Vector, joints
 TAPE_ROWS = 64
 HEAT_STEPS = 50
 """Windings take minutes to warm: their temperature moves once in so many physics steps."""
-_EACH_JOINT = np.arange(N_JOINTS)
 _SETTLING = (3000.0, 80.0)
 """Stiffness [N m/rad] and damping that hold the body while it settles on its soles before a start."""
 
@@ -54,6 +53,7 @@ class Plant:
         self.patient = patient
         self.world: World = build_world(config, body, robot, surface)
         self.data: Any = mujoco.MjData(self.world.model)
+        self.steps, self.tension_n = 0, 0.0
         self.engine: Engine = engine(self.world, self.data)
         self.dt_s = config.physics.timestep_s
         self.seam = seam
@@ -65,18 +65,44 @@ class Plant:
         self.tape = Tape(self.world, self.data, TAPE_ROWS)
         self.body = BodyState(self.world, self.data, self.tape)
         self._views()
+        self._prepare()
         self.reset()
 
     def _views(self) -> None:
         """Take views of the engine's arrays, which stay where they are: a step then only reads and writes."""
         w, model, data = self.world, self.world.model, self.data
+        self._ctrl, self._bias = data.ctrl, model.actuator_biasprm
+        self._inertia, self._length = model.tendon_armature, data.ten_length
+        self._warm, self._work_w, self._warm_steps = joints(), 0.0, 0
+        self._places: Record = record(
+            firmware.PLACES,
+            drive=w.a_drive.start,
+            belt=w.a_belt,
+            belt_speed=w.belt_v,
+            pull=w.a_pull,
+            hold=w.a_hold,
+            pelvis_speed=w.pelvis_v,
+            servo_ns_m=self.config.belt.servo_ns_m,
+            dt=self.dt_s,
+        )
         self._exo_angle, self._exo_speed = data.qpos[w.exo_q], data.qvel[w.exo_v]
-        self._drive_ctrl = data.ctrl[w.a_drive]
-        self._ctrl, self._qvel, self._length = data.ctrl, data.qvel, data.ten_length
-        self._force, self._bias = data.actuator_force, model.actuator_biasprm
-        self._cable_inertia = model.tendon_armature
+        self._firmware = (self.drives.record, self.belt.record, self.harness.record, self._places)
+        self._read_write = (
+            *(self._exo_angle, self._exo_speed, data.qvel, self._length),
+            *(self._ctrl, self._bias, self._inertia),
+        )
+        self._cable = (data.actuator_force, self._inertia, data.ten_J, data.ten_velocity, data.qvel)
         column = self.tape.column
         self._drive_column, self._speed_column = column("force", w.a_drive), column("v", w.exo_v)
+
+    def _prepare(self) -> None:
+        """Run what is compiled once: machine code is made or loaded now and not in the first tick."""
+        firmware.before_step(*self._firmware, *self._read_write, 0.0)
+        firmware.tension(self._places, *self._cable)
+        firmware.harness_request(self.harness.record, int(self.harness.action), 0.0, 0.0)
+        self._applied(1)
+        if self.seam is not None:
+            self._before_step(FaultSeam())
 
     def _effort(self) -> Vector:
         if not self.world.has_robot:
@@ -104,10 +130,9 @@ class Plant:
         self.belt.reset()
         self.disturbances.reset()
         self.patient.reset()
-        self._cable = CableLaw()
         self._settle()
         self.harness.reset(float(data.ten_length[0]))
-        self._set_cable(self.harness.law)
+        self._set_cable()
         mujoco.mj_forward(model, data)
         self.engine.place()
         self.tape.make_room(1)
@@ -118,7 +143,8 @@ class Plant:
         model, data, w = self.world.model, self.data, self.world
         stiffness, damping = _SETTLING
         data.ctrl[:] = 0.0
-        self._set_cable(CableLaw())
+        model.actuator_biasprm[[w.a_pull, w.a_hold], 1:3] = 0.0
+        self._inertia[0] = 0.0
         model.actuator_biasprm[w.a_muscle, 1] = -stiffness
         model.actuator_biasprm[w.a_muscle, 2] = -damping
         for _ in range(round(0.6 / self.dt_s)):
@@ -185,23 +211,17 @@ class Plant:
             The physics has diverged.
         """
         self.tape.make_room(steps)
-        tape, seam, step = self.tape, self.seam, self.engine.step
-        has_robot, belt_v, a_belt = self.world.has_robot, self.world.belt_v, self.world.a_belt
+        tape, step = self.tape, self.engine.step
         for _ in range(steps):
-            if has_robot:
-                self._drive()
-            if belt_v >= 0:
-                speed = self.belt.step(-self._qvel.item(belt_v))
-                self._ctrl[a_belt] = -self.config.belt.servo_ns_m * speed
-            tension = self.tension_n if seam is None else seam.load_cell(self.time_s, self.tension_n)
-            law = self.harness.step(self._length.item(0), tension)
-            if law != self._cable:
-                self._set_cable(law)
+            if self.seam is None:
+                firmware.before_step(*self._firmware, *self._read_write, self.tension_n)
+            else:
+                self._before_step(self.seam)
             if self.disturbances.active:
                 self.disturbances.apply(self.time_s, self.data)
             step()
             self.steps += 1
-            self._measure_tension()
+            self.tension_n = firmware.tension(self._places, *self._cable)
             tape.record(self.tension_n)
         self._recentre()
         tape.close()
@@ -213,38 +233,19 @@ class Plant:
         self._sense = None
         return self._applied(steps)
 
-    def _drive(self) -> None:
-        """Let the drives put out their torque for the coming step."""
-        torque = self.drives.step(self._exo_angle, self._exo_speed)
-        if self.seam is not None:
-            torque = self.seam.drive_torque(self.time_s, torque)
-        if self.drives.unpowered is not None:
-            torque = self.drives.without_power(torque, self._exo_speed)
-        self._drive_ctrl[:] = torque
+    def _before_step(self, seam: FaultSeam) -> None:
+        """Run the firmware as :func:`firmware.before_step`, with the fault layer before the motors."""
+        f, places, control = firmware, self._places, self._ctrl
+        if self.world.has_robot:
+            torque = seam.drive_torque(self.time_s, self.drives.step(self._exo_angle, self._exo_speed))
+            f.apply_drives(self.drives.record, places, torque, self._exo_speed, control)
+        f.apply_belt(self.belt.record, places, self.data.qvel, control)
+        tension = seam.load_cell(self.time_s, self.tension_n)
+        f.harness_step(self.harness.record, self._length.item(0), tension)
+        self._set_cable()
 
-    def _set_cable(self, law: CableLaw) -> None:
-        """Make the engine's cable follow ``law``, which most steps leave as it was."""
-        w, bias, ctrl = self.world, self._bias, self._ctrl
-        self._cable = replace(law)
-        c = self.config.harness
-        k = law.pull_stiffness_n_m
-        ctrl[w.a_pull] = k * law.pull_length_m - law.pull_n
-        bias[w.a_pull, 1] = -k
-        k, d = (c.rope_stiffness_n_m, c.rope_damping_ns_m) if law.locked else (0.0, 0.0)
-        ctrl[w.a_hold] = k * law.hold_length_m
-        bias[w.a_hold, 1] = -k
-        bias[w.a_hold, 2] = -d
-        self._cable_inertia[0] = law.inertia_kg
-
-    def _measure_tension(self) -> None:
-        """Tension of the step made: actuators plus, for a counterweight, what accelerates it."""
-        w, data = self.world, self.data
-        tension = -self._force.item(w.a_pull) - self._force.item(w.a_hold)
-        inertia = self._cable.inertia_kg
-        if inertia > 0.0:
-            speed = float(data.ten_J[: data.ten_J.shape[0]] @ data.qvel[w.pelvis_v : w.pelvis_v + 6])
-            tension += inertia * (speed - float(data.ten_velocity[0])) / self.dt_s
-        self.tension_n = tension
+    def _set_cable(self) -> None:
+        firmware.apply_cable(self.harness.record, self._places, self._ctrl, self._bias, self._inertia)
 
     def _recentre(self) -> None:
         """Bring the belt back by its length; its surface is alike everywhere, so no contact notices."""
@@ -255,19 +256,16 @@ class Plant:
     def _applied(self, steps: int) -> DriveApplied:
         if not self.world.has_robot:
             return DriveApplied(joints(), joints())
-        column = self._drive_column
-        rows, mean = self.tape.rows[-steps:, column], self.tape.mean[column].copy()
-        peak = rows[np.abs(rows).argmax(axis=0), _EACH_JOINT]
-        speed = self.tape.rows[-steps:, self._speed_column]
-        power = float(np.maximum(rows * speed, 0.0).sum()) / steps
-        self._warm += (rows * rows).sum(axis=0)
-        self._work_w += power * steps
+        rows = self.tape.rows[-steps:]
+        torque = rows[:, self._drive_column]
+        peak, power = firmware.strain(torque, rows[:, self._speed_column], self._warm)
+        self._work_w += power
         self._warm_steps += steps
         if self._warm_steps >= HEAT_STEPS:
             n = self._warm_steps
             self.drives.heat(self._warm / n, self._work_w / n, n * self.dt_s)
             self._warm, self._work_w, self._warm_steps = joints(), 0.0, 0
-        return DriveApplied(mean, peak)
+        return DriveApplied(self.tape.mean[self._drive_column].copy(), peak)
 
     # ------------------------------------------------------------------ truth
 

@@ -7,10 +7,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import compiled
 from exostride.plant.world import World
+from exostride.types import Vector
 
 _TURNS = 8
 """Lengths of the window that the memory holds: the window moves through it and is seldom copied."""
+
+
+@compiled
+def _write(
+    row: Vector,
+    sensors: Vector,
+    q: Vector,
+    v: Vector,
+    force: Vector,
+    joint_force: Vector,
+    acceleration: Vector,
+    constraint: Vector,
+    tension_n: float,
+) -> None:
+    """Write a row's groups one after the other."""
+    k = 0
+    for group in (sensors, q, v, force, joint_force, acceleration, constraint):
+        for i in range(group.size):
+            row[k] = group[i]
+            k += 1
+    row[k] = tension_n
+
+
+@compiled
+def _mean(rows: NDArray[np.float64]) -> Vector:
+    """Return the mean of the rows."""
+    mean: Vector = rows[0].copy()
+    for k in range(1, rows.shape[0]):
+        for i in range(mean.size):
+            mean[i] += rows[k, i]
+    mean *= 1.0 / rows.shape[0]
+    return mean
 
 
 class Tape:
@@ -42,7 +76,6 @@ class Tape:
         )
         self._length = rows
         self._all: NDArray[np.float64] = np.zeros((_TURNS * rows, int(edges[-1])))
-        self._engine_part = [row[:-1] for row in self._all]
         self._end = rows
         self._next = rows - 1
         self.newest = 1
@@ -63,15 +96,12 @@ class Tape:
 
     def record(self, tension_n: float) -> None:
         """Write the step that the engine just made."""
-        row = self._next
-        np.concatenate(self._sources, out=self._engine_part[row])
-        self._all[row, -1] = tension_n
-        self._next = row + 1
+        _write(self._all[self._next], *self._sources, tension_n)
+        self._next += 1
 
     def close(self) -> None:
         """Average the newest rows into ``mean``, once all of them are recorded."""
-        self.mean = self.rows[-self.newest :].sum(axis=0)
-        self.mean *= 1.0 / self.newest
+        self.mean = _mean(self.rows[-self.newest :])
 
     def late(self, steps: int) -> NDArray[np.float64]:
         """Return the row as it was ``steps`` steps ago."""

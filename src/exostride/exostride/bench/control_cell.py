@@ -31,7 +31,7 @@ _SHORTEST_S: Final = 0.5
 FALLEN: Final = 0.75
 """A pelvis below this part of its standing height has fallen."""
 _POINTS: Final = 50
-_MID_SWING: Final = (0.25, 0.85)
+_MID_SWING: Final = (0.25, 0.80)
 
 
 @dataclass(slots=True)
@@ -178,7 +178,7 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
                 recover(rig, cell.seed)
             if done >= goal + config.recovery_strides:
                 break
-        curve = rig_curve(rig, config)
+        curve = _curve(rig)
         seconds = rig.seq * rig.period_s
         rig.close()
     end = measured_to if measured_to >= 0 else len(log.load)
@@ -190,25 +190,26 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
 
 
 def _rig(cell: Cell, config: BenchConfig, patient: str) -> Rig:
+    therapy = config.therapy(load_profile(patient))
     settings: dict[str, Any] = {
-        "belt_speed_m_s": config.speed_m_s,
-        "unloading_percent": config.unloading_percent,
+        "belt_speed_m_s": therapy.speed_m_s,
+        "unloading_percent": therapy.unloading_percent,
         "assistance": config.lead_in_level,
     }
     in_gait = config.start == "in_gait"
-    stand_s = 0.0 if in_gait else 2.0 + config.unloading_percent / 10.0
+    stand_s = 0.0 if in_gait else 2.0 + therapy.unloading_percent / 10.0
     rig = Rig(RigSetup(cell.controller, patient, cell.seed, settings, stand_s=stand_s, first=GUIDANCE))
     if in_gait:
         walker = rig.device.plant.patient
         assert isinstance(walker, VirtualPatient), "the bench walks virtual patients"
-        TreadmillRun(rig.device.plant, walker).start_in_gait(config.speed_m_s)
+        TreadmillRun(rig.device.plant, walker).start_in_gait(therapy.speed_m_s)
     return rig
 
 
-def rig_curve(rig: Rig, config: BenchConfig) -> ReferenceCurve:
+def _curve(rig: Rig) -> ReferenceCurve:
     """Return the reference that the errors are taken from."""
     context = assembly.control_context(assembly.StackConfig(patient=rig.setup.patient))
-    return context.reference.curve(config.speed_m_s, context.leg_length_m)
+    return context.reference.curve(rig.settings.belt_speed_m_s, context.leg_length_m)
 
 
 def _row(

@@ -13,7 +13,7 @@ from pydantic import Field
 import exostride
 from exostride.config import StrictModel
 from exostride.paths import config_dir, urdf_dir
-from exostride.patient.profile import Effort
+from exostride.patient.profile import Effort, PatientProfile, Therapy
 
 GUIDANCE = "guidance"
 """The law whose levels are the curve that all others are measured against."""
@@ -26,13 +26,14 @@ _FILES = ("norms", "patients", "plant", "limits")
 class BenchConfig(StrictModel):
     """Schema of ``config/bench/control.yaml``.
 
-    ``slack`` is how every impaired patient slacks who has no slacking of their own; ``slacking`` are
-    multiples of what is given back in a stride.
+    Belt speed and unloading are those of the patient's own therapy where they are not set. ``slack`` is how
+    every impaired patient slacks who has no slacking of their own; ``slacking`` are multiples of what is
+    given back in a stride.
     """
 
     start: Literal["in_gait", "standing"] = "in_gait"
-    speed_m_s: float = Field(0.6, gt=0.0, le=2.0)
-    unloading_percent: float = Field(0.0, ge=0.0, le=85.0)
+    speed_m_s: float | None = Field(None, gt=0.0, le=2.0)
+    unloading_percent: float | None = Field(None, ge=0.0, le=85.0)
     lead_in_strides: int = Field(3, ge=0)
     lead_in_level: float = Field(0.1, ge=0.0, le=1.0)
     start_level: float = Field(0.3, ge=0.0, le=1.0)
@@ -50,6 +51,16 @@ class BenchConfig(StrictModel):
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     slacking: tuple[float, ...] = (1.0,)
     slack: Effort = Effort(retention=0.97, gain=0.1, tolerance_deg=4.0, floor=0.5)
+
+    def therapy(self, profile: PatientProfile) -> Therapy:
+        """Return the belt speed and unloading with which a patient walks."""
+        own = profile.therapy
+        return Therapy(
+            speed_m_s=own.speed_m_s if self.speed_m_s is None else self.speed_m_s,
+            unloading_percent=own.unloading_percent
+            if self.unloading_percent is None
+            else self.unloading_percent,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,12 +83,13 @@ def walk(
     after: int = 0,
 ) -> Walk:
     """Let somebody walk ``strides`` strides; after ``after`` of them they become ``then``."""
+    therapy = config.therapy(profile)
     settings = {
-        "belt_speed_m_s": config.speed_m_s,
-        "unloading_percent": config.unloading_percent,
+        "belt_speed_m_s": therapy.speed_m_s,
+        "unloading_percent": therapy.unloading_percent,
         "assistance": config.start_level,
     }
-    stand_s = 2.0 + config.unloading_percent / 10.0
+    stand_s = 2.0 + therapy.unloading_percent / 10.0
     with profile_file(profile) as file:
         rig = Rig(RigSetup(law, file, seed, settings, stand_s=stand_s))
     floor = FALLEN * rig.device.plant.world.geometry.standing_height

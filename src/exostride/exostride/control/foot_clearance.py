@@ -45,7 +45,7 @@ _DRAGGED_N: Final = 250.0
 _ZERO_SHARE: Final = 0.02
 _KNOWN: Final = 0.5
 """Hold on a leg from which its phase counts as known."""
-_MID_SWING: Final = (0.25, 0.85)
+_MID_SWING: Final = (0.25, 0.80)
 """Part of the swing over which the least clearance counts: before, the toe leaves; after, the heel lands."""
 
 

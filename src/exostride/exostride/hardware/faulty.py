@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from exostride.conventions import JOINTS, SIDES
+from exostride.conventions import JOINTS, N_JOINTS, SIDES
 from exostride.errors import InputError
 from exostride.hardware.simulated import SimulatedDevice
 from exostride.interfaces import Device
-from exostride.patient.interface import DRIVEN_JOINTS, PatientAction
+from exostride.patient.interface import DRIVEN_JOINTS, PatientAction, seized
 from exostride.plant.seam import FaultSeam
 from exostride.safety.injection import Gait, Injection, Layer, ReadingFault, Trigger
 from exostride.types import DeviceReading, DriveApplied, KernelOutput, Mode, Vector
@@ -51,21 +51,19 @@ class _PlantFaults(FaultSeam):
         """F22 adds a flexor spasm; F24a a pull on the foot."""
         for i, began in self.active.items():
             if i.fault == "F22":
-                torque = i.size * (1.0 - float(np.exp(-(time_s - began) / _SPASM_RISE_S)))
-                action = _with_muscle(action, i.joint, torque, spasm=True)
+                torque = np.zeros(N_JOINTS)
+                torque[i.joint] = i.size * (1.0 - float(np.exp(-(time_s - began) / _SPASM_RISE_S)))
+                action = seized(action, torque)
             elif i.fault == "F24a":
                 share = min((time_s - began) / _DROP_S, 1.0)
-                action = _with_muscle(action, 3 * i.side + 2, -i.size * share, spasm=False)
+                action = _with_muscle(action, 3 * i.side + 2, -i.size * share)
         return action
 
 
-def _with_muscle(action: PatientAction, joint: int, torque: float, *, spasm: bool) -> PatientAction:
+def _with_muscle(action: PatientAction, joint: int, torque: float) -> PatientAction:
     active = action.active.torque_nm.copy()
     active[DRIVEN_JOINTS.index(JOINTS[joint])] += torque
-    total = action.spasm_torque_nm.copy()
-    if spasm:
-        total[joint] += torque
-    return replace(action, active=replace(action.active, torque_nm=active), spasm_torque_nm=total)
+    return replace(action, active=replace(action.active, torque_nm=active))
 
 
 class FaultyDevice:
@@ -173,7 +171,7 @@ class FaultyDevice:
             force = np.array([0.3 * i.size, side * i.size, 0.0])
             plant.disturbances.push(_PUSH_BODY, force, np.zeros(3), now, i.duration_s)
         elif i.fault == "F24b":
-            plant.disturbances.block_toe(i.side, plant.data, now, i.duration_s)
+            plant.disturbances.block_toe(i.side, plant.data, i.duration_s)
         elif i.fault == "F25":
             plant.belt.servo_error_m_s = i.size
         elif i.fault == "F26":

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exostride.conventions import GRAVITY_M_S2
-from exostride.patient.interface import JointDrive, PatientAction, PatientSense
+from exostride.patient.interface import JointDrive, PatientAction, PatientSense, seized
 from exostride.patient.muscles import Muscles
 from exostride.patient.profile import PatientProfile
 from exostride.patient.reflexes import ClonusBursts, FlexorSpasms, StretchReflexes
@@ -92,9 +92,8 @@ class AssessedPatient:
         self._awake += min(max(goal - self._awake, -change), change)
         angle, velocity = sense.angle_rad.reshape(2, 4), sense.velocity_rad_s.reshape(2, 4)
         load = np.maximum(sense.ground_force_n[2::3], 0.0) / self._weight_n
-        spasm = self._spasms.step()
         torque = self._pushes(angle, velocity, load)
-        torque[:, 1:] += self._stretch.step(angle[:, 1:], velocity[:, 1:]) + spasm
+        torque[:, 1:] += self._stretch.step(angle[:, 1:], velocity[:, 1:])
         torque[:, 3] += [c.step(float(velocity[i, 3]), float(load[i])) for i, c in enumerate(self._clonus)]
         w, a = self._awake, whole.active
         active = JointDrive(
@@ -104,14 +103,15 @@ class AssessedPatient:
             a.reference_rad,
             a.reference_velocity_rad_s,
         )
-        return PatientAction(
+        action = PatientAction(
             active=active,
             passive=whole.passive,
-            spasm_torque_nm=spasm.ravel(),
             phase=whole.phase,
             heart_rate_bpm=whole.heart_rate_bpm,
             emg=whole.emg,
         )
+        spasm = self._spasms.step().ravel()
+        return seized(action, spasm) if spasm.any() else action
 
     def _pushes(
         self, angle: NDArray[np.float64], velocity: NDArray[np.float64], load: NDArray[np.float64]

@@ -12,7 +12,7 @@ Vectors of length 8 are in the order of :data:`DRIVEN_JOINTS`; vectors of length
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -35,6 +35,8 @@ DRIVEN_JOINTS: Final = (
 N_DRIVEN: Final = len(DRIVEN_JOINTS)
 SAGITTAL: Final = np.array([1, 2, 3, 5, 6, 7])
 """Places of the six joints of :data:`exostride.conventions.JOINTS` among the driven ones."""
+SEIZED_NM: Final = 40.0
+"""Torque of a spasm that leaves a joint no volition: design choice, half of what able-bodied knees need."""
 FRONTAL: Final = np.array([0, 4])
 """Places of hip abduction, left and right, among the driven joints."""
 
@@ -97,6 +99,27 @@ class PatientAction:
     phase: Vector = field(default_factory=lambda: zeros(2))
     heart_rate_bpm: float = 0.0
     emg: Vector = field(default_factory=lambda: zeros(12))
+
+
+def seized(action: PatientAction, torque_nm: Vector) -> PatientAction:
+    """Return ``action`` with a spasm in it: muscles that cramp do not obey, nor do those they work against.
+
+    A flexor spasm inhibits the joint's extensors (Sherrington 1910, J Physiol 40:28): as its torque
+    ``torque_nm`` [N m, six joints] grows, volition and the stiffness that it gives the joint
+    fade, until nothing is left of them at :data:`SEIZED_NM`.
+    """
+    left = driven() + 1.0
+    left[SAGITTAL] -= np.minimum(np.abs(torque_nm) / SEIZED_NM, 1.0)
+    active = action.active
+    torque = left * active.torque_nm
+    torque[SAGITTAL] += torque_nm
+    drive = replace(
+        active,
+        torque_nm=torque,
+        stiffness_nm_rad=left * active.stiffness_nm_rad,
+        damping_nms_rad=left * active.damping_nms_rad,
+    )
+    return replace(action, active=drive, spasm_torque_nm=action.spasm_torque_nm + torque_nm)
 
 
 class PatientModel(Protocol):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from exostride.conventions import GRAVITY_M_S2
 from exostride.model.geometry import body_geometry
 from exostride.patient.gait_plan import ANGLE, PELVIS, PELVIS_RATE, GaitPlan, PlanCursor
-from exostride.patient.interface import JointDrive, PatientAction, PatientSense
+from exostride.patient.interface import JointDrive, PatientAction, PatientSense, seized
 from exostride.patient.learning import StepLearning
 from exostride.patient.muscles import Muscles, strength_matrix
 from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
@@ -98,10 +98,8 @@ class VirtualPatient:
         )
         self._healthy_tissue = scale
         self._keep = float(np.exp(-2.0 * np.pi * _TREMBLE_HZ * period_s))
-        self._reflexive = (
-            self.stretch.active
-            or profile.spasms.rate_per_min > 0.0
-            or any(s.clonus.torque_nm > 0.0 for s in (profile.left, profile.right))
+        self._reflexive = self.stretch.active or any(
+            s.clonus.torque_nm > 0.0 for s in (profile.left, profile.right)
         )
         self._seed = seed
         self.reset()
@@ -268,25 +266,25 @@ class VirtualPatient:
         stiffness, damping, hold = gain * stiffness, gain * damping, gain * hold
         if self.profile.motor_noise:
             whole = whole + self._tremble(meant)
-        spasm = self.spasms.step()
         if self._reflexive:
-            whole[:, 1:] += self._reflexes(angle, velocity, load) + spasm
+            whole[:, 1:] += self._reflexes(angle, velocity, load)
         passive, elastic = np.zeros((2, 4)), np.zeros((2, 4))
         passive[:, 1:] = self._tissue * moment[:2]
         elastic[:, 1:] = self._tissue * stiffening[:2]
         self._live(error, whole, velocity, swing)
-        return PatientAction(
+        action = PatientAction(
             active=JointDrive(
                 (whole - hold).ravel(), stiffness.ravel(), damping.ravel(), drive.angle.ravel(), rate.ravel()
             ),
             passive=JointDrive(
                 torque_nm=passive.ravel(), stiffness_nm_rad=elastic.ravel(), reference_rad=sense.angle_rad
             ),
-            spasm_torque_nm=spasm.ravel(),
             phase=phase,
             heart_rate_bpm=self.heart.bpm,
             emg=emg(whole, self.profile.body.mass_kg),
         )
+        spasm = self.spasms.step().ravel()
+        return seized(action, spasm) if spasm.any() else action
 
     def _reflexes(
         self, angle: NDArray[np.float64], velocity: NDArray[np.float64], load: Vector

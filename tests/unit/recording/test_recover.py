@@ -15,6 +15,7 @@ from mcap.reader import make_reader
 
 from exostride import types
 from exostride.errors import InputError
+from exostride.recording.gather import gather, heads
 from exostride.recording.mcapfile import McapFile, Segment
 from exostride.recording.reader import BagReader
 from exostride.recording.recover import RecoveryReport, recover
@@ -46,12 +47,13 @@ class Original:
         topics = {number: channel.topic for number, channel in mcap.contents.channels.items()}
         self.held: list[Counter[Message]] = []
         for segment in self.segments:
-            found = mcap.messages(segment, set(topics))
             self.held.append(
                 Counter(
-                    (topics[number], int.from_bytes(raw[15:23], "little"), zlib.crc32(raw[31:]))
-                    for number, raws in found.items()
-                    for raw in raws
+                    (topics[number], int(head["log_time"]), zlib.crc32(row[31:].tobytes()))
+                    for found in gather(mcap, [segment], set(topics))
+                    for number, blocks in found.items()
+                    for block in blocks
+                    for head, row in zip(heads(block.rows), block.rows, strict=True)
                 )
             )
         mcap.close()

@@ -20,6 +20,7 @@ from rosbags.highlevel import AnyReader
 
 from exostride.errors import InputError
 from exostride.recording.chunkfile import ChunkFile
+from exostride.recording.gather import gather
 from exostride.recording.mcapfile import McapFile
 from exostride.recording.reader import BagReader, bag_files
 from exostride.recording.records import MESSAGE_HEAD
@@ -51,9 +52,8 @@ def writing(bag: Path) -> dict[str, dict[str, float]]:
     """Return size and cost of every compression on the messages of a bag's first file."""
     mcap = McapFile(bag_files(bag)[0])
     messages: list[bytes] = []
-    for segment in mcap.contents.segments:
-        for some in mcap.messages(segment, set(mcap.contents.channels)).values():
-            messages += some
+    for found in gather(mcap, mcap.contents.segments, set(mcap.contents.channels)):
+        messages += [row.tobytes() for blocks in found.values() for block in blocks for row in block.rows]
     if not messages:
         raise InputError(f"{bag}: holds no messages")
     messages.sort(key=lambda raw: raw[15:23][::-1])

@@ -19,6 +19,7 @@ from rosbags.interfaces import Nodetype
 
 from exostride.errors import InputError
 from exostride.recording.cdr import ENCAPSULATION, FORMATS, fixed_array, primitive
+from exostride.recording.gather import Block, heads
 from exostride.recording.records import MESSAGE_HEAD
 
 Array = NDArray[Any]
@@ -154,16 +155,6 @@ def layout_of(types: Types, type_name: str, raw: bytes) -> Layout:
     return probe.layout
 
 
-_HEAD_TYPE: Final = np.dtype(
-    {
-        "names": ["op", "channel", "sequence", "log_time", "publish_time"],
-        "formats": ["u1", "<u2", "<u4", "<u8", "<u8"],
-        "offsets": [0, 9, 11, 15, 23],
-        "itemsize": _HEAD,
-    }
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Columns:
     """All messages of one topic, one row each, in order of log time."""
@@ -187,7 +178,7 @@ class Columns:
 
 
 class ColumnBuilder:
-    """Collects the records of one topic and turns them into columns, a block at a time.
+    """Turns the records of one topic into columns, a block at a time.
 
     Parameters
     ----------
@@ -199,28 +190,34 @@ class ColumnBuilder:
         Columns wanted, by name or by the name of a nested message; ``None`` for all.
     """
 
-    BLOCK: Final = 2048
-
     def __init__(self, topic: str, type_name: str, types: Types, fields: Sequence[str] | None) -> None:
         self.topic = topic
         self.type_name = type_name
         self._types = types
         self._fields = None if fields is None else list(fields)
-        self._waiting: list[bytes] = []
         self._layouts: list[Layout] = []
         self._times: list[Array] = []
         self._blocks: dict[str, list[Array]] = {}
         self._rows = 0
 
-    def add(self, records: list[bytes]) -> None:
-        """Take message records, head included."""
-        self._waiting += records
-        if len(self._waiting) >= self.BLOCK:
-            self._convert()
+    def add(self, blocks: Sequence[Block]) -> None:
+        """Take message records that were gathered together."""
+        count = sum(len(block.places) for block in blocks)
+        if not count:
+            return
+        # Messages outside of the wanted time are left out: the places of the others close up.
+        order = np.argsort(np.concatenate([block.places for block in blocks]), kind="stable")
+        place = np.empty(count, dtype=np.int64)
+        place[order] = np.arange(count)
+        parts: list[tuple[Array, Array, dict[str, Array]]] = []
+        at = 0
+        for block in blocks:
+            self._decode(block.rows, place[at : at + len(block.places)], parts)
+            at += len(block.places)
+        self._store(parts, count)
 
     def finish(self) -> Columns:
         """Return the columns of everything added."""
-        self._convert()
         times = np.concatenate(self._times) if self._times else np.zeros(0, dtype=np.int64)
         order = None if np.all(times[1:] >= times[:-1]) else np.argsort(times, kind="stable")
         columns: dict[str, Array] = {}
@@ -246,20 +243,6 @@ class ColumnBuilder:
             return True
         return any(name == want or name.startswith((want + ".", want + "[")) for want in self._fields)
 
-    def _convert(self) -> None:
-        # Blocks keep the order of arrival; inside a block, groups of one layout are put back in place.
-        records, self._waiting = self._waiting, []
-        if not records:
-            return
-        groups: dict[int, list[int]] = {}
-        for i, raw in enumerate(records):
-            groups.setdefault(len(raw), []).append(i)
-        parts: list[tuple[Array, Array, dict[str, Array]]] = []
-        for size, indices in groups.items():
-            data = np.frombuffer(b"".join([records[i] for i in indices]), dtype=np.uint8).reshape(-1, size)
-            self._decode(data, np.array(indices), parts)
-        self._store(parts, len(records))
-
     def _decode(self, data: Array, rows: Array, parts: list[tuple[Array, Array, dict[str, Array]]]) -> None:
         """Decode rows of one size, by as many layouts as they turn out to have."""
         while len(rows):
@@ -269,8 +252,7 @@ class ColumnBuilder:
                 width = 2 if offset == _HEAD else 4
                 same &= data[:, offset : offset + width].copy().view(f"<u{width}")[:, 0] == value
             chosen = data if same.all() else np.ascontiguousarray(data[same])
-            heads = chosen[:, :_HEAD].copy().view(_HEAD_TYPE)[:, 0]
-            parts.append((rows[same], heads["log_time"].astype(np.int64), self._columns(layout, chosen)))
+            parts.append((rows[same], heads(chosen)["log_time"], self._columns(layout, chosen)))
             data, rows = np.ascontiguousarray(data[~same]), rows[~same]
 
     def _layout(self, row: Array) -> Layout:

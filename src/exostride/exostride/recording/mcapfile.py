@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from exostride.errors import InputError
 from exostride.recording import records
 from exostride.recording.chunkfile import decompress
@@ -16,6 +19,7 @@ from exostride.recording.records import MAGIC, MESSAGE_HEAD, RECORD_HEAD, Channe
 
 _FOOTER_SIZE: Final = records.FOOTER.size + len(MAGIC)
 _HEAD: Final = RECORD_HEAD.size
+_INDEX_HEAD: Final = struct.Struct("<BQHI")
 _FORGET: Final = 1 << 24
 """Bytes after which the pages read so far are given back."""
 
@@ -117,6 +121,10 @@ def parse_metadata(body: bytes | memoryview) -> tuple[str, dict[str, str]]:
     """Return name and values from the body of a metadata record."""
     cursor = Cursor(body)
     return cursor.text(), cursor.mapping()
+
+
+Places = dict[int, NDArray[np.int64]]
+"""Offsets of message records by channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,42 +301,35 @@ class McapFile:
         except (ValueError, UnicodeDecodeError) as error:
             raise self._damaged(f"chunk at byte {segment.start} {error}") from None
 
-    def messages(self, segment: Segment, wanted: set[int]) -> dict[int, list[bytes]]:
-        """Return the message records (head included) of the ``wanted`` channels in a segment."""
-        if segment.indices is not None and not wanted & segment.indices.keys():
-            return {}
-        raw = self.segment_bytes(segment)
-        found = self._by_index(segment, wanted, raw)
+    def places(self, segment: Segment, wanted: set[int], raw: bytes, indexed: bool = True) -> Places:
+        """Return where in the records of a segment the messages of the ``wanted`` channels begin.
+
+        The message index says so, unless ``indexed`` is false or the index is odd; it carries no checksum,
+        so that its word is to be held to the records (:mod:`exostride.recording.gather`).
+        """
+        found = self._by_index(segment, wanted) if indexed else None
         return found if found is not None else _by_walk(raw, wanted)
 
-    def _by_index(self, segment: Segment, wanted: set[int], raw: bytes) -> dict[int, list[bytes]] | None:
-        """Use the message index; it carries no checksum, so that anything odd sends us walking."""
+    def _by_index(self, segment: Segment, wanted: set[int]) -> Places | None:
         if segment.indices is None:
             return None
-        found = {}
+        found: Places = {}
         for channel in wanted & segment.indices.keys():
             at = segment.indices[channel]
             if at + _HEAD + 6 > len(self.data):
                 return None
-            kind, length, number, size = struct.unpack_from("<BQHI", self.data, at)
-            end = at + _HEAD + 6 + size
-            if kind != Op.MESSAGE_INDEX or number != channel or length != size + 6 or end > len(self.data):
+            kind, length, number, size = _INDEX_HEAD.unpack_from(self.data, at)
+            start = at + _HEAD + 6
+            if kind != Op.MESSAGE_INDEX or number != channel or length != size + 6:
                 return None
-            offsets = struct.unpack(f"<{size // 8}Q", self.data[end - size // 8 * 8 : end])[1::2]
-            taken = []
-            for offset in offsets:
-                if offset + MESSAGE_HEAD.size > len(raw):
-                    return None
-                op, body, owner = struct.unpack_from("<BQH", raw, offset)
-                if op != Op.MESSAGE or owner != channel or offset + _HEAD + body > len(raw):
-                    return None
-                taken.append(raw[offset : offset + _HEAD + body])
-            found[channel] = taken
+            if size % 16 or start + size > len(self.data):
+                return None
+            found[channel] = np.frombuffer(self.data[start : start + size], dtype="<i8")[1::2]
         return found
 
 
-def _by_walk(raw: bytes, wanted: set[int]) -> dict[int, list[bytes]]:
-    found: dict[int, list[bytes]] = {}
+def _by_walk(raw: bytes, wanted: set[int]) -> Places:
+    found: dict[int, list[int]] = {}
     at = 0
     while at + _HEAD <= len(raw):
         kind, length = RECORD_HEAD.unpack_from(raw, at)
@@ -336,9 +337,9 @@ def _by_walk(raw: bytes, wanted: set[int]) -> dict[int, list[bytes]]:
         if kind == Op.MESSAGE and length >= 22 and end <= len(raw):
             channel = int.from_bytes(raw[at + _HEAD : at + _HEAD + 2], "little")
             if channel in wanted:
-                found.setdefault(channel, []).append(raw[at:end])
+                found.setdefault(channel, []).append(at)
         at = end
-    return found
+    return {channel: np.array(starts, dtype=np.int64) for channel, starts in found.items()}
 
 
 def _extend_loose(segments: list[Segment], start: int, end: int, time: int) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import yaml
 from rosbags.typesys import TypesysError, get_types_from_idl, get_types_from_msg
 
+from exostride.config import parse_yaml
 from exostride.errors import InputError
 from exostride.recording.columns import ColumnBuilder, Columns, Types
+from exostride.recording.gather import Block, gather, heads
 from exostride.recording.mcapfile import Attachment, McapFile, parse_attachment, parse_metadata
 from exostride.recording.records import Op, Schema
 from exostride.recording.session_info import SESSION_FILE
@@ -60,7 +63,7 @@ def _number(path: Path) -> tuple[int, str]:
 
 def _listed_files(listed: Path) -> list[Path]:
     try:
-        information = yaml.safe_load(listed.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        information = parse_yaml(listed.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
         storage, names = information["storage_identifier"], information["relative_file_paths"]
         if information.get("compression_mode"):
             raise InputError(f"{listed}: compressed by rosbag2 itself; run 'ros2 bag convert' without it")
@@ -94,6 +97,11 @@ class BagReader:
         for mcap in self._files:
             self._add_topics(mcap)
         self._types: dict[str, Types] = {}
+
+    @property
+    def files(self) -> list[Path]:
+        """The bag's MCAP files, in order."""
+        return [mcap.path for mcap in self._files]
 
     def close(self) -> None:
         """Release the files."""
@@ -184,13 +192,14 @@ class BagReader:
         self, mcap: McapFile, builders: dict[str, ColumnBuilder], start: int | None, end: int | None
     ) -> None:
         channels = {c.id: builders[c.topic] for c in mcap.contents.channels.values() if c.topic in builders}
-        wanted = set(channels)
-        for segment in mcap.contents.segments:
-            if (start is not None and segment.end < start) or (end is not None and segment.begin >= end):
-                continue
-            inside = (start is None or segment.begin >= start) and (end is None or segment.end < end)
-            for channel, messages in mcap.messages(segment, wanted).items():
-                channels[channel].add(messages if inside else _between(messages, start, end))
+        segments = [
+            segment
+            for segment in mcap.contents.segments
+            if (start is None or segment.end >= start) and (end is None or segment.begin < end)
+        ]
+        for found in gather(mcap, segments, set(channels)):
+            for channel, blocks in found.items():
+                channels[channel].add([_between(block, start, end) for block in blocks])
 
     def _types_of(self, topic: str) -> Types:
         schema = self._schemas[topic]
@@ -240,7 +249,14 @@ class BagReader:
         return None
 
 
-def _between(messages: list[bytes], start: int | None, end: int | None) -> list[bytes]:
-    low = 0 if start is None else start
-    high = 1 << 64 if end is None else end
-    return [raw for raw in messages if low <= int.from_bytes(raw[15:23], "little") < high]
+def _between(block: Block, start: int | None, end: int | None) -> Block:
+    """Return the messages of a block whose log time lies in a span."""
+    if start is None and end is None:
+        return block
+    time = heads(block.rows)["log_time"]
+    keep = np.ones(len(time), dtype=bool)
+    if start is not None:
+        keep &= time >= start
+    if end is not None:
+        keep &= time < end
+    return block if keep.all() else Block(block.places[keep], block.rows[keep])

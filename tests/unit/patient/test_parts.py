@@ -61,7 +61,7 @@ def run_muscles(m, torque, ticks=400):
     out = []
     for k in range(ticks):
         value, rate = torque(k * T)
-        drive = m.step(np.full((2, 4), value), np.full((2, 4), rate), 1.0)
+        drive = m.step(np.full((2, 4), value), np.full((2, 4), rate), np.ones((2, 1)))
         out.append(m.contract(drive, STILL)[0].copy())
     return np.array(out)
 
@@ -128,7 +128,7 @@ def test_delay_and_slowness_make_volition_late():
         out = []
         for k in range(400):
             value, rate = wave(k * T)
-            out.append(m.step(np.full((2, 4), value), np.full((2, 4), rate), 1.0)[0, 1])
+            out.append(m.step(np.full((2, 4), value), np.full((2, 4), rate), np.ones((2, 1)))[0, 1])
         meant = np.array([wave(k * T)[0] for k in range(400)])[100:]
         late = np.array(out)[100:]
         scores = [np.corrcoef(late[30:], meant[30 - n : len(meant) - n])[0, 1] for n in range(30)]
@@ -240,7 +240,7 @@ def test_heel_strike_sets_the_phase_right():
 
 def strides_at(effort, error_deg, n):
     for _ in range(n):
-        effort.feel(np.radians(np.array(error_deg)), np.ones(2))
+        effort.feel(np.radians(np.tile(error_deg, (4, 1)).T), np.ones(2))
         effort.stride(0)
         effort.stride(1)
 
@@ -263,7 +263,7 @@ def test_effort_is_given_back_in_swing_only():
     e = EffortLevel(Effort(start=0.4))
     np.testing.assert_allclose(e.of(np.array([1.0, 0.0])), [[0.4], [1.0]])
     e = EffortLevel(Effort(retention=0.9, gain=0.3))
-    e.feel(np.radians([10.0, 10.0]), np.array([0.0, 1.0]))
+    e.feel(np.full((2, 4), np.radians(10.0)), np.array([0.0, 1.0]))
     e.stride(0)
     e.stride(1)
     assert e.level == pytest.approx([1.0, 1.0])

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from exostride.compiled import compiled
 from exostride.config import StrictModel, load
 from exostride.conventions import GRAVITY_M_S2
 from exostride.errors import ConfigError
@@ -159,6 +160,17 @@ class GaitPlan:
         return float(t) * float(np.sqrt(leg_length_m / GRAVITY_M_S2))
 
 
+@compiled
+def _interpolate(table: NDArray[np.float64], left: float, right: float, out: NDArray[np.float64]) -> None:
+    """Write a table's rows at the phases of both legs into ``out``, shape (2, WIDTH)."""
+    for leg in range(2):
+        x = ((left if leg == 0 else right) % 1.0) * SAMPLES
+        k = int(x)
+        u = x - k
+        for i in range(WIDTH):
+            out[leg, i] = table[k, i] * (1.0 - u) + u * table[k + 1, i]
+
+
 class PlanCursor:
     """Reads a plan tick by tick; keeps the table of a speed as long as the speed stays."""
 
@@ -175,14 +187,8 @@ class PlanCursor:
             return self._plan.rows(place, left, right)
         if self._table is None:
             self._table = self._plan.table(place)
-        table, out = self._table, self._out
-        for leg, phase in enumerate((left, right)):
-            x = (phase % 1.0) * SAMPLES
-            k = int(x)
-            u = x - k
-            np.multiply(table[k], 1.0 - u, out=out[leg])
-            out[leg] += u * table[k + 1]
-        return out
+        _interpolate(self._table, left, right, self._out)
+        return self._out
 
 
 def load_plan(path: Path, *, robot: bool = False) -> GaitPlan:

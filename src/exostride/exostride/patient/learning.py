@@ -25,6 +25,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import compiled
 from exostride.patient.profile import Learning, PatientProfile, Side, Strength
 from exostride.types import Vector
 
@@ -37,6 +38,31 @@ _SMOOTHING: Final = np.array([0.25, 0.5, 0.25])
 FULL_SESSION_STRIDES: Final = 500
 _LEAST_VISITED: Final = 0.9
 """Part of the bins that a stride must have visited to teach something."""
+
+
+@compiled
+def _correct(
+    learned: NDArray[np.float64],
+    total: NDArray[np.float64],
+    count: NDArray[np.float64],
+    phase: Vector,
+    phase_rate: float,
+    error: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Add the errors to their bins and write learned torque and its rate at the phases, shape (2, 2, 3)."""
+    for leg in range(2):
+        x = (phase[leg] % 1.0) * BINS
+        k = min(int(x), BINS - 1)
+        count[leg, k] += 1.0
+        low = int(np.floor(x - 0.5)) % BINS
+        high = (low + 1) % BINS
+        w = (x - 0.5) % 1.0
+        for i in range(3):
+            total[leg, k, i] += error[leg, i]
+            step = learned[leg, high, i] - learned[leg, low, i]
+            out[0, leg, i] = learned[leg, low, i] + w * step
+            out[1, leg, i] = step * (BINS * phase_rate)
 
 
 class StepLearning:
@@ -52,7 +78,7 @@ class StepLearning:
         self.torque = np.zeros((2, BINS, 3))
         self._sum = np.zeros((2, BINS, 3))
         self._count = np.zeros((2, BINS))
-        self._last = np.zeros(2)
+        self._last = [0.0, 0.0]
 
     def step(
         self, phase: Vector, phase_rate: float, error: NDArray[np.float64]
@@ -66,26 +92,14 @@ class StepLearning:
         error
             Intended minus walked angle of hip, knee and ankle [rad], shape (2, 3).
         """
-        torque, rate = np.empty((2, 3)), np.empty((2, 3))
         for leg in (0, 1):
             now = float(phase[leg]) % 1.0
             if now < self._last[leg] - 0.5:
                 self._learn(leg)
             self._last[leg] = now
-            x = now * BINS
-            k = min(int(x), BINS - 1)
-            self._sum[leg, k] += error[leg]
-            self._count[leg, k] += 1.0
-            low, high = self._around(leg, x)
-            w = (x - 0.5) % 1.0
-            torque[leg] = low + w * (high - low)
-            rate[leg] = (high - low) * (BINS * phase_rate)
-        return torque, rate
-
-    def _around(self, leg: int, x: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the values of the bins whose centres lie before and after a place."""
-        k = int(np.floor(x - 0.5)) % BINS
-        return self.torque[leg, k], self.torque[leg, (k + 1) % BINS]
+        out = np.empty((2, 2, 3))
+        _correct(self.torque, self._sum, self._count, phase, phase_rate, error, out)
+        return out[0], out[1]
 
     def _learn(self, leg: int) -> None:
         """Close a stride of one leg."""

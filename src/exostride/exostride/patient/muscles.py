@@ -22,6 +22,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import compiled
 from exostride.patient.profile import PatientProfile, Side
 
 ACTIVATION_S: Final = 0.04
@@ -56,30 +57,51 @@ def strength_matrix(side: Side) -> NDArray[np.float64]:
     )
 
 
-_WHOLE: Final = np.ones((2, 4))
-_WHOLE.flags.writeable = False
+@compiled
+def _activate(
+    activation: NDArray[np.float64],
+    line: NDArray[np.float64],
+    head: int,
+    lag: NDArray[np.int64],
+    blend: NDArray[np.float64],
+    model: NDArray[np.float64],
+    rate: NDArray[np.float64],
+    effort: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Advance the activation by a tick and return it; ``line[head]`` takes the command."""
+    n = line.shape[0]
+    out = np.empty((2, 4))
+    for leg in range(2):
+        for i in range(4):
+            line[head, leg, i] = (model[leg, i] + ACTIVATION_S * rate[leg, i]) * effort[leg, 0]
+            late = line[(head - lag[leg]) % n, leg, i]
+            activation[leg, i] += blend[leg, 0] * (late - activation[leg, i])
+            out[leg, i] = activation[leg, i]
+    return out
 
 
-class _DelayLine:
-    """Delays one leg's values by a number of ticks, the other's by another."""
-
-    def __init__(self, lag: list[int]) -> None:
-        self._lag = lag
-        self.fill(np.zeros((2, 4)))
-
-    def fill(self, value: NDArray[np.float64]) -> None:
-        """Hold one value for as long as the line is."""
-        self._line = np.repeat(value[None], max(self._lag) + 1, axis=0)
-        self._head = 0
-
-    def step(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Put a value in; return what arrives."""
-        line, n = self._line, len(self._line)
-        if n == 1:
-            return value
-        self._head = (self._head + 1) % n
-        line[self._head] = value
-        return np.array([line[(self._head - self._lag[i]) % n, i] for i in (0, 1)])
+@compiled
+def _contract(
+    drive: NDArray[np.float64],
+    velocity: NDArray[np.float64],
+    strength: NDArray[np.float64],
+    preserved: NDArray[np.float64],
+    limit: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return torque and gain, shape (2, 2, 4); ``strength`` and ``limit`` by direction, leg and joint."""
+    out = np.empty((2, 2, 4))
+    for leg in range(2):
+        for i in range(4):
+            u, v = drive[leg, i], velocity[leg, i]
+            if u > 0.0:
+                s, shortening = strength[0, leg, i], v / SHORTENING_RAD_S
+            else:
+                s, shortening = strength[1, leg, i], -v / SHORTENING_RAD_S
+            kept = preserved[leg, 0] * (1.0 - min(max(shortening, 0.0), 1.0))
+            gain = s + (1.0 - s) * kept
+            out[0, leg, i] = min(max(gain * u, -limit[1, leg, i]), limit[0, leg, i])
+            out[1, leg, i] = gain
+    return out
 
 
 class Muscles:
@@ -92,14 +114,12 @@ class Muscles:
         self.period_s = period_s
         sides = (profile.left, profile.right)
         strength = np.array([strength_matrix(s) for s in sides])
-        self.positive, self.negative = strength[:, 0], strength[:, 1]
+        self._strength = np.ascontiguousarray(strength.transpose(1, 0, 2))
         self._preserved = np.array([[s.preserved] for s in sides])
-        self._full = bool((strength == 1.0).all())
-        limit = MAX_TORQUE_NM_KG * profile.body.mass_kg
-        self._limit_positive, self._limit_negative = self.positive * limit[0], self.negative * limit[1]
+        self._limit = self._strength * (MAX_TORQUE_NM_KG * profile.body.mass_kg)[:, None]
         slowness = np.array([[s.slowness] for s in sides])
         self._blend = 1.0 - np.exp(-period_s / (ACTIVATION_S * slowness))
-        self._volition = _DelayLine([round(s.delay_s / period_s) for s in sides])
+        self._lag = np.array([round(s.delay_s / period_s) for s in sides])
         self._fatigue = profile.fatigue.factor * _FATIGUE_RATE * period_s
         self._recover = profile.fatigue.factor * _RECOVERY_RATE * period_s
         self._rest = profile.fatigue.rest_factor
@@ -108,27 +128,30 @@ class Muscles:
     def reset(self) -> None:
         """Rest: no activation, no fatigue."""
         self._activation = np.zeros((2, 4))
+        self._line = np.zeros((int(self._lag.max()) + 1, 2, 4))
+        self._head = 0
         self._started = False
         self.fatigued = np.zeros((2, 4))
-        self._high, self._low = self._limit_positive, self._limit_negative
+        self._left = self._limit
         self._weaken()
         self._tick = 0
 
     def step(
-        self, model: NDArray[np.float64], model_rate: NDArray[np.float64], effort: float | NDArray[np.float64]
+        self, model: NDArray[np.float64], model_rate: NDArray[np.float64], effort: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the drive that the internal model's torque [N m] gives the muscles, shape (2, 4).
 
         The command ``tau + T tau'`` makes a healthy muscle (time constant ``T``) give ``tau``; a slower or
-        later one gives it less and later. What strength makes of it is :meth:`contract`'s part.
+        later one gives it less and later. ``effort`` has shape (2, 1), a value a leg. What strength makes
+        of it is :meth:`contract`'s part.
         """
-        command = (model + ACTIVATION_S * model_rate) * effort
         if not self._started:
             self._activation = model * effort
-            self._volition.fill(command)
+            self._line[:] = (model + ACTIVATION_S * model_rate) * effort
             self._started = True
-        self._activation += self._blend * (self._volition.step(command) - self._activation)
-        return self._activation
+        self._head = (self._head + 1) % len(self._line)
+        line = (self._line, self._head, self._lag)
+        return _activate(self._activation, *line, self._blend, model, model_rate, effort)
 
     def contract(
         self, drive: NDArray[np.float64], velocity: NDArray[np.float64]
@@ -147,15 +170,7 @@ class Muscles:
         gain
             Part of the drive that comes through, shape (2, 4): also that of a joint's muscular stiffness.
         """
-        gain = _WHOLE
-        if not self._full:
-            flexing = drive > 0.0
-            shortening = np.where(flexing, velocity, -velocity) / SHORTENING_RAD_S
-            strength = np.where(flexing, self._gain_positive, self._gain_negative)
-            kept = self._preserved * (1.0 - np.minimum(np.maximum(shortening, 0.0), 1.0))
-            gain = strength + (1.0 - strength) * kept
-            drive = gain * drive
-        torque = np.minimum(np.maximum(drive, -self._low), self._high)
+        torque, gain = _contract(drive, velocity, self._gain, self._preserved, self._left)
         self._tick += 1
         if self._tick % _FATIGUE_TICKS == 0:
             self._tire(torque)
@@ -163,15 +178,14 @@ class Muscles:
 
     def _tire(self, torque: NDArray[np.float64]) -> None:
         left = 1.0 - self.fatigued
-        used = np.abs(torque) / np.maximum(np.where(torque > 0.0, self._high, self._low), 1.0)
+        high, low = self._left
+        used = np.abs(torque) / np.maximum(np.where(torque > 0.0, high, low), 1.0)
         recovery = self._recover * np.where(used < _RESTING, self._rest, 1.0)
         change = self._fatigue * used * left - recovery * self.fatigued
         self.fatigued = np.minimum(np.maximum(self.fatigued + _FATIGUE_TICKS * change, 0.0), 0.95)
-        left = 1.0 - self.fatigued
-        self._high, self._low = self._limit_positive * left, self._limit_negative * left
+        self._left = self._limit * (1.0 - self.fatigued)
         self._weaken()
 
     def _weaken(self) -> None:
         """Take fatigue off the drive that paresis leaves: who has reserves drives a tired muscle harder."""
-        self._gain_positive = self.positive * (1.0 - (1.0 - self.positive) * self.fatigued)
-        self._gain_negative = self.negative * (1.0 - (1.0 - self.negative) * self.fatigued)
+        self._gain = self._strength * (1.0 - (1.0 - self._strength) * self.fatigued)

@@ -16,10 +16,13 @@ rises with dorsiflexion. Their subjects were adults of about 72 kg; other bodies
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from exostride.compiled import compiled
 
 # One row per exponential: constant, and slopes by hip, knee, ankle (plantarflexion) in 1/deg.
 _EXPONENTS: Final = np.array(
@@ -44,16 +47,33 @@ _OFFSET: Final = np.array([8.072, -4.82, -1.792])
 _SIGN: Final = np.array([1.0, 1.0, -1.0])
 """From our signs (dorsiflexion positive) to the paper's and back."""
 _SLOPES: Final = np.degrees(1.0) * _EXPONENTS[:, 1:] * _SIGN
-_CONSTANT: Final = _EXPONENTS[:, 0]
-_OWN: Final = _TERMS * _SLOPES.T
+_CONSTANT: Final = _EXPONENTS[:, 0].copy()
+_OWN_WEIGHT: Final = np.ascontiguousarray(_TERMS.T * _SLOPES)
 """Derivative of each moment by its own angle: weights of the exponentials, paper's moment sign."""
-_OWN_ANGLE: Final = np.array([_SLOPES[:, j] for j in range(3)])
-_OWN_WEIGHT: Final = (_TERMS * _OWN_ANGLE).T
 _LARGEST_EXPONENT: Final = 6.0
 """e^6 = 400 N m: joint stops take over there; keeps the law finite for any posture."""
 
 REFERENCE_SCALE_NM: Final = 72.0 * 9.81 * 0.92
 """m g l of the subjects."""
+
+
+@compiled
+def _moments(angle: NDArray[np.float64], moment: NDArray[np.float64], stiffness: NDArray[np.float64]) -> None:
+    """Write the moments and stiffnesses of :func:`passive_moment` of angles of shape (N, 3)."""
+    e = np.empty(7)
+    for n in range(angle.shape[0]):
+        for k in range(7):
+            exponent = _CONSTANT[k]
+            for j in range(3):
+                exponent += _SLOPES[k, j] * angle[n, j]
+            e[k] = math.exp(min(exponent, _LARGEST_EXPONENT))
+        for j in range(3):
+            total, slope = _OFFSET[j], 0.0
+            for k in range(7):
+                total += e[k] * _TERMS[j, k]
+                slope += e[k] * _OWN_WEIGHT[k, j]
+            moment[n, j] = total * _SIGN[j]
+            stiffness[n, j] = max(-slope * _SIGN[j], 0.0)
 
 
 def passive_moment(angle_rad: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -62,8 +82,7 @@ def passive_moment(angle_rad: NDArray[np.float64]) -> tuple[NDArray[np.float64],
     ``angle_rad`` has shape (..., 3), flexion and dorsiflexion positive, as the results; values are those of
     the paper's subjects.
     """
-    exponent = np.minimum(angle_rad @ _SLOPES.T + _CONSTANT, _LARGEST_EXPONENT)
-    e = np.exp(exponent)
-    moment = (e @ _TERMS.T + _OFFSET) * _SIGN
-    stiffness = -(e @ _OWN_WEIGHT) * _SIGN
-    return moment, np.maximum(stiffness, 0.0)
+    angle = np.ascontiguousarray(angle_rad, dtype=np.float64)
+    moment, stiffness = np.empty_like(angle), np.empty_like(angle)
+    _moments(angle.reshape(-1, 3), moment.reshape(-1, 3), stiffness.reshape(-1, 3))
+    return moment, stiffness

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import compiled
 from exostride.patient.muscles import MAX_TORQUE_NM_KG
 from exostride.patient.profile import Effort, Heart
 from exostride.types import Vector
@@ -45,8 +46,26 @@ class HeartRate:
 
 def emg(active_nm: NDArray[np.float64], mass_kg: float) -> Vector:
     """Return normalised muscle activity, shape (12,): left then right; hip, knee, ankle; flexor, extensor."""
-    sagittal = active_nm[:, _SAGITTAL].reshape(6, 1) * (_EMG_SCALE / mass_kg)
-    return np.minimum(np.maximum(sagittal, _EMG_FLOOR), 1.0).ravel()
+    return _emg(active_nm, mass_kg)
+
+
+@compiled
+def _emg(active_nm: NDArray[np.float64], mass_kg: float) -> Vector:
+    out = np.empty(12)
+    for k in range(6):
+        torque = active_nm[k // 3, 1 + k % 3]
+        for direction in range(2):
+            activity = torque * (_EMG_SCALE[k, direction] / mass_kg)
+            out[2 * k + direction] = min(max(activity, _EMG_FLOOR), 1.0)
+    return out
+
+
+@compiled
+def _add_error(total: Vector, n: Vector, error: NDArray[np.float64], swing: Vector) -> None:
+    for leg in range(2):
+        mean = (abs(error[leg, 1]) + abs(error[leg, 2]) + abs(error[leg, 3])) / 3.0
+        total[leg] += swing[leg] * mean
+        n[leg] += swing[leg]
 
 
 class EffortLevel:
@@ -71,9 +90,8 @@ class EffortLevel:
         return np.asarray((1.0 - swing * (1.0 - self.level))[:, None])
 
     def feel(self, error_rad: NDArray[np.float64], swing: NDArray[np.float64]) -> None:
-        """Add one tick's tracking error (mean over a leg's joints), as far as the leg swings."""
-        self._sum += swing * error_rad
-        self._n += swing
+        """Add one tick's tracking errors, shape (2, 4): a leg's mean as far as it swings."""
+        _add_error(self._sum, self._n, error_rad, swing)
 
     def stride(self, leg: int) -> None:
         """Close a stride of one leg and set the effort of its next one."""

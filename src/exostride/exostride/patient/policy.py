@@ -22,6 +22,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import compiled
 from exostride.errors import ConfigError
 from exostride.patient.gait_plan import (
     ANGLE,
@@ -70,10 +71,11 @@ STANCE_LOAD: Final = 0.4
 _SIDE_LIMIT: Final = 0.2
 _HIP_LIMIT: Final = 0.3
 """Largest correction of swing abduction and of swing hip flexion [rad]."""
-_STANCE: Final = np.array([0, 1, 2, 3, 8, 9, 10, 11])
-_SWING: Final = np.array([4, 5, 6, 7, 12, 13, 14, 15])
-"""Places of stiffness and damping of stance and swing in the flat vector."""
-_FEEDBACK: Final = slice(OFFSETS["load_feedback"], OFFSETS["load_feedback"] + 4)
+_STIFF_STANCE: Final = OFFSETS["stiffness_stance"]
+_STIFF_SWING: Final = OFFSETS["stiffness_swing"]
+_DAMP_STANCE: Final = OFFSETS["damping_stance"]
+_DAMP_SWING: Final = OFFSETS["damping_swing"]
+_FEEDBACK: Final = OFFSETS["load_feedback"]
 _LATE: Final = OFFSETS["ankle_late_stiffening"]
 _PITCH: Final = OFFSETS["trunk_pitch"]
 _LEAN: Final = OFFSETS["lean"]
@@ -82,6 +84,9 @@ _UPRIGHT: Final = OFFSETS["swing_upright"]
 _FORWARD: Final = OFFSETS["placement_forward"]
 _SIDEWAYS: Final = OFFSETS["placement_sideways"]
 _LIFT: Final = OFFSETS["knee_lift"]
+_ANGLE, _ANGLE_RATE, _FREE, _FREE_RATE, _LOAD, _LOAD_RATE = (
+    part.start for part in (ANGLE, ANGLE_RATE, FREE, FREE_RATE, LOAD, LOAD_RATE)
+)
 
 
 def pack(policy: dict[str, list[float]], where: str) -> Vector:
@@ -142,6 +147,65 @@ class Drive:
     rate: NDArray[np.float64]
 
 
+@compiled
+def _drive(
+    rows: NDArray[np.float64],
+    phase: Vector,
+    phase_rate: float,
+    g: Vector,
+    loading: float,
+    load: Vector,
+    pitch: float,
+    roll: float,
+    pitch_rate: float,
+    roll_rate: float,
+    forward: float,
+    sideways: float,
+    forward_velocity: float,
+    sideways_velocity: float,
+    height: float,
+) -> NDArray[np.float64]:
+    """Return what :class:`Drive` holds, in its order, shape (7, 2, 4); errors as in :class:`Posture`."""
+    out = np.zeros((7, 2, 4))
+    model, model_rate, balance, stiffness, damping, angle, rate = out
+    total = max(load[0] + load[1], 1e-3)
+    trunk = -(g[_PITCH] * (pitch + g[_LEAN] * forward) + g[_PITCH + 1] * pitch_rate) / total
+    lean = (g[_PITCH + 2] * roll + g[_PITCH + 3] * roll_rate) / total
+    drift = g[_DRIFT] * forward + g[_DRIFT + 1] * forward_velocity
+    hip = g[_UPRIGHT] * pitch + g[_FORWARD] * forward + g[_FORWARD + 1] * forward_velocity
+    hip = min(max(hip, -_HIP_LIMIT), _HIP_LIMIT)
+    side = g[_SIDEWAYS] * sideways + g[_SIDEWAYS + 1] * sideways_velocity - g[_UPRIGHT + 1] * roll
+    side = min(max(side, -_SIDE_LIMIT), _SIDE_LIMIT)
+    lift = g[_LIFT] * min(max(-height, -0.02), 0.05)
+    for leg in range(2):
+        felt, sign = load[leg], 1.0 - 2.0 * leg
+        stance = min(felt / STANCE_LOAD, 1.0)
+        planned, excess = loading * rows[leg, FORCE], 0.0
+        if planned > 0.02:
+            ratio = min(felt / max(planned, 0.15), 1.4) - 1.0
+            excess = ratio * min(planned / 0.15, 1.0)
+        for i in range(4):
+            k, d = g[_STIFF_SWING + i], g[_DAMP_SWING + i]
+            stiffness[leg, i] = k + stance * (g[_STIFF_STANCE + i] - k)
+            damping[leg, i] = d + stance * (g[_DAMP_STANCE + i] - d)
+            scale = loading + loading * excess * g[_FEEDBACK + i]
+            row = rows[leg]
+            model[leg, i] = row[_FREE + i] + row[_LOAD + i] * scale
+            model_rate[leg, i] = (row[_FREE_RATE + i] + row[_LOAD_RATE + i] * scale) * phase_rate
+            angle[leg, i] = row[_ANGLE + i]
+            rate[leg, i] = row[_ANGLE_RATE + i] * phase_rate
+        stiffness[leg, 3] *= 1.0 + g[_LATE] * math.exp(-(((phase[leg] - 0.45) * 10.0) ** 2))
+        balance[leg, 0] = sign * felt * lean
+        balance[leg, 1] = felt * trunk
+        balance[leg, 3] = stance * drift
+        swing = 1.0 - stance
+        if swing > 0.0:
+            angle[leg, 0] += swing * sign * side
+            angle[leg, 1] += swing * hip
+            angle[leg, 2] += swing * lift * math.exp(-(((phase[leg] - 0.78) * 10.0) ** 2))
+    return out
+
+
 class WalkingPolicy:
     """The feedback law at any speed of a plan."""
 
@@ -174,52 +238,14 @@ class WalkingPolicy:
         ``rows`` are the plan's rows at both phases, ``phase_rate`` cycles per sqrt(l/g), ``loading`` the part
         of the body weight that the legs carry (1 without body-weight support).
         """
-        p, load = posture, posture.load
-        g = gains.tolist()
-        felt = load.tolist()
-        stance = [min(x / STANCE_LOAD, 1.0) for x in felt]
-        impedance = gains[_SWING] + np.array([[stance[0]], [stance[1]]]) * (gains[_STANCE] - gains[_SWING])
-        stiffness, damping = impedance[:, :4], impedance[:, 4:]
-        excess = [0.0, 0.0]
-        for leg in (0, 1):
-            late = math.exp(-(((float(phase[leg]) - 0.45) * 10.0) ** 2))
-            stiffness[leg, 3] *= 1.0 + g[_LATE] * late
-            planned = loading * float(rows[leg, FORCE])
-            if planned > 0.02:
-                ratio = min(felt[leg] / max(planned, 0.15), 1.4) - 1.0
-                excess[leg] = ratio * min(planned / 0.15, 1.0)
-        scale = loading + (loading * np.array([[excess[0]], [excess[1]]])) * gains[_FEEDBACK]
-        model = rows[:, FREE] + rows[:, LOAD] * scale
-        model_rate = (rows[:, FREE_RATE] + rows[:, LOAD_RATE] * scale) * phase_rate
-        angle = rows[:, ANGLE].copy()
-        self._place_swing(angle, stance, phase, p, g)
-        total = max(felt[0] + felt[1], 1e-3)
-        pitch = -(g[_PITCH] * (p.pitch + g[_LEAN] * p.forward) + g[_PITCH + 1] * p.pitch_rate) / total
-        roll = (g[_PITCH + 2] * p.roll + g[_PITCH + 3] * p.roll_rate) / total
-        drift = g[_DRIFT] * p.forward + g[_DRIFT + 1] * p.forward_velocity
-        balance = np.array(
-            [
-                [felt[0] * roll, felt[0] * pitch, 0.0, stance[0] * drift],
-                [-felt[1] * roll, felt[1] * pitch, 0.0, stance[1] * drift],
-            ]
+        p = posture
+        errors = (p.pitch, p.roll, p.pitch_rate, p.roll_rate, p.forward, p.sideways)
+        return Drive(
+            *_drive(
+                *(rows, phase, phase_rate, gains, loading, p.load),
+                *(*errors, p.forward_velocity, p.sideways_velocity, p.height),
+            )
         )
-        return Drive(model, model_rate, balance, stiffness, damping, angle, rows[:, ANGLE_RATE] * phase_rate)
-
-    @staticmethod
-    def _place_swing(
-        angle: NDArray[np.float64], stance: list[float], phase: Vector, p: Posture, g: list[float]
-    ) -> None:
-        hip = g[_UPRIGHT] * p.pitch + g[_FORWARD] * p.forward + g[_FORWARD + 1] * p.forward_velocity
-        side = g[_SIDEWAYS] * p.sideways + g[_SIDEWAYS + 1] * p.sideways_velocity - g[_UPRIGHT + 1] * p.roll
-        hip = min(max(hip, -_HIP_LIMIT), _HIP_LIMIT)
-        side = min(max(side, -_SIDE_LIMIT), _SIDE_LIMIT)
-        lift = g[_LIFT] * min(max(-p.height, -0.02), 0.05)
-        for leg, sign in ((0, 1.0), (1, -1.0)):
-            swing = 1.0 - stance[leg]
-            if swing > 0.0:
-                angle[leg, 0] += swing * sign * side
-                angle[leg, 1] += swing * hip
-                angle[leg, 2] += swing * lift * math.exp(-(((float(phase[leg]) - 0.78) * 10.0) ** 2))
 
 
 __all__ = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import compiled
 from exostride.patient.profile import Clonus, PatientProfile, Side, StretchReflex
 
 _GROUPS = (
@@ -26,18 +27,40 @@ def _parameter(sides: tuple[Side, Side], name: str) -> NDArray[np.float64]:
     return np.array([[[value(s, g) for g in row] for row in _GROUPS] for s in sides])
 
 
+@compiled
+def _reflex(
+    line: NDArray[np.float64],
+    head: int,
+    lag: NDArray[np.int64],
+    constants: NDArray[np.float64],
+    angle: NDArray[np.float64],
+    velocity: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return what arrives of the stretches so far; ``constants``: gain, threshold, length gain, limit."""
+    gain, threshold, length_gain, limit = constants[0], constants[1], constants[2], constants[3]
+    n = line.shape[0]
+    out = np.zeros((2, 3))
+    for leg in range(2):
+        for group in range(2):
+            sign = 1.0 - 2.0 * group
+            for i in range(3):
+                at = (leg, group, i)
+                stretch = max(sign * velocity[leg, i] - threshold[at], 0.0)
+                drive = stretch * (1.0 + length_gain[at] * max(sign * angle[leg, i], 0.0))
+                line[head, leg, group, i] = min(gain[at] * drive, limit[at])
+                out[leg, i] -= sign * line[(head - lag[at]) % n, leg, group, i]
+    return out
+
+
 class StretchReflexes:
     """Spastic reflexes of both legs on hip, knee and ankle."""
 
     def __init__(self, profile: PatientProfile, period_s: float) -> None:
         sides = (profile.left, profile.right)
-        self._gain = _parameter(sides, "gain_nms_rad")
-        self._threshold = _parameter(sides, "threshold_rad_s")
-        self._length = _parameter(sides, "length_gain_1_rad")
-        self._limit = _parameter(sides, "limit_nm")
+        names = ("gain_nms_rad", "threshold_rad_s", "length_gain_1_rad", "limit_nm")
+        self._constants = np.array([_parameter(sides, name) for name in names])
         self._lag = np.round(_parameter(sides, "delay_s") / period_s).astype(int)
-        self.active = bool(self._gain.any())
-        self._index = np.indices((2, 2, 3))
+        self.active = bool(self._constants[0].any())
         self.reset()
 
     def reset(self) -> None:
@@ -49,14 +72,8 @@ class StretchReflexes:
         """Return reflex torque [N m], shape (2, 3), for angles and velocities of shape (2, 3)."""
         if not self.active:
             return _NOTHING
-        stretch = np.stack([velocity, -velocity], axis=1)
-        length = np.stack([angle, -angle], axis=1)
-        drive = np.maximum(stretch - self._threshold, 0.0) * (1.0 + self._length * np.maximum(length, 0.0))
-        n = len(self._line)
-        self._head = (self._head + 1) % n
-        self._line[self._head] = np.minimum(self._gain * drive, self._limit)
-        late = self._line[(self._head - self._lag) % n, self._index[0], self._index[1], self._index[2]]
-        return np.asarray(late[:, 1] - late[:, 0])
+        self._head = (self._head + 1) % len(self._line)
+        return _reflex(self._line, self._head, self._lag, self._constants, angle, velocity)
 
 
 class ClonusBursts:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from exostride.conventions import GRAVITY_M_S2
 from exostride.model.geometry import body_geometry
+from exostride.patient import intention
 from exostride.patient.gait_plan import ANGLE, PELVIS, PELVIS_RATE, GaitPlan, PlanCursor
-from exostride.patient.interface import JointDrive, PatientAction, PatientSense, seized
+from exostride.patient.interface import JointDrive, PatientAction, PatientSense, driven, seized
 from exostride.patient.learning import StepLearning
 from exostride.patient.muscles import Muscles, strength_matrix
 from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
@@ -21,7 +22,7 @@ from exostride.patient.profile import PatientProfile
 from exostride.patient.reflexes import ClonusBursts, FlexorSpasms, StretchReflexes
 from exostride.patient.rhythm import Rhythm, Stage
 from exostride.patient.step_balance import Body, StepBalance, step_state
-from exostride.types import Vector
+from exostride.types import Vector, joints
 
 _STAND_STIFFNESS: Final = np.array([1.0, 0.9, 0.9, 0.9])
 _STAND_DAMPING: Final = np.array([0.08, 0.08, 0.06, 0.06])
@@ -101,6 +102,8 @@ class VirtualPatient:
         self._reflexive = self.stretch.active or any(
             s.clonus.torque_nm > 0.0 for s in (profile.left, profile.right)
         )
+        self._tissue_angle = np.empty((4, 3))
+        self._none, self._no_spasm = driven(), joints()
         self._seed = seed
         self.reset()
 
@@ -250,35 +253,34 @@ class VirtualPatient:
     ) -> PatientAction:
         muscles, swing = self.muscles, 1.0 - np.minimum(load * (1.0 / STANCE_LOAD), 1.0)
         effort = self.effort.of(swing)
-        scale, tissue = self.moment_nm, self._healthy_tissue
-        moment, stiffening = passive_moment(np.concatenate([angle[:, 1:], drive.angle[:, 1:]]))
-        model = drive.model * scale
-        model[:, 1:] -= tissue * moment[2:]
-        meant = muscles.step(model, drive.model_rate * (scale / self.time_s), effort)
-        stiffness = drive.stiffness * scale
-        stiffness[:, 1:] = np.maximum(stiffness[:, 1:] - tissue * stiffening[:2], 0.0)
-        stiffness *= effort
-        damping = drive.damping * (scale * self.time_s * effort)
-        rate = drive.rate * (1.0 / self.time_s)
-        error = drive.angle - angle
-        hold = stiffness * error + damping * (rate - velocity)
-        whole, gain = muscles.contract(meant + drive.balance * (scale * effort) + hold, velocity)
-        stiffness, damping, hold = gain * stiffness, gain * damping, gain * hold
+        self._tissue_angle[:2], self._tissue_angle[2:] = angle[:, 1:], drive.angle[:, 1:]
+        moment, stiffening = passive_moment(self._tissue_angle)
+        meaning = intention.intend(
+            *(angle, velocity, drive.model, drive.model_rate, drive.balance, drive.stiffness),
+            *(drive.damping, drive.angle, drive.rate, effort, moment, stiffening),
+            *(self._tissue, self._healthy_tissue, self.moment_nm, self.time_s),
+        )
+        meant = muscles.step(meaning[intention.MODEL], meaning[intention.MODEL_RATE], effort)
+        whole, gain = muscles.contract(intention.drive_of(meaning, meant), velocity)
         if self.profile.motor_noise:
-            whole = whole + self._tremble(meant)
+            normal = self._random.standard_normal((2, 4))
+            intention.tremble(self._noise, normal, self._keep, self.profile.motor_noise, meant, whole)
         if self._reflexive:
-            whole[:, 1:] += self._reflexes(angle, velocity, load)
-        passive, elastic = np.zeros((2, 4)), np.zeros((2, 4))
-        passive[:, 1:] = self._tissue * moment[:2]
-        elastic[:, 1:] = self._tissue * stiffening[:2]
-        self._live(error, whole, velocity, swing)
+            self._add_reflexes(whole, angle, velocity, load)
+        self._live(meaning[intention.ERROR], whole, velocity, swing)
+        torque, stiffness, damping = intention.executed(meaning, whole, gain)
         action = PatientAction(
             active=JointDrive(
-                (whole - hold).ravel(), stiffness.ravel(), damping.ravel(), drive.angle.ravel(), rate.ravel()
+                torque, stiffness, damping, drive.angle.ravel(), meaning[intention.RATE].ravel()
             ),
             passive=JointDrive(
-                torque_nm=passive.ravel(), stiffness_nm_rad=elastic.ravel(), reference_rad=sense.angle_rad
+                torque_nm=meaning[intention.PASSIVE].ravel(),
+                stiffness_nm_rad=meaning[intention.ELASTIC].ravel(),
+                damping_nms_rad=self._none,
+                reference_rad=sense.angle_rad,
+                reference_velocity_rad_s=self._none,
             ),
+            spasm_torque_nm=self._no_spasm,
             phase=phase,
             heart_rate_bpm=self.heart.bpm,
             emg=emg(whole, self.profile.body.mass_kg),
@@ -286,18 +288,16 @@ class VirtualPatient:
         spasm = self.spasms.step().ravel()
         return seized(action, spasm) if spasm.any() else action
 
-    def _reflexes(
-        self, angle: NDArray[np.float64], velocity: NDArray[np.float64], load: Vector
-    ) -> NDArray[np.float64]:
-        torque = self.stretch.step(angle[:, 1:], velocity[:, 1:]).copy()
-        torque[:, 2] += [c.step(float(velocity[i, 3]), float(load[i])) for i, c in enumerate(self.clonus)]
-        return torque
-
-    def _tremble(self, torque: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return motor noise proportional to the torque (Jones, Hamilton & Wolpert 2002), 5 Hz wide."""
-        keep = self._keep
-        self._noise = keep * self._noise + np.sqrt(1.0 - keep**2) * self._random.standard_normal((2, 4))
-        return np.asarray(self.profile.motor_noise * self._noise * np.abs(torque))
+    def _add_reflexes(
+        self,
+        torque: NDArray[np.float64],
+        angle: NDArray[np.float64],
+        velocity: NDArray[np.float64],
+        load: Vector,
+    ) -> None:
+        torque[:, 1:] += self.stretch.step(angle[:, 1:], velocity[:, 1:])
+        for leg, clonus in enumerate(self.clonus):
+            torque[leg, 3] += clonus.step(float(velocity[leg, 3]), float(load[leg]))
 
     def _live(
         self,
@@ -311,7 +311,7 @@ class VirtualPatient:
         if self._tick % self.heart.every == 0:
             self.heart.step(float(np.abs(active * velocity).sum()))
         if self.effort.slacks and self.rhythm.blend == 1.0:
-            self.effort.feel(np.abs(error[:, 1:]).mean(axis=1), swing)
+            self.effort.feel(error, swing)
             for leg in (0, 1):
                 if self.rhythm.struck[leg]:
                     self.effort.stride(leg)

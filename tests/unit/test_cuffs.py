@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from exostride.control.cuffs import CuffParameters, CuffPosture
+from exostride.control.cuffs import CuffParameters, CuffPosture, Recorded
 from exostride.model.anthropometry import BodyParameters
 from exostride.model.geometry import body_geometry
 from exostride.plant.config import load_plant_config
@@ -119,3 +119,34 @@ def test_the_machine_that_is_believed_is_the_machine_that_is_simulated():
     assert (CUFFS.belt_nm_rad, CUFFS.belt_nms_rad) == (belt.stiffness_nm_rad[1], belt.damping_nms_rad[1])
     assert CUFFS.frame_nm_rad == frame.attitude_stiffness_nm_rad[1]
     assert CUFFS.frame_nms_rad == frame.attitude_damping_nms_rad[1]
+
+
+def test_a_record_gives_the_posture_that_its_ticks_gave():
+    rng = np.random.default_rng(3)
+    n = 40
+    smooth = np.cumsum(rng.normal(0.0, 0.01, (n, 6)), axis=0)
+    record = Recorded(
+        angle_rad=smooth + 0.3,
+        velocity_rad_s=rng.normal(0.0, 1.0, (n, 6)),
+        cuff_torque_nm=rng.normal(0.0, 5.0, (n, 6)),
+        joint_torque_nm=rng.normal(0.0, 5.0, (n, 6)),
+        cuff_force_n=rng.normal(0.0, 30.0, (n, 18)),
+        pitch_rad=rng.normal(0.0, 0.05, n),
+        pitch_rate_rad_s=rng.normal(0.0, 0.2, n),
+    )
+    whole, ticks = CuffPosture(GEOMETRY, T).over_time(record), CuffPosture(GEOMETRY, T)
+    for k in range(n):
+        state = ExoState(
+            k,
+            k * T,
+            k * T,
+            angle_rad=record.angle_rad[k],
+            velocity_rad_s=record.velocity_rad_s[k],
+            cuff_torque_nm=record.cuff_torque_nm[k],
+            joint_torque_nm=record.joint_torque_nm[k],
+            cuff_force_n=record.cuff_force_n[k],
+            pelvis_gyro_rad_s=np.array([0.0, record.pitch_rate_rad_s[k], 0.0]),
+        )
+        one = ticks.step(state, float(record.pitch_rad[k]))
+        for name in ("angle_rad", "velocity_rad_s", "giving_rad_s", "cuff_nm", "pitch_rad"):
+            assert getattr(whole, name)[k] == pytest.approx(getattr(one, name), abs=1e-7), (k, name)

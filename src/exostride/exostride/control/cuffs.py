@@ -30,18 +30,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import cos, sin
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy.linalg.lapack import dposv
+from scipy.signal import lfilter
 
 from exostride.config import StrictModel
-from exostride.conventions import N_JOINTS
+from exostride.conventions import N_JOINTS, side_slice
 from exostride.model.geometry import BodyGeometry
 from exostride.types import ExoState, Vector
 
 Triple = tuple[float, float, float]
+Some = Any
+"""A number, or an array of them over time."""
 _THIGH: Final = 0.60
 _SHANK: Final = 0.50
 _FOOT: Final = (0.5, 0.5)
@@ -78,14 +82,27 @@ class CuffParameters(StrictModel):
 class Posture:
     """The patient's joints: angle, velocity, what of it the cuffs' yielding is, torque of the cuffs.
 
-    Vectors are (6,) in joint order; ``pitch_rad`` is the pelvis' own.
+    Vectors are (6,) in joint order, or (N, 6) over time; ``pitch_rad`` is the pelvis' own.
     """
 
     angle_rad: Vector
     velocity_rad_s: Vector
     giving_rad_s: Vector
     cuff_nm: Vector
-    pitch_rad: float
+    pitch_rad: Some
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a record of N ticks says: joints (N, 6), cuff forces (N, 18), pitch of the robot's base (N,)."""
+
+    angle_rad: Vector
+    velocity_rad_s: Vector
+    cuff_torque_nm: Vector
+    joint_torque_nm: Vector
+    cuff_force_n: Vector
+    pitch_rad: Vector
+    pitch_rate_rad_s: Vector
 
 
 class CuffPosture:
@@ -140,14 +157,24 @@ class CuffPosture:
         self._pelvis += self._belt_follow * (tilt - self._pelvis)
         angles, moved = state.angle_rad.tolist(), self._moved.tolist()
         segments = [_segments(angles[3 * s : 3 * s + 3], pitch) for s in (0, 1)]
-        leans = [self._leaning(moved[9 * s : 9 * s + 9]) for s in (0, 1)]
+        leans = [
+            min(max(self._leaning(moved[9 * s : 9 * s + 9]), -_LARGEST_RAD), _LARGEST_RAD) for s in (0, 1)
+        ]
         turned = [self._solve(segments[s], moved[9 * s : 9 * s + 9], leans[s]) for s in (0, 1)]
         change = np.array([v for t in turned for v in (t[0] + self._pelvis, t[0] - t[1], t[2] - t[1])])
         giving = np.zeros(N_JOINTS) if fresh else (change - self._change) / self._period
         self._change = change
         force = state.cuff_force_n.tolist()
-        parts = [self._added(segments[s], turned[s], leans[s], force[9 * s : 9 * s + 9]) for s in (0, 1)]
-        torque = np.array(parts).ravel()
+        parts = [
+            self._added(
+                _ends(segments[s]),
+                _ends(_turned(segments[s], turned[s])),
+                (cos(leans[s]), sin(leans[s])),
+                force[9 * s : 9 * s + 9],
+            )
+            for s in (0, 1)
+        ]
+        torque: Vector = np.array(parts).ravel()
         return Posture(
             state.angle_rad + change,
             state.velocity_rad_s + giving,
@@ -156,43 +183,102 @@ class CuffPosture:
             pitch + self._pelvis,
         )
 
-    def _leaning(self, moved: list[float]) -> float:
+    def over_time(self, seen: Recorded) -> Posture:
+        """Return the patient's posture over a whole record, as :meth:`step` does tick by tick."""
+        n = len(seen.pitch_rad)
+        belt = self._belt
+        bears = belt.frame_nm_rad * seen.pitch_rad + belt.frame_nms_rad * seen.pitch_rate_rad_s
+        tilt = (bears - seen.joint_torque_nm[:, [0, 3]].sum(axis=1)) / belt.belt_nm_rad
+        pelvis = _followed(tilt, self._belt_follow)
+        wanted = self._softness * seen.cuff_force_n
+        moved = np.column_stack([_followed(wanted[:, k], float(self._follow[k])) for k in range(18)])
+        change, torque = np.empty((n, N_JOINTS)), np.empty((n, N_JOINTS))
+        for side in (0, 1):
+            angle, d = seen.angle_rad[:, side_slice(side)].T, moved[:, 9 * side : 9 * side + 9].T
+            segments = _segments(angle, seen.pitch_rad)
+            ends = tuple(f(a) for a in segments for f in (np.cos, np.sin))
+            lean = np.clip(self._leaning(d), -_LARGEST_RAD, _LARGEST_RAD)
+            turned = self._solve_all(ends, d, 1.0 - np.cos(lean))
+            own = tuple(f(a + t) for a, t in zip(segments, turned, strict=True) for f in (np.cos, np.sin))
+            force = seen.cuff_force_n[:, 9 * side : 9 * side + 9].T
+            thigh, shank, foot = turned
+            change[:, side_slice(side)] = np.column_stack([thigh + pelvis, thigh - shank, foot - shank])
+            added = self._added(ends, own, (np.cos(lean), np.sin(lean)), force)
+            torque[:, side_slice(side)] = np.column_stack(added)
+        giving = np.diff(change, axis=0, prepend=change[:1]) / self._period
+        return Posture(
+            seen.angle_rad + change,
+            seen.velocity_rad_s + giving,
+            giving,
+            seen.cuff_torque_nm + torque,
+            seen.pitch_rad + pelvis,
+        )
+
+    def _solve_all(self, ends: tuple[Some, ...], d: Some, shorter: Some) -> Some:
+        """Return what :meth:`_solve` does, over time, shape (3, N)."""
+        matrix: NDArray[np.float64] = np.zeros((len(shorter), 6, 5))
+        for i, row in enumerate(self._rows(ends)):
+            for j, value in enumerate(row):
+                matrix[:, i, j] = value
+        weighted = (self._weight * matrix).transpose(0, 2, 1)
+        right = weighted @ np.stack(self._seen(ends, d, shorter), axis=1)[:, :, None]
+        found = np.linalg.solve(weighted @ matrix + self._prior, right)
+        return np.clip(found[:, 2:, 0].T, -_LARGEST_RAD, _LARGEST_RAD)
+
+    def _leaning(self, moved: Some) -> Some:
         """Return how far a leg leans to the left in the robot's [rad]."""
-        lean = moved[1] * self._lean[0] + moved[4] * self._lean[1] + moved[7] * self._lean[2]
-        return float(min(max(lean, -_LARGEST_RAD), _LARGEST_RAD))
+        return moved[1] * self._lean[0] + moved[4] * self._lean[1] + moved[7] * self._lean[2]
 
     def _solve(self, segments: Triple, d: list[float], lean: float) -> list[float]:
         """Return by how much thigh, shank and foot of a leg are turned in the robot's [rad]."""
-        alpha, beta, gamma = segments
-        lt, ls, a, b, px, pz = self._thigh, self._shank, self._a, self._b, self._px, self._pz
-        ca, sa, cb, sb, cg, sg = cos(alpha), sin(alpha), cos(beta), sin(beta), cos(gamma), sin(gamma)
-        matrix = np.array(
-            (
-                (ca, sa, a, 0.0, 0.0),
-                (-sa, ca, 0.0, 0.0, 0.0),
-                (cb, sb, lt * cos(alpha - beta), b, 0.0),
-                (-sb, cb, lt * sin(alpha - beta), 0.0, 0.0),
-                (cg, sg, lt * cos(alpha - gamma), ls * cos(beta - gamma), -pz),
-                (-sg, cg, lt * sin(alpha - gamma), ls * sin(beta - gamma), px),
-            )
-        )
-        shorter = 1.0 - cos(lean)
-        t, s = shorter * a * ca, shorter * (lt * ca + b * cb)
-        f = shorter * (lt * ca + ls * cb - pz)
-        seen = (d[0] - t * sa, d[2] - t * ca, d[3] - s * sb, d[5] - s * cb, d[6] - f * sg, d[8] - f * cg)
+        ends = _ends(segments)
+        matrix: NDArray[np.float64] = np.array(self._rows(ends))
         weighted = (self._weight * matrix).T
         # The prior makes the matrix positive definite, whatever the posture.
-        _, found, _ = dposv(weighted @ matrix + self._prior, weighted @ np.array(seen))
+        _, found, _ = dposv(
+            weighted @ matrix + self._prior, weighted @ np.array(self._seen(ends, d, 1.0 - cos(lean)))
+        )
         return [min(max(x, -_LARGEST_RAD), _LARGEST_RAD) for x in found[2:].tolist()]
 
-    def _added(self, segments: Triple, turned: list[float], lean: float, force: list[float]) -> Triple:
-        """Return what the patient's posture adds to the torque of the cuffs' forces [N m], one leg."""
-        (alpha, beta, gamma), px, pz = segments, self._px, self._pz
+    # The geometry below takes numbers or arrays over time alike: ``Some`` is either.
+
+    def _rows(self, ends: tuple[Some, ...]) -> tuple[tuple[Some, ...], ...]:
+        """Return what the unknowns move at each sensed displacement, six rows of five."""
+        ca, sa, cb, sb, cg, sg = ends
+        lt, ls, a, b, px, pz = self._thigh, self._shank, self._a, self._b, self._px, self._pz
+        # Cosine and sine of the angles between segments.
+        cab, sab = ca * cb + sa * sb, sa * cb - ca * sb
+        cag, sag = ca * cg + sa * sg, sa * cg - ca * sg
+        cbg, sbg = cb * cg + sb * sg, sb * cg - cb * sg
+        return (
+            (ca, sa, a, 0.0, 0.0),
+            (-sa, ca, 0.0, 0.0, 0.0),
+            (cb, sb, lt * cab, b, 0.0),
+            (-sb, cb, lt * sab, 0.0, 0.0),
+            (cg, sg, lt * cag, ls * cbg, -pz),
+            (-sg, cg, lt * sag, ls * sbg, px),
+        )
+
+    def _seen(self, ends: tuple[Some, ...], d: Some, shorter: Some) -> tuple[Some, ...]:
+        """Return the displacements in the plane of a leg that leaning makes shorter."""
+        ca, sa, cb, sb, cg, sg = ends
+        t, s = shorter * self._a * ca, shorter * (self._thigh * ca + self._b * cb)
+        f = shorter * (self._thigh * ca + self._shank * cb - self._pz)
+        return d[0] - t * sa, d[2] - t * ca, d[3] - s * sb, d[5] - s * cb, d[6] - f * sg, d[8] - f * cg
+
+    def _added(
+        self, ends: tuple[Some, ...], own: tuple[Some, ...], lean: tuple[Some, Some], force: Some
+    ) -> tuple[Some, Some, Some]:
+        """Return what the patient's posture adds to the torque of the cuffs' forces [N m], one leg.
+
+        ``ends`` are cosine and sine of the robot's segments, ``own`` those of the patient's, ``lean`` those
+        of the leg's lean.
+        """
+        ca, sa, cb, sb, cg, sg = ends
+        px, pz = self._px, self._pz
         # Ends of unit vectors along thigh and shank, and the foot cuff from the ankle: patient less robot.
-        ca, sa, cb, sb, cg, sg = cos(alpha), sin(alpha), cos(beta), sin(beta), cos(gamma), sin(gamma)
-        tx, tz = sin(alpha + turned[0]) - sa, ca - cos(alpha + turned[0])
-        sx, sz = sin(beta + turned[1]) - sb, cb - cos(beta + turned[1])
-        c, s = cos(gamma + turned[2]) - cg, sin(gamma + turned[2]) - sg
+        tx, tz, sx, sz = own[1] - sa, ca - own[0], own[3] - sb, cb - own[2]
+        c, s = own[4] - cg, own[5] - sg
         fx, fz = px * c - pz * s, px * s + pz * c
         f1x, f1z = force[0] * ca - force[2] * sa, force[0] * sa + force[2] * ca
         f2x, f2z = force[3] * cb - force[5] * sb, force[3] * sb + force[5] * cb
@@ -203,18 +289,30 @@ class CuffPosture:
         knee = sx * (b * f2z + ls * f3z) - sz * (b * f2x + ls * f3x) + ankle
         hip = tx * (a * f1z + lt * below_z) - tz * (a * f1x + lt * below_x) + knee
         # Along a leg that leans, sideways forces count too.
-        c, s = cos(lean) - 1.0, sin(lean)
+        c, s = lean[0] - 1.0, lean[1]
         d1, d2, d3 = c * f1z - s * force[1], c * f2z - s * force[4], c * f3z - s * force[7]
         thigh, shank, foot = sa + tx, sb + sx, px * cg - pz * sg + fx
-        ankle += d3 * foot
         lower = (b * d2 + ls * d3) * shank + d3 * foot
-        knee += lower
-        hip += (a * d1 + lt * (d2 + d3)) * thigh + lower
-        return hip, -knee, ankle
+        return hip + (a * d1 + lt * (d2 + d3)) * thigh + lower, -(knee + lower), ankle + d3 * foot
 
 
-def _segments(angle: list[float], pitch: float) -> Triple:
+def _followed(wanted: Vector, share: float) -> Vector:
+    """Return a first-order filter's way after its input, from rest at the first value."""
+    return np.asarray(lfilter([share], [1.0, share - 1.0], wanted, zi=[(1.0 - share) * wanted[0]])[0])
+
+
+def _segments(angle: Some, pitch: Some) -> tuple[Some, Some, Some]:
     """Return the angles of thigh, shank and foot in the world [rad]."""
     alpha = angle[0] - pitch
     beta = alpha - angle[1]
     return alpha, beta, beta + angle[2]
+
+
+def _turned(segments: Triple, turned: list[float]) -> Triple:
+    return segments[0] + turned[0], segments[1] + turned[1], segments[2] + turned[2]
+
+
+def _ends(segments: Triple) -> tuple[float, ...]:
+    """Return cosine and sine of the angles of thigh, shank and foot."""
+    alpha, beta, gamma = segments
+    return cos(alpha), sin(alpha), cos(beta), sin(beta), cos(gamma), sin(gamma)

@@ -6,7 +6,7 @@ from scipy import stats
 from scipy.ndimage import uniform_filter1d
 
 from exostride.analysis import assessments
-from exostride.analysis.session import load_session
+from exostride.analysis.loading import load_session
 from exostride.analysis.walk import Walk
 from exostride.conventions import JOINTS
 from exostride.errors import ExitCode

@@ -11,9 +11,9 @@ import pytest
 from exostride.analysis import estimate as why
 from exostride.analysis.document import page
 from exostride.analysis.estimate import missing, over_strides, standard_error
+from exostride.analysis.loading import load_session
 from exostride.analysis.metrics.kinematics import sparc
 from exostride.analysis.registry import KEYS, REGISTRY
-from exostride.analysis.session import load_session
 from exostride.analysis.summary import analyse_session, as_csv
 from exostride.bench.made_session import MadeSession, write
 from exostride.conventions import SIDES

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, filtfilt
 
-from exostride.analysis.session import load_session
+from exostride.analysis.loading import load_session
 from exostride.analysis.summary import analyse, analyse_session
 from exostride.conventions import JOINT_KINDS, SIDES
 from exostride.exchange import load

@@ -20,12 +20,12 @@ from scipy.ndimage import uniform_filter1d
 from exostride.analysis.effort import effort_of
 from exostride.analysis.estimate import Estimate, missing, single
 from exostride.analysis.planar import smooth
-from exostride.analysis.session import Session
+from exostride.analysis.session import HOLD, Session
+from exostride.analysis.tissue import patient_angles_rad, tissue_nm
 from exostride.analysis.walk import Walk
 from exostride.conventions import N_JOINTS, side_slice
 
 PASSIVE: Final = "passive_movement"
-HOLD: Final = "isometric_hold"
 RANGE: Final = "range_of_motion"
 NOT_DONE: Final = "this assessment was not part of the session"
 NO_TORQUE: Final = "forces or body dimensions are missing for this assessment"
@@ -142,10 +142,18 @@ def held(session: Session, column: int) -> NDArray[np.bool_]:
     return np.asarray(_rows(session, HOLD) & (session.angle_rad[:, 3 * (column // 3)] > _LIFTED_RAD))
 
 
+def _tissue_nm(walk: Walk, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return what tissue gives in some ticks (n, 6), at the patient's own angles or else at the robot's."""
+    assert walk.session.angle_rad is not None
+    own = patient_angles_rad(walk.session, np.flatnonzero(rows))
+    return tissue_nm(walk, walk.session.angle_rad[rows] if own is None else own)
+
+
 def force(walk: Walk, column: int, sign: float) -> Estimate:
     """Return the largest torque [N m] that was held for half a second against the robot.
 
-    What the leg does unasked (its median over the hold) is taken off: tissue, and what is left of weight.
+    It is what the muscles give: the tissue that is stretched because cuffs give is taken off where the forces
+    in the cuffs tell how far, and so is what the leg does unasked (its median over the hold).
     """
     session = walk.session
     if not spans(session, HOLD):
@@ -156,7 +164,8 @@ def force(walk: Walk, column: int, sign: float) -> Estimate:
     rows = held(session, column)
     if rows.sum() * session.period_s < 2.0 * _PUSH_S:
         return missing(NOT_DONE)
-    own, angle = torque[rows, column], session.angle_rad[rows, column]
+    angle = session.angle_rad[rows, column]
+    own = torque[rows, column] - _tissue_nm(walk, rows)[:, column]
     push = sign * uniform_filter1d(own - np.median(own), max(1, round(_PUSH_S / session.period_s)))
     peak = int(np.argmax(push))
     if abs(float(angle[peak] - np.median(angle))) > _GAVE_RAD:

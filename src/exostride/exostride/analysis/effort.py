@@ -6,8 +6,9 @@ elasticity (:mod:`exostride.patient.passive`) are taken off,
 .. math:: \tau_{pat} = M_{net} - \tau_{cuff} - \tau_{passive}, \qquad
           W^+ = \int \max(\tau \dot q, 0)\,dt, \qquad C = \frac{W^+_{pat}}{W^+_{pat} + W^+_{exo}}.
 
-It needs ground forces, cuff torques, the pelvis' motion and the body's dimensions. Where they are missing
-but the controller estimated contributions while it ran, those are averaged instead, and the source says so.
+It needs ground forces, cuff torques, the pelvis' motion and the body's dimensions. The patient's joints are
+not the robot's: where the cuffs' forces were recorded, they tell the patient's posture, its velocity and what
+the cuffs do to it (:mod:`exostride.control.cuffs`). Where something is missing but the controller estimated contributions while it ran, those are averaged instead, and the source says so.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from exostride.analysis import estimate as why
 from exostride.analysis.planar import blocks, leg_moments, smooth
 from exostride.analysis.walk import Walk
+from exostride.control.cuffs import CuffPosture, Recorded
 from exostride.conventions import GRAVITY_M_S2, side_slice
 from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
 from exostride.types import Vector
@@ -37,6 +39,20 @@ CUFF_ERROR_NM_KG: Final = 0.005
 """Uncertainty (1 SD) of the cuffs' mean torque per body mass: an offset of 0.3 N in each force of thigh,
 shank and foot, at up to 0.9 m from the hip of a person of 72 kg. What it adds to the robot's share it takes
 from the patient's."""
+
+
+_OVERLAP_S: Final = 2.0
+"""The slowest filter of the cuffs has forgotten where it began within this time."""
+
+
+@dataclass(frozen=True)
+class Worn:
+    """Patient's joints in the robot over time: angle, velocity, torque of the cuffs (N, 6), pitch (N,)."""
+
+    angle_rad: Matrix
+    velocity_rad_s: Matrix
+    cuff_nm: Matrix
+    pitch_rad: Vector
 
 
 @dataclass(frozen=True)
@@ -84,12 +100,16 @@ class Effort:
         s = self.walk.session
         if self.moment_reason:
             return None
-        assert s.angle_rad is not None and s.foot_force_n is not None and s.body is not None
-        assert s.foot_cop_m is not None and s.pelvis_pitch_rad is not None
+        assert s.angle_rad is not None and s.pelvis_pitch_rad is not None
+        return self._moments_of(s.angle_rad, s.pelvis_pitch_rad)
+
+    def _moments_of(self, angle_rad: Matrix, pitch_rad: Vector) -> tuple[Matrix, Matrix]:
+        s = self.walk.session
+        assert s.foot_force_n is not None and s.foot_cop_m is not None and s.body is not None
         left, right = (
             leg_moments(
-                s.angle_rad[:, side_slice(side)],
-                s.pelvis_pitch_rad,
+                angle_rad[:, side_slice(side)],
+                pitch_rad,
                 self.walk.hip_m(side),
                 s.foot_force_n[:, [3 * side, 3 * side + 2]],
                 s.foot_cop_m[:, 2 * side],
@@ -101,22 +121,58 @@ class Effort:
         return left, right
 
     @cached_property
+    def worn(self) -> Worn | None:
+        """The patient's own joints, as far as the cuffs tell them from the robot's; None without power."""
+        s, geometry = self.walk.session, self.walk.geometry
+        if s.angle_rad is None or s.velocity_rad_s is None or s.cuff_torque_nm is None:
+            return None
+        if s.pelvis_pitch_rad is None:
+            return None
+        if (
+            geometry is None
+            or s.cuff_force_n is None
+            or s.joint_torque_nm is None
+            or s.pelvis_gyro_rad_s is None
+        ):
+            return Worn(s.angle_rad, s.velocity_rad_s, s.cuff_torque_nm, s.pelvis_pitch_rad)
+        n = len(s.time_s)
+        found = Worn(np.empty((n, 6)), np.empty((n, 6)), np.empty((n, 6)), np.empty(n))
+        cuffs = CuffPosture(geometry, s.period_s)
+        for wide, inner, place in blocks(n, round(_OVERLAP_S / s.period_s)):
+            seen = cuffs.over_time(
+                Recorded(
+                    s.angle_rad[wide],
+                    s.velocity_rad_s[wide],
+                    s.cuff_torque_nm[wide],
+                    s.joint_torque_nm[wide],
+                    s.cuff_force_n[wide],
+                    s.pelvis_pitch_rad[wide],
+                    s.pelvis_gyro_rad_s[wide, 1],
+                )
+            )
+            found.angle_rad[place] = seen.angle_rad[inner]
+            found.velocity_rad_s[place] = seen.velocity_rad_s[inner]
+            found.cuff_nm[place] = seen.cuff_nm[inner]
+            found.pitch_rad[place] = seen.pitch_rad[inner]
+        return found
+
+    @cached_property
     def _all_works(self) -> tuple[dict[str, Work], dict[str, Work]]:
         """Works of both sides over every part of the stride; empty where power was not measured."""
         left, right = (self._works_of(side) for side in (0, 1))
         return left, right
 
     def _works_of(self, side: int) -> dict[str, Work]:
-        s, leg, joints = self.walk.session, self.walk.legs[side], side_slice(side)
-        if s.velocity_rad_s is None or s.cuff_torque_nm is None:
+        s, leg, joints, worn = self.walk.session, self.walk.legs[side], side_slice(side), self.worn
+        if worn is None:
             return {}
         spans = {
             "stride": (leg.start_s, leg.end_s),
             "stance": (leg.start_s, leg.toe_off_s),
             "swing": (leg.toe_off_s, leg.end_s),
         }
-        velocity = smooth(s.velocity_rad_s[:, joints], s.period_s)
-        exo = smooth(s.cuff_torque_nm[:, joints], s.period_s) * velocity
+        velocity = smooth(worn.velocity_rad_s[:, joints], s.period_s)
+        exo = smooth(worn.cuff_nm[:, joints], s.period_s) * velocity
         torque = self.patient_torque_nm(side)
         patient = np.full_like(exo, np.nan) if torque is None else torque * velocity
         found: dict[str, list[Matrix]] = {part: [] for part in spans}
@@ -129,16 +185,22 @@ class Effort:
         travel = {part: self.walk.between(total, start, end) for part, (start, end) in spans.items()}
         return {part: Work(own, plus, minus, travel[part]) for part, (own, plus, minus) in found.items()}
 
+    @cached_property
+    def _own_moments(self) -> tuple[Matrix, Matrix]:
+        """Net moments (N, 3) about the patient's own joints, left and right."""
+        assert self.worn is not None
+        return self._moments_of(self.worn.angle_rad, self.worn.pitch_rad)
+
     def patient_torque_nm(self, side: int) -> Matrix | None:
         """Return the active torque (N, 3) of the patient's muscles on one side, or None."""
-        s = self.walk.session
-        if self.reason or self.moments_nm is None or s.cuff_torque_nm is None or s.body is None:
+        s, worn = self.walk.session, self.worn
+        if self.reason or worn is None or s.body is None:
             return None
-        assert s.angle_rad is not None and self.walk.geometry is not None
+        assert self.walk.geometry is not None
         scale = s.body.mass_kg * GRAVITY_M_S2 * self.walk.geometry.leg_length / REFERENCE_SCALE_NM
-        torque = self.moments_nm[side] - smooth(s.cuff_torque_nm[:, side_slice(side)], s.period_s)
+        torque = self._own_moments[side] - smooth(worn.cuff_nm[:, side_slice(side)], s.period_s)
         for _, _, block in blocks(len(torque)):
-            torque[block] -= scale * passive_moment(s.angle_rad[block, side_slice(side)])[0]
+            torque[block] -= scale * passive_moment(worn.angle_rad[block, side_slice(side)])[0]
         return torque
 
     def works(self, side: int, part: str = "stride") -> Work | None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import exostride.analysis.metrics  # noqa: F401  (fills the registry)
 from exostride.analysis.estimate import Estimate
+from exostride.analysis.loading import load_session
 from exostride.analysis.norms import Norm, norms_of
 from exostride.analysis.registry import REGISTRY, Metric, ordered
-from exostride.analysis.session import Session, configuration_hash, load_session
+from exostride.analysis.session import Session, configuration_hash
 from exostride.analysis.walk import Walk
 
 SCHEMA = 1

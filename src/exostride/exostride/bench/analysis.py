@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 from rosbags.highlevel import AnyReader
 
-from exostride.analysis.session import FIELDS
+from exostride.analysis.loading import FIELDS
 from exostride.analysis.store import Store
 from exostride.analysis.summary import analyse
 from exostride.bench.made_session import MadeSession, write

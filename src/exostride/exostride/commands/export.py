@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from exostride.analysis.effort import effort_of
-from exostride.analysis.session import load_session
+from exostride.analysis.loading import load_session
 from exostride.analysis.summary import analyse
 from exostride.analysis.walk import Walk
 from exostride.conventions import JOINT_KINDS, SIDES

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 import yaml
 
-from exostride.analysis.session import load_session
+from exostride.analysis.loading import load_session
 from exostride.analysis.walk import Walk
 from exostride.conventions import SIDES, side_slice
 from exostride.errors import InputError

@@ -10,7 +10,7 @@ import pytest
 
 from exostride.errors import ConfigError, DeviceError
 from exostride.hardware.gazebo import GazeboDevice
-from exostride.hardware.gz import server
+from exostride.hardware.gz import installation, server
 from exostride.hardware.gz.frames import HEADER, LONGEST, Kind, Stream, pack, unpack_header
 from exostride.hardware.gz.terrain import TERRAINS, Terrain, bumps
 from exostride.hardware.gz.world import OdeOptions, robot_tree, session_world
@@ -132,13 +132,13 @@ def test_a_damaged_installation_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("EXOSTRIDE_GAZEBO_ROOT", str(tmp_path))
     (tmp_path / "gazebo.json").write_text(json.dumps({"kind": "root"}))
     with pytest.raises(DeviceError, match=r"gazebo\.json"):
-        server.find_installation()
+        installation.find_installation()
 
 
 def test_a_server_that_ends_at_once_is_explained_and_leaves_nothing(tmp_path):
     plugin = tmp_path / "p.so"
     plugin.touch()
-    broken = server.Installation(
+    broken = installation.Installation(
         "root", "0", ("/bin/sh", "-c", "echo error: no such library; exit 3"), (), plugin, {}
     )
     running = server.Server(broken, 1.0)
@@ -147,12 +147,23 @@ def test_a_server_that_ends_at_once_is_explained_and_leaves_nothing(tmp_path):
     assert not running.directory.exists()
 
 
+@pytest.mark.parametrize("does", ["sleep 60", "while :; do :; done"])
+def test_a_start_that_hangs_or_turns_in_circles_is_given_up_and_leaves_nothing(tmp_path, monkeypatch, does):
+    monkeypatch.setattr(server, "START_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(server, "END_TIMEOUT_S", 0.1)
+    hanging = installation.Installation("root", "0", ("/bin/sh", "-c", does), (), tmp_path, {})
+    running = server.Server(hanging, 1.0)
+    with pytest.raises(DeviceError, match=r"did not connect within 0\.3 s"):
+        running.start("<sdf/>")
+    assert running.pid == 0 and not running.directory.exists()
+
+
 def test_what_a_killed_owner_left_is_swept_and_a_living_ones_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path))
     gone, living = tmp_path / "exostride-gz-999999999-a", tmp_path / "exostride-gz-1-a"
     gone.mkdir()
     living.mkdir()
-    mine = server.Server(server.Installation("root", "0", (), (), tmp_path, {}), 1.0)
+    mine = server.Server(installation.Installation("root", "0", (), (), tmp_path, {}), 1.0)
     assert not gone.exists() and living.exists() and mine.directory.exists()
     mine.close()
     assert not mine.directory.exists()

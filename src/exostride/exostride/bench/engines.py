@@ -23,7 +23,8 @@ import typer
 from numpy.typing import NDArray
 
 from exostride.hardware.gz.engine import GazeboEngine
-from exostride.hardware.gz.server import Server, find_installation
+from exostride.hardware.gz.installation import find_installation
+from exostride.hardware.gz.server import Server
 from exostride.hardware.gz.terrain import TERRAINS
 from exostride.hardware.gz.world import OdeOptions, robot_tree, session_world
 from exostride.model.anthropometry import BodyParameters

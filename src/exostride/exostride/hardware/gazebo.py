@@ -11,33 +11,47 @@ import numpy as np
 from pydantic import Field
 
 from exostride.conventions import JOINTS
-from exostride.errors import DeviceError
+from exostride.errors import ConfigError, DeviceError
 from exostride.hardware.gz.camera import Film
-from exostride.hardware.gz.engine import GazeboEngine
-from exostride.hardware.gz.server import Server, find_installation
+from exostride.hardware.gz.engine import Abilities, GazeboEngine
+from exostride.hardware.gz.installation import Installation, find, find_installation, find_modern
+from exostride.hardware.gz.modern_world import modern_world
+from exostride.hardware.gz.server import Server
 from exostride.hardware.gz.terrain import TERRAINS, Terrain, WorldName
-from exostride.hardware.gz.world import OdeOptions, robot_tree, session_world
+from exostride.hardware.gz.world import Layout, OdeOptions, robot_tree, session_world
 from exostride.hardware.simulated import SimulatedDevice, SimulatedParameters
 from exostride.model.anthropometry import BodyParameters
+from exostride.model.sdf import Tree
 from exostride.plant.config import PlantConfig
 from exostride.plant.engine import EngineFactory
 from exostride.plant.world import World
 from exostride.types import DriveApplied, KernelOutput
 
 _OPTIONS = OdeOptions()
+_FINDERS = {"auto": find, "classic": find_installation, "gz": find_modern}
+
+
+def _firmware(config: PlantConfig, world: World) -> dict[str, float]:
+    """Return what drives and belt do in silence [N m s/rad, N s/m]: a patient hangs on, a belt runs down."""
+    damping = config.drives.watchdog_damping_nms_rad * 2
+    drives = dict(zip(JOINTS, damping, strict=True)) if world.has_robot else {}
+    return {**drives, "belt": config.belt.mass_kg}
 
 
 class GazeboParameters(SimulatedParameters):
     """Parameters of the device, besides those of ``simulated``.
 
-    ``gazebo`` chooses the engine (``auto`` and ``classic``: Gazebo 11), ``world`` the surroundings,
+    ``gazebo`` chooses the engine: ``classic`` is Gazebo 11, ``gz`` a modern one, ``auto`` the first of them
+    that is there. ``contact`` says whose the soles' contact is: ``engine`` (Gazebo 11 only), ``plant`` (a law
+    of force as over MuJoCo), or ``auto``, the engine's where it can. ``world`` chooses the surroundings,
     ``record_video`` whether to film the session, and ``video`` into which file. ``timeout_s`` is how long
     each side waits for the other before it takes it for dead, ``port`` that of Gazebo's master (0: any that
     is free). ``solver_iterations`` are those of ODE's solver; ``sole_n_m`` and ``sole_ns_m`` are stiffness
     and damping of one of the five contact points of a shoe.
     """
 
-    gazebo: Literal["auto", "classic"] = "auto"
+    gazebo: Literal["auto", "gz", "classic"] = "auto"
+    contact: Literal["auto", "engine", "plant"] = "auto"
     world: WorldName = "treadmill"
     record_video: bool = False
     video: str = "exostride.webp"
@@ -85,29 +99,50 @@ class GazeboDevice(SimulatedDevice):
     def _start(
         self, p: GazeboParameters, config: PlantConfig, body: BodyParameters, world: World, data: Any
     ) -> GazeboEngine:
-        installation = find_installation()
-        damping = config.drives.watchdog_damping_nms_rad * 2
-        firmware = dict(zip(JOINTS, damping, strict=True)) if world.has_robot else {}
-        # A patient hangs on; a belt runs down.
-        firmware["belt"] = config.belt.mass_kg
+        installation = _FINDERS[p.gazebo]()
+        modern = installation.kind == "gz"
+        if modern and (p.record_video or p.contact == "engine"):
+            what = "record_video" if p.record_video else "contact: engine"
+            raise ConfigError(f"device gazebo: {what} needs Gazebo 11; set gazebo:=classic")
         if p.record_video:
             self._film = Film(Path(p.video))
+        make = self._modern if modern else self._classic
+        text, layout, names = make(p, config, world, robot_tree(body, world), installation)
+        self._server = Server(installation, p.timeout_s)
+        stream = self._server.start(text, layout=layout, port=p.port, display=self._film is not None)
+        world.model.opt.gravity = np.array(self._terrain.gravity())
+        return GazeboEngine(world, data, stream, names, Abilities.of(self._server.hello))
+
+    def _classic(
+        self, p: GazeboParameters, config: PlantConfig, world: World, tree: Tree, installation: Installation
+    ) -> tuple[str, str, Layout]:
         text, names = session_world(
             world,
-            robot_tree(body, world),
+            tree,
             belt=(config.belt.mass_kg, config.belt.half_length_m),
             friction=config.contact.friction,
-            damping=firmware,
+            damping=_firmware(config, world),
             library=str(installation.plugin),
             timeout_s=p.timeout_s,
             options=OdeOptions(iterations=p.solver_iterations, sole_n_m=p.sole_n_m, sole_ns_m=p.sole_ns_m),
             terrain=self._terrain,
             camera=None if self._film is None else self._film.element(),
+            contact=p.contact != "plant",
         )
-        self._server = Server(installation, p.timeout_s)
-        stream = self._server.start(text, port=p.port, display=self._film is not None)
-        world.model.opt.gravity = np.array(self._terrain.gravity())
-        return GazeboEngine(world, data, stream, names)
+        return text, "", names
+
+    def _modern(
+        self, p: GazeboParameters, config: PlantConfig, world: World, tree: Tree, installation: Installation
+    ) -> tuple[str, str, Layout]:
+        del installation
+        return modern_world(
+            world,
+            tree,
+            belt=(config.belt.mass_kg, config.belt.half_length_m),
+            damping=_firmware(config, world),
+            timeout_s=p.timeout_s,
+            terrain=self._terrain,
+        )
 
     @property
     def server(self) -> Server:

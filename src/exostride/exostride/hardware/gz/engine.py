@@ -17,10 +17,16 @@ Three terms cannot be had explicitly at 1 ms:
   and :math:`\ddot q` is taken from an implicit step of the same model without contact, but with the contact
   forces that Gazebo last reported. The robot touches nothing but the patient's cuffs, so where it matters it
   is exact.
+
+A modern Gazebo's bindings neither change a joint's damping nor tell contact forces. What an engine lacks
+(:class:`Abilities`) the plant does: damping of the patient's joints as that of the robot's, and the soles as
+one more law of force, MuJoCo's soft contact at the state that Gazebo reports.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import mujoco
@@ -34,12 +40,36 @@ from exostride.plant.parts import FOOT_POINTS
 from exostride.plant.world import World
 
 
-class GazeboEngine:
-    """Steps a Gazebo and keeps MuJoCo's data at its state; an :class:`exostride.plant.engine.Engine`."""
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What the engine at the other end does by itself."""
 
-    def __init__(self, world: World, data: Any, stream: Stream, names: Layout) -> None:
+    damps: bool = True
+    """Its solver takes damping of joints implicitly, and the amount may change from step to step."""
+
+    @classmethod
+    def of(cls, hello: Mapping[str, str]) -> Abilities:
+        """Return what an engine says of itself in its first frame."""
+        return cls(damps=hello.get("damps", "1") == "1")
+
+
+class GazeboEngine:
+    """Steps a Gazebo and keeps MuJoCo's data at its state; an :class:`exostride.plant.engine.Engine`.
+
+    Contact is the engine's if ``names`` has contact points, the plant's if it has none.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        data: Any,
+        stream: Stream,
+        names: Layout,
+        abilities: Abilities = Abilities(),
+    ) -> None:
         self._w, self._m, self._d = world, world.model, data
-        self._stream, self._names = stream, names
+        self._stream, self._names, self._damps = stream, names, abilities.damps
+        self._touches = bool(names.contacts)
         self._dt = float(world.model.opt.timestep)
         self._q, self._v, self._bodies, self._free_q, self._free_v = addresses(world, names)
         self._position = np.array(data.qpos[self._q])
@@ -85,7 +115,7 @@ class GazeboEngine:
         self._high = np.where(has_limit, ranges[:, 1], np.inf)
         self._harness_site, self._pulley = m.site("patient_harness").id, m.site("pulley").id
         at = [int(m.site_bodyid[s]) for s in self._pairs.T.ravel()] + [int(m.site_bodyid[self._harness_site])]
-        row = {int(b): i for i, b in enumerate(self._bodies)}
+        row = self._row = {int(b): i for i, b in enumerate(self._bodies)}
         self._gather = np.zeros((len(self._bodies), len(at)))
         for k, body in enumerate(at):
             if body in row:  # what pulls on the world's side is lost there
@@ -95,8 +125,8 @@ class GazeboEngine:
 
     def _index_contacts(self) -> None:
         m = self._m
-        geoms = touching_geoms(self._w)
-        self._geoms = np.array(geoms)
+        geoms = touching_geoms(self._w) if self._touches else []
+        self._geoms = np.array(geoms, dtype=int)
         self._radius = np.array(m.geom_size)[geoms, 0]
         self._touch_body = np.array(m.geom_bodyid)[geoms]
         self._contact = np.zeros((len(geoms), 3))
@@ -112,9 +142,10 @@ class GazeboEngine:
     def place(self) -> None:
         """Put Gazebo's links where ``data`` has them, at rest or moving."""
         d = self._d
-        self._contact[:] = 0.0
-        shown = d.sensordata[self._shown].reshape(-1, 3)
-        self._contact[: len(shown)] = shown
+        if self._touches:
+            self._contact[:] = 0.0
+            shown = d.sensordata[self._shown].reshape(-1, 3)
+            self._contact[: len(shown)] = shown
         rows = np.zeros((len(self._bodies), 13))
         rows[:, :3], rows[:, 3:7] = d.xpos[self._bodies], d.xquat[self._bodies]
         velocity = np.zeros(6)
@@ -123,7 +154,8 @@ class GazeboEngine:
             rows[i, 7:10], rows[i, 10:] = velocity[3:], velocity[:3]
         self._stream.send(Kind.RESET, rows.astype("<f8").tobytes())
         self._take(keep_contact=True)
-        self._m.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
+        if self._touches:
+            self._m.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
 
     def recentre(self, belt_q: int) -> None:
         """Put the belt back by whole periods of what lies on it, with the next step."""
@@ -141,12 +173,16 @@ class GazeboEngine:
         d.xfrc_applied[:], d.qfrc_applied[:] = outside, torque
         hinges, damping = self._torques(start, coming)
         hinges += torque[self._v]
-        command = np.concatenate([hinges, damping, self._wrenches(start, coming).ravel()])
+        wrenches = self._wrenches(start, coming)
+        if not self._touches:
+            self._press(hinges, wrenches)
+        command = np.concatenate([hinges, damping, wrenches.ravel()])
         self._stream.send(Kind.COMMAND, command.astype("<f8").tobytes(), self._flags)
         self._flags = 0
         self._take()
         d.qacc[:] = (d.qvel - start) / self._dt
-        d.sensordata[self._shown] = self._contact[: len(self._w.g_points)].ravel()
+        if self._touches:
+            d.sensordata[self._shown] = self._contact[: len(self._w.g_points)].ravel()
 
     # ------------------------------------------------------------------ forces
 
@@ -162,6 +198,27 @@ class GazeboEngine:
         if self._w.belt_v >= 0:
             d.qfrc_applied[self._w.belt_v] -= force[:, 0].sum()
 
+    def _press(self, hinges: Any, wrenches: Any) -> None:
+        """Add the plant's contact forces of the coming step to the links, and their reaction to the belt."""
+        d, m = self._d, self._m
+        local = np.zeros(6)
+        for i in range(d.ncon):
+            contact = d.contact[i]
+            if contact.efc_address < 0:
+                continue
+            mujoco.mj_contactForce(m, d, i, local)
+            force = contact.frame.reshape(3, 3).T @ local[:3]
+            for geom, sign in ((contact.geom1, -1.0), (contact.geom2, 1.0)):
+                body = int(m.geom_bodyid[geom])
+                row = self._row.get(body)
+                if row is None:  # the belt, last of the joints if it moves
+                    if self._w.belt_v >= 0:
+                        hinges[-1] += sign * force[0]
+                    continue
+                arm = contact.pos - d.xipos[body]
+                wrenches[row, :3] += sign * force
+                wrenches[row, 3:] += sign * np.cross(arm, force)
+
     def _torques(self, start: Any, coming: Any) -> tuple[Any, Any]:
         """Return torque of every hinge (force of the belt), and the damping left to Gazebo [N m s/rad]."""
         d, m = self._d, self._m
@@ -169,7 +226,8 @@ class GazeboEngine:
         a, at, n = self._motor, self._motor_at, len(self._v)
         rate = m.actuator_biasprm[a, 2]
         # Gazebo's solver damps the patient's joints together with contact; a rate above zero is no damping.
-        theirs = self._of_patient[at] & (rate < 0.0)
+        mine = ~self._of_patient if self._damps else np.ones(n, dtype=bool)
+        theirs = ~mine[at] & (rate < 0.0)
         motor = (
             d.ctrl[a]
             + m.actuator_biasprm[a, 0]
@@ -178,9 +236,9 @@ class GazeboEngine:
         )
         np.clip(motor, self._low[a], self._high[a], out=motor)
         torque = np.bincount(at, weights=motor, minlength=n)
-        damping = np.where(self._of_patient, self._damping, 0.0)
+        damping = np.where(mine, 0.0, self._damping)
         damping -= np.bincount(at, weights=np.where(theirs, rate, 0.0), minlength=n)
-        torque -= np.where(self._of_patient, 0.0, self._damping) * after
+        torque -= np.where(mine, self._damping, 0.0) * after
         torque -= self._armature * (after - v) / self._dt
         torque -= self._spring * (self._position - self._rest)
         return torque, damping
@@ -238,7 +296,7 @@ class GazeboEngine:
         frame = self._stream.receive()
         if frame.kind is not Kind.STATE:
             raise DeviceError(f"Gazebo sent a {frame.kind.name} where a state was due")
-        values = frame.values()
+        values = np.asarray(frame.values())
         nj, nf = len(self._v), len(self._free_q)
         if len(values) != 1 + 2 * nj + 13 * nf + self._contact.size:
             raise DeviceError(f"Gazebo sent a state of {len(values)} numbers; its world is of another body")

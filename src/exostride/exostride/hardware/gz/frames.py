@@ -2,17 +2,18 @@
 
 A frame is a header of 24 bytes (magic ``EXGZ``, version, kind, length, flags, step; little-endian) and a
 payload: text in ``HELLO``, float64 in all others. The C++ side is ``src/exostride_gazebo/classic/frames.hh``.
+Both ends of a modern Gazebo are Python; nothing but the standard library is used here, since the interpreter
+that has Gazebo's bindings need not have ours.
 """
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
+from array import array
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-
-import numpy as np
-from numpy.typing import NDArray
 
 from exostride.errors import DeviceError
 
@@ -55,8 +56,8 @@ class Frame:
     step: int
     payload: bytes
 
-    def values(self) -> NDArray[np.float64]:
-        """Return the payload as numbers.
+    def values(self) -> array[float]:
+        """Return the payload as numbers (the machine is little-endian, as all that Gazebo runs on are).
 
         Raises
         ------
@@ -65,7 +66,7 @@ class Frame:
         """
         if len(self.payload) % 8:
             raise DeviceError(f"Gazebo sent a frame of {len(self.payload)} bytes, which is no multiple of 8")
-        return np.frombuffer(self.payload, dtype="<f8")
+        return array("d", self.payload)
 
 
 def pack(kind: Kind, payload: bytes = b"", flags: int = 0, step: int = 0) -> bytes:
@@ -104,6 +105,10 @@ class Stream:
         connection.settimeout(timeout_s)
         self._socket = connection
         self._timeout = timeout_s
+        self._poll = select.poll()
+        self._poll.register(connection, select.POLLIN)
+        self.silent = False
+        """Whether the last :meth:`receive` failed because nothing came, and not because the peer is lost."""
 
     def send(self, kind: Kind, payload: bytes = b"", flags: int = 0, step: int = 0) -> None:
         """Send one frame; :class:`DeviceError` if nobody takes it."""
@@ -129,8 +134,15 @@ class Stream:
             count -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def waiting(self) -> bool:
+        """Return whether something has come that :meth:`receive` would return, or tell of its loss."""
+        return bool(self._poll.poll(0))
+
     def receive(self) -> Frame:
         """Return the next frame; :class:`DeviceError` if none comes, or what comes is none."""
+        self.silent = not self._poll.poll(1e3 * self._timeout)
+        if self.silent:
+            raise DeviceError(f"Gazebo does not answer (waited {self._timeout:g} s)")
         kind, length, flags, step = unpack_header(self._exactly(HEADER.size))
         return Frame(kind, flags, step, self._exactly(length) if length else b"")
 

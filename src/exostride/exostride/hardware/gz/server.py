@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -11,71 +10,19 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from exostride.errors import DeviceError
 from exostride.hardware.gz.frames import Kind, Stream
+from exostride.hardware.gz.installation import INSTALL_HINT, Installation
 
-INSTALL_HINT = "run tools/gazebo.sh install"
 SOCKET_VARIABLE = "EXOSTRIDE_GAZEBO_SOCKET"
 LONGEST_SOCKET_PATH = 107
 """Bytes of a unix socket's path that Linux takes."""
 _PREFIX = "exostride-gz-"
 START_TIMEOUT_S = 9.0
+"""Longest start, in the process' own computing time or in time without any: a busy machine is no fault."""
 END_TIMEOUT_S = 2.5
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """How to run Gazebo here; ``tools/gazebo.sh install`` writes it."""
-
-    kind: str
-    version: str
-    gzserver: tuple[str, ...]
-    xvfb: tuple[str, ...]
-    plugin: Path
-    environment: Mapping[str, str]
-
-
-def cache_dir() -> Path:
-    """Return where ``tools/gazebo.sh`` puts what it makes."""
-    named = os.environ.get("EXOSTRIDE_GAZEBO_ROOT")
-    if named:
-        return Path(named).absolute()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "exostride" / "gazebo"
-
-
-def find_installation() -> Installation:
-    """Return the Gazebo of this machine.
-
-    Raises
-    ------
-    DeviceError
-        There is none, or what was installed is no longer complete.
-    """
-    file = cache_dir() / "gazebo.json"
-    try:
-        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        found = Installation(
-            kind=str(data["kind"]),
-            version=str(data["version"]),
-            gzserver=tuple(map(str, data["gzserver"])),
-            xvfb=tuple(map(str, data["xvfb"])),
-            plugin=Path(data["plugin"]),
-            environment={str(k): str(v) for k, v in data["environment"].items()},
-        )
-    except FileNotFoundError:
-        raise DeviceError(f"there is no Gazebo for Exostride on this machine; {INSTALL_HINT}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DeviceError(f"{file}: {error}; {INSTALL_HINT}") from None
-    missing = [p for p in (found.gzserver[0], found.gzserver[-1], found.plugin) if not Path(p).is_file()]
-    if missing:
-        raise DeviceError(f"{missing[0]} is missing; {INSTALL_HINT}")
-    return found
 
 
 def free_port() -> int:
@@ -108,6 +55,25 @@ def _port_is_free(port: int) -> bool:
     return True
 
 
+class Patience:
+    """Runs out when a process computes, or does nothing, for longer than ``limit_s``."""
+
+    def __init__(self, pid: int, limit_s: float) -> None:
+        self._stat, self._limit = Path(f"/proc/{pid}/stat"), limit_s
+        self._used, self._since = 0.0, time.monotonic()
+
+    def over(self) -> bool:
+        """Return whether it has run out."""
+        try:
+            fields = self._stat.read_text().rpartition(")")[2].split()
+            used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except OSError:
+            used = self._used
+        if used > self._used:
+            self._used, self._since = used, time.monotonic()
+        return self._used > self._limit or time.monotonic() - self._since > self._limit
+
+
 class Server:
     """One Gazebo server with the lock-step plugin, and the connection to it.
 
@@ -127,8 +93,10 @@ class Server:
 
     # ------------------------------------------------------------------ start
 
-    def start(self, world: str, *, port: int = 0, display: bool = False) -> Stream:
-        """Start the server on an SDF world and return the connection to its plugin.
+    def start(self, world: str, *, layout: str = "", port: int = 0, display: bool = False) -> Stream:
+        """Start the server on an SDF world and return the connection to it.
+
+        A modern Gazebo gets the ``layout`` of frames in a file; Gazebo 11 has it in the world.
 
         Raises
         ------
@@ -136,13 +104,12 @@ class Server:
             It could not be started or did not connect within :data:`START_TIMEOUT_S`; nothing is left behind.
         """
         try:
-            return self._start(world, port, display=display)
+            return self._start(world, layout, port, display=display)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, world: str, port: int, *, display: bool) -> Stream:
-        deadline = time.monotonic() + START_TIMEOUT_S
+    def _start(self, world: str, layout: str, port: int, *, display: bool) -> Stream:
         path = self.directory / "s"
         if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
             raise DeviceError(
@@ -151,16 +118,19 @@ class Server:
             )
         if port and not _port_is_free(port):
             raise DeviceError(f"port {port} for Gazebo is in use; choose another, or 0 for any that is free")
-        file = self.directory / "session.world"
-        file.write_text(world, encoding="utf-8")
+        files = [self.directory / "session.world"]
+        files[0].write_text(world, encoding="utf-8")
+        if layout:
+            files.append(self.directory / "layout.json")
+            files[1].write_text(layout, encoding="utf-8")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))
             listener.listen(1)
             environment = self._environment(port or free_port(), path)
             if display:
-                environment["DISPLAY"] = self._start_display(deadline)
-            self._launch(file, environment)
-            connection = self._accept(listener, deadline)
+                environment["DISPLAY"] = self._start_display()
+            self._launch(files, environment)
+            connection = self._accept(listener)
         stream = self._stream = Stream(connection, self._timeout)
         self._greet(stream)
         return stream
@@ -176,15 +146,17 @@ class Server:
             "GAZEBO_MASTER_URI": f"http://127.0.0.1:{port}",
             "GAZEBO_IP": "127.0.0.1",
             "GAZEBO_MODEL_DATABASE_URI": "",
+            "GZ_PARTITION": self.directory.name,
+            "GZ_IP": "127.0.0.1",
             "IGN_FUEL_CACHE_PATH": str(self.directory),
             SOCKET_VARIABLE: str(path),
         }
 
-    def _launch(self, world: Path, environment: dict[str, str]) -> None:
+    def _launch(self, files: list[Path], environment: dict[str, str]) -> None:
         log = (self.directory / "gzserver.log").open("wb")
         try:
             self._process = subprocess.Popen(
-                [*self._installation.gzserver, "--verbose", "--seed", "1", str(world)],
+                [*self._installation.gzserver, *self._installation.flags, *map(str, files)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -197,7 +169,7 @@ class Server:
         finally:
             log.close()
 
-    def _start_display(self, deadline: float) -> str:
+    def _start_display(self) -> str:
         """Start an X server without a screen for the camera, on the first display number that is free."""
         read_end, write_end = os.pipe()
         try:
@@ -215,17 +187,19 @@ class Server:
         with os.fdopen(read_end, "rb") as pipe:
             os.set_blocking(pipe.fileno(), False)
             text = b""
+            patience = Patience(self._display.pid, START_TIMEOUT_S)
             while not text.endswith(b"\n"):
-                if time.monotonic() > deadline or self._display.poll() is not None:
+                if patience.over() or self._display.poll() is not None:
                     raise DeviceError("the camera's X server (Xvfb) did not start; record_video needs one")
                 text += pipe.read() or b""
                 time.sleep(0.02)
         return f":{int(text)}"
 
-    def _accept(self, listener: socket.socket, deadline: float) -> socket.socket:
+    def _accept(self, listener: socket.socket) -> socket.socket:
         assert self._process is not None
         listener.settimeout(0.1)
-        while time.monotonic() < deadline:
+        patience = Patience(self._process.pid, START_TIMEOUT_S)
+        while not patience.over():
             try:
                 return listener.accept()[0]
             except TimeoutError:

@@ -58,13 +58,13 @@ def touching_geoms(world: World) -> list[int]:
     return points + falls
 
 
-def layout(world: World, tree: Tree) -> Layout:
-    """Return the names and order that both ends of the frames use."""
+def layout(world: World, tree: Tree, *, contact: bool = True) -> Layout:
+    """Return the names and order that both ends use; without ``contact`` no contact points are read."""
     model = world.model
     hinges = tuple(name for name in _names(model, "joint", model.njnt) if name in tree.hinges)
     bodies = tuple(name for name in _names(model, "body", model.nbody) if name in tree.links)
     moving = (BELT,) if world.belt_v >= 0 else ()
-    contacts = tuple(model.geom(g).name for g in touching_geoms(world))
+    contacts = tuple(model.geom(g).name for g in touching_geoms(world)) if contact else ()
     return Layout(hinges + moving, bodies, tuple(b for b in bodies if b in tree.free), contacts)
 
 
@@ -73,7 +73,8 @@ def robot_tree(body: BodyParameters, world: World) -> Tree:
     return read_tree(urdf("coupled" if world.has_robot else "patient", body))
 
 
-def _sub(parent: ET.Element, tag: str, text: object = None, **attributes: str) -> ET.Element:
+def sub(parent: ET.Element, tag: str, text: object = None, **attributes: str) -> ET.Element:
+    """Add a child element with text and attributes, and return it."""
     out = ET.SubElement(parent, tag, attributes)
     if text is not None:
         out.text = str(text)
@@ -82,16 +83,16 @@ def _sub(parent: ET.Element, tag: str, text: object = None, **attributes: str) -
 
 def surface(collision: ET.Element, friction: float, stiffness: float, damping: float) -> None:
     """Give a collision Coulomb friction and a viscoelastic surface."""
-    ode_surface = _sub(collision, "surface")
-    ode = _sub(_sub(ode_surface, "friction"), "ode")
-    _sub(ode, "mu", friction)
-    _sub(ode, "mu2", friction)
-    contact = _sub(_sub(ode_surface, "contact"), "ode")
-    _sub(contact, "kp", stiffness)
-    _sub(contact, "kd", damping)
+    ode_surface = sub(collision, "surface")
+    ode = sub(sub(ode_surface, "friction"), "ode")
+    sub(ode, "mu", friction)
+    sub(ode, "mu2", friction)
+    contact = sub(sub(ode_surface, "contact"), "ode")
+    sub(contact, "kp", stiffness)
+    sub(contact, "kd", damping)
     # Neither a layer in which nothing pushes back nor a bound on how fast a contact may give.
-    _sub(contact, "min_depth", 0)
-    _sub(contact, "max_vel", 100)
+    sub(contact, "min_depth", 0)
+    sub(contact, "max_vel", 100)
 
 
 def _add_points(tree: Tree, world: World, friction: float, options: OdeOptions) -> None:
@@ -100,11 +101,28 @@ def _add_points(tree: Tree, world: World, friction: float, options: OdeOptions) 
         link = tree.links[model.body(int(model.geom_bodyid[geom])).name]
         collision = ET.Element("collision", name=model.geom(geom).name)
         place = " ".join(repr(float(v)) for v in model.geom_pos[geom])
-        _sub(collision, "pose", f"{place} 0 0 0")
-        sphere = _sub(_sub(collision, "geometry"), "sphere")
-        _sub(sphere, "radius", repr(float(model.geom_size[geom, 0])))
+        sub(collision, "pose", f"{place} 0 0 0")
+        sphere = sub(sub(collision, "geometry"), "sphere")
+        sub(sphere, "radius", repr(float(model.geom_size[geom, 0])))
         surface(collision, friction, options.sole_n_m, options.sole_ns_m)
         link.collisions.append(collision)
+
+
+def add_belt_link(model: ET.Element, mass_kg: float, half_length_m: float) -> ET.Element:
+    """Add the belt's link, its top at z = 0, with mass and picture, and return it."""
+    link = sub(model, "link", name=BELT)
+    sub(link, "pose", "0 0 -0.1 0 0 0")
+    inertial = sub(link, "inertial")
+    sub(inertial, "mass", mass_kg)
+    matrix = sub(inertial, "inertia")
+    for a in ("ixx", "iyy", "izz"):
+        sub(matrix, a, mass_kg)
+    visual = sub(link, "visual", name=BELT)
+    sub(sub(sub(visual, "geometry"), "box"), "size", f"{2.0 * half_length_m} 0.7 0.2")
+    paint = sub(visual, "material")
+    sub(paint, "ambient", "0.25 0.27 0.3 1")
+    sub(paint, "diffuse", "0.25 0.27 0.3 1")
+    return link
 
 
 def _belt_model(
@@ -112,64 +130,52 @@ def _belt_model(
 ) -> ET.Element:
     out = ET.Element("model", name=BELT)
     if world.belt_v < 0:
-        _sub(out, "static", "1")
-    link = _sub(out, "link", name=BELT)
-    _sub(link, "pose", "0 0 -0.1 0 0 0")
-    inertial = _sub(link, "inertial")
-    _sub(inertial, "mass", mass_kg)
-    matrix = _sub(inertial, "inertia")
-    for a in ("ixx", "iyy", "izz"):
-        _sub(matrix, a, mass_kg)
-    size = f"{2.0 * half_length_m} 2 0.2"
-    collision = _sub(link, "collision", name=BELT)
-    _sub(_sub(_sub(collision, "geometry"), "box"), "size", size)
+        sub(out, "static", "1")
+    link = add_belt_link(out, mass_kg, half_length_m)
+    collision = sub(link, "collision", name=BELT)
+    sub(sub(sub(collision, "geometry"), "box"), "size", f"{2.0 * half_length_m} 2 0.2")
     surface(collision, friction, 1e12, 0.0)
-    visual = _sub(link, "visual", name=BELT)
-    _sub(_sub(_sub(visual, "geometry"), "box"), "size", f"{2.0 * half_length_m} 0.7 0.2")
-    paint = _sub(visual, "material")
-    _sub(paint, "ambient", "0.25 0.27 0.3 1")
-    _sub(paint, "diffuse", "0.25 0.27 0.3 1")
     for slat in bumps(terrain, half_length_m):
         if slat.tag == "collision":
             surface(slat, friction, 1e12, 0.0)
         link.append(slat)
     if world.belt_v >= 0:
-        joint = _sub(out, "joint", name=BELT, type="prismatic")
-        _sub(joint, "parent", "world")
-        _sub(joint, "child", BELT)
-        _sub(_sub(joint, "axis"), "xyz", "1 0 0")
+        joint = sub(out, "joint", name=BELT, type="prismatic")
+        sub(joint, "parent", "world")
+        sub(joint, "child", BELT)
+        sub(sub(joint, "axis"), "xyz", "1 0 0")
     return out
 
 
 def _physics(options: OdeOptions, dt_s: float) -> ET.Element:
     physics = ET.Element("physics", name="lockstep", type="ode")
-    _sub(physics, "max_step_size", repr(dt_s))
-    _sub(physics, "real_time_update_rate", 0)
-    ode = _sub(physics, "ode")
-    solver = _sub(ode, "solver")
-    _sub(solver, "type", options.solver)
-    _sub(solver, "iters", options.iterations)
-    _sub(solver, "sor", options.sor)
-    _sub(solver, "use_dynamic_moi_rescaling", 0)
-    constraints = _sub(ode, "constraints")
-    _sub(constraints, "cfm", options.joint_cfm)
-    _sub(constraints, "erp", options.joint_erp)
-    _sub(constraints, "contact_max_correcting_vel", 100)
-    _sub(constraints, "contact_surface_layer", 0)
+    sub(physics, "max_step_size", repr(dt_s))
+    sub(physics, "real_time_update_rate", 0)
+    ode = sub(physics, "ode")
+    solver = sub(ode, "solver")
+    sub(solver, "type", options.solver)
+    sub(solver, "iters", options.iterations)
+    sub(solver, "sor", options.sor)
+    sub(solver, "use_dynamic_moi_rescaling", 0)
+    constraints = sub(ode, "constraints")
+    sub(constraints, "cfm", options.joint_cfm)
+    sub(constraints, "erp", options.joint_erp)
+    sub(constraints, "contact_max_correcting_vel", 100)
+    sub(constraints, "contact_surface_layer", 0)
     return physics
 
 
 def _plugin(names: Layout, damping: dict[str, float], library: str, timeout_s: float) -> ET.Element:
     plugin = ET.Element("plugin", name="exostride_lockstep", filename=library)
-    _sub(plugin, "model", MODEL)
-    _sub(plugin, "timeout", timeout_s)
-    _sub(plugin, "belt_period", PERIOD_M)
+    sub(plugin, "model", MODEL)
+    sub(plugin, "timeout", timeout_s)
+    sub(plugin, "belt_period", PERIOD_M)
     for name in names.joints:
-        _sub(plugin, "joint", name, damping=repr(damping.get(name, 0.0)))
+        sub(plugin, "joint", name, damping=repr(damping.get(name, 0.0)))
     for name in names.links:
-        _sub(plugin, "link", name, free="1" if name in names.free else "0")
+        sub(plugin, "link", name, free="1" if name in names.free else "0")
     for name in names.contacts:
-        _sub(plugin, "contact", name)
+        sub(plugin, "contact", name)
     return plugin
 
 
@@ -186,25 +192,28 @@ def session_world(
     terrain: Terrain,
     camera: ET.Element | None = None,
     hang: bool = False,
+    contact: bool = True,
 ) -> tuple[str, Layout]:
     """Return the SDF text of a session and the layout of its frames.
 
     ``belt`` is mass [kg] and half length [m], ``damping`` what the firmware of a joint does in silence
     [N m s/rad], ``library`` the plugin's file. ``hang`` holds the pelves in the air: no ground, no dry
-    friction in the joints.
+    friction in the joints. Without ``contact`` nothing touches: that is then the plant's, as over a modern
+    Gazebo.
     """
     dt_s = float(world.model.opt.timestep)
-    _add_points(tree, world, friction, options)
-    names = layout(world, tree)
+    if contact:
+        _add_points(tree, world, friction, options)
+    names = layout(world, tree, contact=contact)
     sdf = ET.Element("sdf", version="1.6")
-    root = _sub(sdf, "world", name="session")
-    _sub(root, "gravity", " ".join(repr(a) for a in terrain.gravity()))
+    root = sub(sdf, "world", name="session")
+    sub(root, "gravity", " ".join(repr(a) for a in terrain.gravity()))
     root.append(_physics(options, dt_s))
-    scene = _sub(root, "scene")
-    _sub(scene, "ambient", "0.5 0.5 0.5 1")
-    _sub(scene, "background", "0.86 0.9 0.94 1")
-    _sub(scene, "shadows", "0")
-    root.append(_sun())
+    scene = sub(root, "scene")
+    sub(scene, "ambient", "0.5 0.5 0.5 1")
+    sub(scene, "background", "0.86 0.9 0.94 1")
+    sub(scene, "shadows", "0")
+    root.append(sun())
     if not hang:
         root.append(_belt_model(world, belt[0], belt[1], friction, terrain))
     for model in stairs(terrain):
@@ -221,12 +230,13 @@ def session_world(
     return '<?xml version="1.0"?>\n' + ET.tostring(sdf, encoding="unicode"), names
 
 
-def _sun() -> ET.Element:
+def sun() -> ET.Element:
+    """Return the light of a world."""
     light = ET.Element("light", name="sun", type="directional")
-    _sub(light, "pose", "0 0 5 0 0 0")
-    _sub(light, "diffuse", "0.8 0.8 0.8 1")
-    _sub(light, "specular", "0.1 0.1 0.1 1")
-    _sub(light, "direction", "-0.4 0.5 -0.8")
+    sub(light, "pose", "0 0 5 0 0 0")
+    sub(light, "diffuse", "0.8 0.8 0.8 1")
+    sub(light, "specular", "0.1 0.1 0.1 1")
+    sub(light, "direction", "-0.4 0.5 -0.8")
     return light
 
 

@@ -1,0 +1,160 @@
+"""A hemiparetic patient walks in Gazebo with the robot's help, through ROS and on the virtual clock."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("exostride_msgs")
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bags import difference, values
+
+from exostride import types
+from exostride.conventions import GRAVITY_M_S2
+from exostride.errors import ExitCode
+from exostride.paths import config_dir
+from exostride.patient.profiles import load_profile
+from exostride.runtime.simulate import SimulationConfig, run
+from exostride.safety.limits import load_limits
+
+pytestmark = [pytest.mark.gazebo, pytest.mark.ros, pytest.mark.slow]
+
+PATIENT = "hemiparetic_left_mild"
+PERIOD_S = 0.005
+LIMITS = load_limits(config_dir() / "limits" / "default.yaml")
+KINDS = ("hip", "knee", "ankle")
+SETTLED_S = 8.0
+STOP_S = 37.0
+FAULT = f"F20@swing:left,start={STOP_S:g}"
+EXACT = (
+    types.ExoState,
+    types.EnvironmentState,
+    types.GaitPhase,
+    types.GaitEvent,
+    types.AssistCommand,
+    types.EnvironmentCommand,
+    types.SafetyPermit,
+    types.AppliedTorque,
+    types.SimTruth,
+    types.StepMetrics,
+)
+
+
+class Walk:
+    """What two bags say of the same session, and how both runs ended."""
+
+    def __init__(self, folder):
+        self.log = folder / "log"
+        command = [Path(sys.executable).parent / "exostride", "launch", "gazebo.launch.yaml"]
+        arguments = [f"patient:={PATIENT}", "duration:=60.0", f"fault:={FAULT}", "bag:=ros"]
+        with self.log.open("wb") as log:
+            launched = subprocess.Popen(
+                [*command, *arguments, "view:=false", "tf:=false", "audit:="],
+                env={k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"},
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            bag = folder / "virtual"
+            virtual = run(
+                SimulationConfig(
+                    device="gazebo",
+                    patient=PATIENT,
+                    controller="impedance",
+                    duration_s=60.0,
+                    faults=(FAULT,),
+                    bag=bag,
+                )
+            )
+            self.codes = {"virtual": virtual.exit_code, "ros": launched.wait(timeout=600.0)}
+        finally:
+            launched.kill()
+            launched.wait()
+        self.virtual, self.ros = values(bag), values(folder / "ros")
+        self.truth, self.applied = self.ros[types.SimTruth], self.ros[types.AppliedTorque]
+        self.stop = next(t.seq for t in self.truth if t.fault_bits)
+
+    def before(self, cls):
+        """Return the values of the settled walk before the emergency stop."""
+        first = round(SETTLED_S / PERIOD_S)
+        return [value for value in self.ros[cls] if first <= value.seq < self.stop]
+
+
+@pytest.fixture(scope="module")
+def walk(gazebo, tmp_path_factory):
+    return Walk(tmp_path_factory.mktemp("gazebo_walk"))
+
+
+def test_the_patient_walks_until_stopped(walk):
+    assert walk.codes == {"virtual": ExitCode.SAFETY_STOP, "ros": ExitCode.SAFETY_STOP}, walk.log.read_text()
+    belt = np.array([e.belt_speed_m_s for e in walk.ros[types.EnvironmentState] if e.seq < walk.stop])
+    assert np.sum(belt > 0.1) * PERIOD_S >= 30.0
+    strikes = [e for e in walk.ros[types.GaitEvent] if e.kind == types.EventKind.HEEL_STRIKE]
+    assert len(strikes) >= 20
+    height = [t.pelvis_position_m[2] for t in walk.truth if t.seq < walk.stop]
+    assert min(height) > 0.9 * height[0]
+    assert all(not a.command_age_ticks for a in walk.before(types.AppliedTorque)), "no lock-step"
+
+
+def test_forces_add_up_to_weight_over_whole_strides(walk):
+    """Ground and cable carry the patient; the frame carries the robot, and guidance has nothing upright."""
+    truth, environment = walk.before(types.SimTruth), walk.before(types.EnvironmentState)
+    ground = np.array([t.ground_force_n[[2, 5]] for t in truth])
+    loaded = (ground[:, 0] > 30.0).astype(int)
+    strikes = np.flatnonzero(np.diff(loaded) > 0)
+    strikes = strikes[np.insert(np.diff(strikes) * PERIOD_S > 0.8, 0, True)]
+    assert len(strikes) > 8
+    whole = slice(strikes[0], strikes[-1])
+    cable = np.mean([e.unloading_n for e in environment[whole]])
+    weight = load_profile(PATIENT).body.mass_kg * GRAVITY_M_S2
+    assert ground[whole].sum(axis=1).mean() == pytest.approx(weight - cable, rel=0.03)
+    assert cable == pytest.approx(0.3 * weight, rel=0.03)
+
+
+def test_no_torque_leaves_the_limits(walk):
+    torque = np.tile([getattr(LIMITS.joints, kind).torque_nm for kind in KINDS], 2)
+    wall = np.tile([getattr(LIMITS.joints, kind).protective_nm for kind in KINDS], 2)
+    peaks = np.array([np.abs(a.applied_peak_nm) for a in walk.before(types.AppliedTorque)])
+    assert np.all(peaks.max(axis=0) <= torque)
+    assert np.all(np.array([np.abs(a.applied_peak_nm) for a in walk.applied]) <= torque + wall)
+    assert peaks.max() > 3.0, "a robot that does nothing keeps every limit"
+
+
+def test_an_emergency_stop_in_swing_ends_damped(walk):
+    k = walk.stop
+    at = {t.seq: t for t in walk.truth}
+    applied = {a.seq: a for a in walk.applied}
+    assert at[k].ground_force_n[2] < 60.0, "not in swing"
+    assert applied[k - 1].mode == types.Mode.TRAIN
+    last = max(applied)
+    assert all(applied[s].mode == types.Mode.DAMP for s in range(k, last + 1)), "not damped at once"
+    # What is left after the drives' own slew brakes, or yields less than the noise of a sensor.
+    power = np.array(
+        [applied[s].applied_mean_nm @ at[s].exo_velocity_rad_s for s in range(k + 10, last) if s in at]
+    )
+    assert power.max() < 1.0
+    belt = {e.seq: e.belt_speed_m_s for e in walk.ros[types.EnvironmentState]}
+    ramp = belt[k] / LIMITS.belt.stop_m_s2
+    stopped = k + round((ramp + 0.3) / PERIOD_S)
+    assert stopped < last, "the session ended before the belt could"
+    assert all(abs(belt[s]) < 0.02 for s in range(stopped, last))
+    assert at[last].pelvis_position_m[2] > 0.7 * at[k].pelvis_position_m[2], "the harness does not hold"
+
+
+def test_ros_and_virtual_clock_are_one_session_to_the_bit(walk):
+    for cls in EXACT:
+        mine, theirs = walk.ros[cls], walk.virtual[cls]
+        last = min(mine[-1].seq, theirs[-1].seq)
+        mine, theirs = ([v for v in items if v.seq <= last] for items in (mine, theirs))
+        assert last > walk.stop, cls
+        assert len(mine) == len(theirs), cls
+        for a, b in zip(mine, theirs, strict=True):
+            assert difference(a, b) is None, (cls.__name__, a.seq, difference(a, b))

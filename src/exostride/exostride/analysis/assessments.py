@@ -20,12 +20,12 @@ from scipy.ndimage import uniform_filter1d
 from exostride.analysis.effort import effort_of
 from exostride.analysis.estimate import Estimate, missing, single
 from exostride.analysis.planar import smooth
-from exostride.analysis.session import HOLD, Session
-from exostride.analysis.tissue import patient_angles_rad, tissue_nm
+from exostride.analysis.session import Session
 from exostride.analysis.walk import Walk
 from exostride.conventions import N_JOINTS, side_slice
 
 PASSIVE: Final = "passive_movement"
+HOLD: Final = "isometric_hold"
 RANGE: Final = "range_of_motion"
 NOT_DONE: Final = "this assessment was not part of the session"
 NO_TORQUE: Final = "forces or body dimensions are missing for this assessment"
@@ -136,36 +136,38 @@ def body_torque_nm_of(walk: Walk) -> NDArray[np.float64] | None:
     return cached
 
 
+def _muscles_nm(walk: Walk, side: int) -> NDArray[np.float64] | None:
+    """Return what the muscles of one leg give (N, 3), computed once for a walk, or None."""
+    cache = walk.__dict__.setdefault("_muscles", {})
+    if side not in cache:
+        cache[side] = effort_of(walk).patient_torque_nm(side)
+    found: NDArray[np.float64] | None = cache[side]
+    return found
+
+
 def held(session: Session, column: int) -> NDArray[np.bool_]:
     """Return the ticks in which the leg of a joint hung lifted in the assessment of force."""
     assert session.angle_rad is not None
     return np.asarray(_rows(session, HOLD) & (session.angle_rad[:, 3 * (column // 3)] > _LIFTED_RAD))
 
 
-def _tissue_nm(walk: Walk, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return what tissue gives in some ticks (n, 6), at the patient's own angles or else at the robot's."""
-    assert walk.session.angle_rad is not None
-    own = patient_angles_rad(walk.session, np.flatnonzero(rows))
-    return tissue_nm(walk, walk.session.angle_rad[rows] if own is None else own)
-
-
 def force(walk: Walk, column: int, sign: float) -> Estimate:
     """Return the largest torque [N m] that was held for half a second against the robot.
 
-    It is what the muscles give: the tissue that is stretched because cuffs give is taken off where the forces
-    in the cuffs tell how far, and so is what the leg does unasked (its median over the hold).
+    It is what the muscles give. Tissue that is stretched because cuffs give takes up to a third of the ankle's
+    push, and is accounted for; what the leg does unasked (its median over the hold) is taken off.
     """
     session = walk.session
     if not spans(session, HOLD):
         return missing(NOT_DONE)
-    torque = body_torque_nm_of(walk)
+    torque = _muscles_nm(walk, column // 3)
     if torque is None or session.reference_rad is None or session.angle_rad is None:
         return missing(NO_TORQUE)
     rows = held(session, column)
     if rows.sum() * session.period_s < 2.0 * _PUSH_S:
         return missing(NOT_DONE)
     angle = session.angle_rad[rows, column]
-    own = torque[rows, column] - _tissue_nm(walk, rows)[:, column]
+    own = torque[rows, column % 3]
     push = sign * uniform_filter1d(own - np.median(own), max(1, round(_PUSH_S / session.period_s)))
     peak = int(np.argmax(push))
     if abs(float(angle[peak] - np.median(angle))) > _GAVE_RAD:

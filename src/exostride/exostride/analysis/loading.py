@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.analysis.session import HOLD, SafetyEntry, Session, SettingsChange, body_of
+from exostride.analysis.session import SafetyEntry, Session, SettingsChange, body_of
 from exostride.errors import InputError
 from exostride.recording.columns import Columns
 from exostride.recording.reader import BagReader
@@ -30,8 +30,8 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
             "velocity_rad_s",
             "cuff_torque_nm",
         ),
-        *("foot_force_n", "foot_cop_m", "foot_load_n", "pelvis_position_m", "pelvis_velocity_m_s"),
-        "pelvis_orientation",
+        *("cuff_force_n", "joint_torque_nm", "foot_force_n", "foot_cop_m", "foot_load_n"),
+        *("pelvis_position_m", "pelvis_velocity_m_s", "pelvis_orientation", "pelvis_gyro_rad_s"),
     ),
     "env/state": ("time_s", "belt_speed_m_s", "unloading_n", "unloading_percent"),
     "assist/command": (
@@ -61,10 +61,6 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 """Topics and fields that the analysis reads."""
 
 
-OF_A_HOLD: Final = ("cuff_force_n", "joint_torque_nm", "pelvis_gyro_rad_s")
-"""Fields of exo/state that only the assessment of force needs."""
-
-
 def bag_digest(files: Sequence[Path]) -> str:
     """Return the SHA-256 over the files of a bag, which names it wherever it lies."""
     total = hashlib.sha256()
@@ -88,8 +84,6 @@ def load_session(path: Path) -> Session:
         if not have["exo/state"]:
             raise InputError(f"{path}: no topic exo/state; was this recorded by Exostride?")
         wanted = {name: fields for name, fields in FIELDS.items() if have[name]}
-        if have["session/settings"] and HOLD in bag.read("session/settings", ["controller"])["controller"]:
-            wanted["exo/state"] += OF_A_HOLD
         columns = read_in_windows(bag, wanted)
         info = bag.session() or {}
         counts = {name: topic.messages or 0 for name, topic in bag.topics.items()}

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,6 @@ from exostride.model.anthropometry import BodyParameters, body_parameters
 from exostride.types import GaitEvent, Vector
 
 Matrix = NDArray[np.float64]
-HOLD: Final = "isometric_hold"
-"""The control law that assesses force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +63,7 @@ class Session:
     foot_force_n : (N, 6) ground on foot, world, or None; ``foot_cop_m`` (N, 4) in the sole's frame
     pelvis_m, pelvis_velocity_m_s : (N, 3), or None; ``pelvis_pitch_rad`` (N,) forward lean
     pelvis_left : (N, 3) the pelvis' own y axis in the world, or None
-    cuff_force_n, joint_torque_nm, pelvis_gyro_rad_s : (N, 18), (N, 6), (N, 3); None in a session in which
-        force was not assessed
+    cuff_force_n, joint_torque_nm, pelvis_gyro_rad_s : (N, 18), (N, 6), (N, 3), or None
     belt_m_s, unloading_n, unloading_percent : (N,), or None
     reference_rad, assistance, contribution_percent, contribution_sd_percent : (N, 6), or None
     applied_nm : (N, 6), or None

@@ -8,7 +8,8 @@ elasticity (:mod:`exostride.patient.passive`) are taken off,
 
 It needs ground forces, cuff torques, the pelvis' motion and the body's dimensions. The patient's joints are
 not the robot's: where the cuffs' forces were recorded, they tell the patient's posture, its velocity and what
-the cuffs do to it (:mod:`exostride.control.cuffs`). Where something is missing but the controller estimated contributions while it ran, those are averaged instead, and the source says so.
+the cuffs do to it (:mod:`exostride.control.cuffs`). Where something is missing but the controller estimated
+contributions while it ran, those are averaged instead, and the source says so.
 """
 
 from __future__ import annotations

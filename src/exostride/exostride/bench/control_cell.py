@@ -145,6 +145,13 @@ def recover(rig: Rig, seed: int) -> None:
     become(rig, recovered(patient.profile), seed)
 
 
+def _tried(rig: Rig) -> float:
+    """Return how hard the patient tries in swing, 1 for all they can: what is lacking is slacking."""
+    patient = rig.device.plant.patient
+    assert isinstance(patient, VirtualPatient), "the bench walks virtual patients"
+    return float(patient.effort.level.mean())
+
+
 def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
     """Walk one cell and return its row."""
     with _profile(cell, config) as patient:
@@ -154,7 +161,7 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
         measured_from = measured_to = recovered_at = -1
         settled = config.lead_in_strides + config.settle_strides
         goal = settled + config.measured_strides
-        done, waiting = 0, True
+        done, waiting, tried = 0, True, float("nan")
         level = cell.level if cell.level >= 0.0 else config.start_level
         for _ in range(round(config.longest_s / rig.period_s)):
             tick = rig.step()
@@ -171,7 +178,7 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
             if measured_from < 0 and done >= settled:
                 measured_from = tick.seq
             if measured_to < 0 and done >= goal:
-                measured_to = tick.seq
+                measured_to, tried = tick.seq, _tried(rig)
                 if config.recovery_strides == 0:
                     break
                 recovered_at = tick.seq
@@ -186,7 +193,7 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
     row = _row(cell, log, (start, end), recovered_at, curve, config, rig.period_s)
     # A fall after the recovery is the bench's doing, not the law's.
     row["fell"] = log.fell and measured_to < 0
-    return {**row, "simulated_seconds": seconds}
+    return {**row, "effort_level": tried, "simulated_seconds": seconds}
 
 
 def _rig(cell: Cell, config: BenchConfig, patient: str) -> Rig:

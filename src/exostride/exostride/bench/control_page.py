@@ -22,6 +22,7 @@ COLUMNS = {
     "clearance_mm": ("clearance", "mm", 1),
     "clear_percent": ("steps clear", "%", 0),
     "drag_steps": ("dragged", "steps", 1),
+    "effort_level": ("patient tries", "of all they can", 2),
     "symmetry_index": ("stance asymmetry", "%", 1),
     "us_per_step": ("time", "µs", 0),
 }

@@ -173,7 +173,8 @@ def _show(console: Console, result: dict[str, Any]) -> None:
         console.print(
             f"{row['patient']:24s} {row['controller']:20s} error {row['tracking_error_deg']:5.1f} deg  "
             f"assist {row['assist_work_fraction']:.2f}  effort {row['effort_retained']:.2f}  "
-            f"tries {row['effort_level']:.2f}  decay {row['decay_strides']:4.1f}  clearance {row['clearance_mm']:5.1f} mm  "
+            f"tries {row['effort_level']:.2f}  decay {row['decay_strides']:4.1f}  "
+            f"clearance {row['clearance_mm']:5.1f} mm  "
             f"falls {row['falls']}/{row['n']}  {row['us_per_step']:.0f} µs",
             highlight=False,
             soft_wrap=True,

@@ -154,8 +154,8 @@ def held(session: Session, column: int) -> NDArray[np.bool_]:
 def force(walk: Walk, column: int, sign: float) -> Estimate:
     """Return the largest torque [N m] that was held for half a second against the robot.
 
-    It is what the muscles give. Tissue that is stretched because cuffs give takes up to a third of the ankle's
-    push, and is accounted for; what the leg does unasked (its median over the hold) is taken off.
+    It is what the muscles give. Tissue that is stretched where cuffs give takes up to a third of the ankle's
+    push, which is accounted for; what the leg does unasked (its median over the hold) is taken off.
     """
     session = walk.session
     if not spans(session, HOLD):

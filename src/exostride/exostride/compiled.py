@@ -45,7 +45,7 @@ class Field(Generic[Value]):
         self._kind: Callable[[Any], Value] = kind
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+        self._name, self._key = name, f"_view_of_{name}"
 
     @overload
     def __get__(self, owner: None, kind: type) -> Field[Value]: ...
@@ -54,7 +54,15 @@ class Field(Generic[Value]):
     def __get__(self, owner: Any, kind: type) -> Value | Field[Value]:
         if owner is None:
             return self
-        return self._kind(owner.record[self._name][0])
+        return self._kind(self._view(owner).item())
 
     def __set__(self, owner: Any, value: Value) -> None:
-        owner.record[self._name] = value
+        self._view(owner)[0] = value
+
+    def _view(self, owner: Any) -> NDArray[Any]:
+        # Taking a view of a field costs more than all else here, and the record stays where it is.
+        place = owner.__dict__
+        view: NDArray[Any] | None = place.get(self._key)
+        if view is None:
+            view = place[self._key] = owner.record[self._name]
+        return view

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import compiled
 from exostride.patient.interface import SAGITTAL, JointDrive, PatientAction, PatientSense
 from exostride.plant.parts import FOOT_POINTS
 from exostride.plant.tape import Tape
@@ -33,6 +34,49 @@ def _sums() -> NDArray[np.float64]:
 
 SUMS = _sums()
 """Sums point forces to ground forces of both feet and loads heel left, toe left, heel right, toe right."""
+
+
+@compiled
+def _under_soles(
+    force: Vector,
+    places: NDArray[np.float64],
+    points: NDArray[np.int64],
+    radius: Vector,
+    cop: Vector,
+    clearance: Vector,
+) -> None:
+    """Write clearances and loaded feet's centres of pressure, given the contact points' forces."""
+    for side in range(2):
+        total, x, y, lowest = 0.0, 0.0, 0.0, np.inf
+        for k in range(N_POINTS * side, N_POINTS * (side + 1)):
+            place, normal = places[points[k]], force[3 * k + 2]
+            total += normal
+            x += normal * place[0]
+            y += normal * place[1]
+            lowest = min(lowest, place[2] - radius[k])
+        clearance[side] = lowest
+        if total > LEAST_LOAD_N:
+            cop[2 * side] = x / total
+            cop[2 * side + 1] = y / total
+
+
+@compiled
+def _set_torque(
+    torque: Vector,
+    stiffness: Vector,
+    damping: Vector,
+    reference: Vector,
+    speed: Vector,
+    q: Vector,
+    v: Vector,
+    places: NDArray[np.int64],
+) -> Vector:
+    """Return the torque of a set at some of its joints."""
+    out = np.empty(places.size)
+    for k in range(places.size):
+        i = places[k]
+        out[k] = torque[i] + stiffness[i] * (reference[i] - q[i]) + damping[i] * (speed[i] - v[i])
+    return out
 
 
 class BodyState:
@@ -72,14 +116,9 @@ class BodyState:
         while a foot is not loaded; the clearance [m] (2,) is that of the lowest point of each sole.
         """
         sums = SUMS @ self._tape.mean[self.points_column]
-        force = self._tape.rows[-1, self.points_column][2::3].reshape(2, N_POINTS)
-        place = self._d.geom_xpos.take(self._w.g_points, axis=0)
-        clearance: Vector = (place[:, 2] - self._w.point_radius).reshape(2, N_POINTS).min(axis=1)
-        cop = self._cop.copy()
-        for side, total in enumerate(force.sum(axis=1).tolist()):
-            if total > LEAST_LOAD_N:
-                points = place[N_POINTS * side : N_POINTS * (side + 1), :2]
-                cop[2 * side : 2 * side + 2] = force[side] @ points / total
+        cop, clearance = self._cop.copy(), np.empty(2)
+        force, w = self._tape.rows[-1, self.points_column], self._w
+        _under_soles(force, self._d.geom_xpos, w.g_points, w.point_radius, cop, clearance)
         self._cop = cop
         return sums[:6], sums[6:], cop, clearance
 
@@ -125,13 +164,11 @@ class BodyState:
     # ------------------------------------------------------------------ truth
 
     def _torque_of(self, drive: JointDrive) -> Vector:
-        """Return the mean torque of a set over the tick (it is linear in the state), shape (8,)."""
+        """Return the mean torque of a set on hip, knee, ankle over the tick (linear in the state), (6,)."""
         q, v = self._tape.mean[self._patient_q], self._tape.mean[self._patient_v]
-        return (
-            drive.torque_nm
-            + drive.stiffness_nm_rad * (drive.reference_rad - q)
-            + drive.damping_nms_rad * (drive.reference_velocity_rad_s - v)
-        )
+        d = drive
+        gains = (d.torque_nm, d.stiffness_nm_rad, d.damping_nms_rad)
+        return _set_torque(*gains, d.reference_rad, d.reference_velocity_rad_s, q, v, SAGITTAL)
 
     def truth(
         self, seq: int, time_s: float, action: PatientAction, sense: PatientSense, fault_bits: int
@@ -146,7 +183,7 @@ class BodyState:
             patient_angle_rad=d.qpos[self._q6],
             patient_velocity_rad_s=velocity,
             patient_torque_nm=mean[self._muscle_sagittal] - self._damping * velocity,
-            patient_active_torque_nm=self._torque_of(action.active)[SAGITTAL],
+            patient_active_torque_nm=self._torque_of(action.active),
             cuff_torque_nm=sense.cuff_torque_nm,
             cuff_force_n=mean[self._cuff].reshape(6, 6)[:, :3].ravel() if robot else zeros(18),
             drive_torque_nm=mean[self._drive].copy() if robot else joints(),

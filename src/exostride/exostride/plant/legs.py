@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import cos, sin
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from exostride.compiled import compiled
 from exostride.conventions import JOINT_AXES, JOINT_KINDS, SIDES
 from exostride.types import Vector
 
+CUFF_X, CUFF_Z, NEXT_X, NEXT_Z, SIGN = range(5)
+"""A link's cuff and next joint in its own frame (x forward, z up) [m], and its axis' sign."""
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """One link: its cuff and its next joint in its own frame (x forward, z up) [m], and its axis' sign."""
 
-    cuff_x: float
-    cuff_z: float
-    next_x: float
-    next_z: float
-    sign: float
+@compiled
+def _torque(links: NDArray[np.float64], q: Vector, f: Vector, m: Vector) -> Vector:
+    out = np.empty(6)
+    for side in range(2):
+        fx, fz, n, theta = 0.0, 0.0, 0.0, 0.0
+        for k in (2, 1, 0):
+            i, link = 3 * side + k, links[side, k]
+            c, s = cos(theta), sin(theta)
+            fx, fz = c * fx + s * fz, c * fz - s * fx
+            n += link[NEXT_Z] * fx - link[NEXT_X] * fz
+            gx, gz = f[3 * i], f[3 * i + 2]
+            n += m[3 * i + 1] + link[CUFF_Z] * gx - link[CUFF_X] * gz
+            fx += gx
+            fz += gz
+            out[i] = link[SIGN] * n
+            theta = link[SIGN] * q[i]
+    return out
 
 
 class RobotLegs:
@@ -37,40 +49,18 @@ class RobotLegs:
     """
 
     def __init__(self, model: Any) -> None:
-        self._legs = tuple(tuple(self._link(model, k, side) for k in range(3)) for side in SIDES)
+        self._links = np.array([[self._link(model, k, side) for k in range(3)] for side in SIDES])
 
     @staticmethod
-    def _link(model: Any, k: int, side: str) -> _Link:
+    def _link(model: Any, k: int, side: str) -> tuple[float, ...]:
         names = ("thigh", "shank", "foot")
         cuff = model.site_pos[model.site(f"cuff_{names[k]}_{side}").id]
         following = model.body_pos[model.body(f"{names[k + 1]}_{side}").id] if k < 2 else np.zeros(3)
-        return _Link(
-            float(cuff[0]),
-            float(cuff[2]),
-            float(following[0]),
-            float(following[2]),
-            float(JOINT_AXES[JOINT_KINDS[k]][1]),
-        )
+        return cuff[0], cuff[2], following[0], following[2], JOINT_AXES[JOINT_KINDS[k]][1]
 
     def torque(self, angle_rad: Vector, force_n: Vector, moment_nm: Vector) -> Vector:
         """Return the torque of the robot on the patient about each robot joint [N m], shape (6,).
 
         ``force_n`` and ``moment_nm`` have shape (18,), robot on patient, in the cuffs' frames.
         """
-        q, f, m = angle_rad.tolist(), force_n.tolist(), moment_nm.tolist()
-        out = [0.0] * 6
-        for side, links in enumerate(self._legs):
-            fx = fz = n = theta = 0.0
-            for k in (2, 1, 0):
-                i = 3 * side + k
-                link = links[k]
-                c, s = cos(theta), sin(theta)
-                fx, fz = c * fx + s * fz, c * fz - s * fx
-                n += link.next_z * fx - link.next_x * fz
-                gx, gz = f[3 * i], f[3 * i + 2]
-                n += m[3 * i + 1] + link.cuff_z * gx - link.cuff_x * gz
-                fx += gx
-                fz += gz
-                out[i] = link.sign * n
-                theta = link.sign * q[i]
-        return np.array(out)
+        return _torque(self._links, angle_rad, force_n, moment_nm)

@@ -99,7 +99,7 @@ class Instruments:
             harness_confirmed=plant.harness.confirmed,
             guidance_force_n=p["guidance_force"],
             guidance_torque_nm=float(p["guidance_torque"][0]),
-            faults=int(plant.belt.faults | plant.harness.faults),
+            faults=int(plant.belt.faults) | int(plant.harness.faults),
         )
 
     def _physio(self, seq: int, time_s: float, p: dict[str, Vector]) -> PatientPhysio:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import atan2
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import compiled
 from exostride.conventions import SEGMENTS, SIDES
 from exostride.plant.body_state import N_POINTS, SUMS
 from exostride.plant.config import ChannelConfig, SensorsConfig
@@ -46,7 +48,7 @@ ROBOT_GROUPS = tuple(SIZES)[:10]
 
 _STREAM = 11
 """Separates the sensors' random numbers from those that others draw from the same seed."""
-_IS_FOOT = np.array([False, False, True])
+N_HEEL = 2
 
 
 def places() -> dict[str, slice]:
@@ -63,6 +65,60 @@ def _all(sensor: dict[str, slice], kind: str) -> slice:
     """Return the columns of a three-axis sensor of all segments."""
     start = sensor[f"{kind}_{SEGMENTS[0]}"].start
     return slice(start, start + 3 * len(SEGMENTS))
+
+
+@compiled
+def _gathered(rows: NDArray[np.float64], place: NDArray[np.int64], sign: Vector) -> Vector:
+    flat, out = rows.ravel(), np.empty(place.size)
+    for i in range(out.size):
+        out[i] = flat[place[i]] * sign[i]
+    return out
+
+
+@compiled
+def _measured(
+    values: Vector, bias: Vector, noise: Vector, normal: Vector, step: Vector, inverse: Vector
+) -> None:
+    """Make readings of ideal values, as the equation of :class:`SensorPipeline` says."""
+    for i in range(values.size):
+        values[i] = np.rint((values[i] + bias[i] + noise[i] * normal[i]) * inverse[i]) * step[i]
+
+
+@compiled
+def _segment_angles(axes: Vector, out: Vector) -> None:
+    """Write the angles of thigh, shank and foot of both legs, given their longitudinal axes (18,).
+
+    Thigh and shank: how far the lower end is in front; foot: how far the toe is up.
+    """
+    for k in range(6):
+        along, up = axes[3 * k], axes[3 * k + 2]
+        out[k] = atan2(up, along) if k % 3 == 2 else atan2(-along, up)
+
+
+@compiled
+def _feet(
+    forces: Vector,
+    rotation: NDArray[np.float64],
+    sites: NDArray[np.int64],
+    points: NDArray[np.float64],
+    threshold: float,
+    cop: Vector,
+    load: Vector,
+) -> None:
+    """Write centres of pressure (4,) and loads of heel and toe (4,) in the soles' frames."""
+    for side in range(2):
+        across = rotation[sites[side]]
+        total, x, y, heel = 0.0, 0.0, 0.0, 0.0
+        for k in range(N_POINTS):
+            i = 3 * (N_POINTS * side + k)
+            normal = forces[i] * across[2] + forces[i + 1] * across[5] + forces[i + 2] * across[8]
+            total += normal
+            heel += normal if k < N_HEEL else 0.0
+            x += normal * points[side, k, 0]
+            y += normal * points[side, k, 1]
+        load[2 * side], load[2 * side + 1] = heel, total - heel
+        if total > threshold:
+            cop[2 * side], cop[2 * side + 1] = x / total, y / total
 
 
 class SensorPipeline:
@@ -117,6 +173,9 @@ class SensorPipeline:
             self._sign[self.places[name]] = sign
         if not w.has_robot:
             return
+        self._constraint, self._acceleration = (
+            self._tape.columns[name] for name in ("exo_constraint", "exo_acceleration")
+        )
         self._exo_v, self._drive = column("v", w.exo_v), column("force", w.a_drive)
         self._armature = np.array(model.dof_armature[w.exo_v])
         self._damping = np.asarray(model.dof_damping).reshape(model.nv, -1)[w.exo_v, 0]
@@ -176,16 +235,12 @@ class SensorPipeline:
 
     def measure(self, temperature_c: Vector) -> Vector:
         """Return all channels of this tick as one vector; groups lie at :attr:`places`."""
-        values: Vector = self._tape.rows.ravel().take(self._gather)
-        values *= self._sign
+        values = _gathered(self._tape.rows, self._gather, self._sign)
         if self._w.has_robot:
             self._robot(values, temperature_c)
         self._feet(values)
-        values += self._bias
-        values += self._noise * self._rng.standard_normal(values.size)
-        values *= self._inverse
-        np.rint(values, out=values)
-        values *= self._step
+        normal = self._rng.standard_normal(values.size)
+        _measured(values, self._bias, self._noise, normal, self._step, self._inverse)
         return values
 
     def _row(self, group: str) -> NDArray[np.float64]:
@@ -194,20 +249,14 @@ class SensorPipeline:
     def _robot(self, values: Vector, temperature_c: Vector) -> None:
         at = self.places
         row = self._row("joint_torque")
-        columns = self._tape.columns
         # Between gear and link: what the motor makes, less what its rotor, friction and end stop take.
         values[at["joint_torque"]] = (
             row[self._drive]
-            + row[columns["exo_constraint"]]
-            - self._armature * row[columns["exo_acceleration"]]
+            + row[self._constraint]
+            - self._armature * row[self._acceleration]
             - self._damping * row[self._exo_v]
         )
-        axes = self._row("segment_angle")[self._axes].reshape(2, 3, 3)
-        # Thigh and shank: how far the lower end is in front; foot: how far the toe is up.
-        up, along = axes[:, :, 2], axes[:, :, 0]
-        values[at["segment_angle"]] = np.arctan2(
-            np.where(_IS_FOOT, up, -along), np.where(_IS_FOOT, along, up)
-        ).ravel()
+        _segment_angles(self._row("segment_angle")[self._axes], values[at["segment_angle"]])
         values[at["motor_temperature"]] = temperature_c
 
     def _feet(self, values: Vector) -> None:
@@ -215,14 +264,8 @@ class SensorPipeline:
         end = rows.shape[0] - self._late["foot_force"]
         forces = rows[end - n : end, self._points].sum(axis=0) / n
         values[at["foot_force"]] = SUMS[:6] @ forces
-        force = forces.reshape(2, N_POINTS, 3)
-        normal = np.matmul(force, self._d.site_xmat[self._soles].reshape(2, 3, 3)[:, :, 2:])[:, :, 0]
-        load = normal.sum(axis=1)
-        cop = values[at["foot_cop"]].reshape(2, 2)
-        for side in (0, 1):
-            if load[side] > self._threshold:
-                cop[side] = normal[side] @ self._sole_points[side] / load[side]
-        values[at["foot_load"]] = np.add.reduceat(normal, (0, 2), axis=1).ravel()
+        cop, load = values[at["foot_cop"]], values[at["foot_load"]]
+        _feet(forces, self._d.site_xmat, self._soles, self._sole_points, self._threshold, cop, load)
 
     # ------------------------------------------------------------------ derived
 

@@ -211,7 +211,13 @@ class Server:
         raise DeviceError(f"Gazebo did not connect within {START_TIMEOUT_S:g} s: {self._complaint()}")
 
     def _greet(self, stream: Stream) -> None:
-        frame = stream.receive()
+        try:
+            frame = stream.receive()
+        except DeviceError as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # its last words come with its end
+                assert self._process is not None
+                self._process.wait(2.0)
+            raise DeviceError(f"{error} before it said what it is: {self._complaint()}") from None
         text = frame.payload.decode("utf-8", "replace")
         if frame.kind is not Kind.HELLO or text.startswith("error"):
             raise DeviceError(f"Gazebo's plugin refused the world: {text.removeprefix('error ').strip()}")

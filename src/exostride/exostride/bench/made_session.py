@@ -258,13 +258,13 @@ def write(plan: MadeSession, path: Path) -> Made:
         started=plan.started,
     )
     with BagWriter(path, info, WriterOptions(sync_interval_s=None)) as writer:
-        for now, value in _values(plan, made):
+        for now, value in values(plan, made):
             # Values that know their time are packed much faster than others.
             writer.write_value(value, round(now * 1e9), None if hasattr(value, "time_s") else now)
     return made
 
 
-def _values(plan: MadeSession, made: Made) -> Iterator[tuple[float, Any]]:
+def values(plan: MadeSession, made: Made) -> Iterator[tuple[float, Any]]:
     """Yield every value with its time, tick by tick."""
     events = iter([*events_of(made), GaitEvent(1 << 60, np.inf, np.inf, 0, 0)])
     upcoming = next(events)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,3 +41,5 @@ class WriterOptions:
     """A recording ends, in good order, when less is left."""
     disk_free: Callable[[Path], int] = free_bytes
     open_file: Callable[[Path], RawFile] = open_raw
+    sync: Callable[[int], None] = os.fdatasync
+    """Returns when what was written to a descriptor is on the disk."""

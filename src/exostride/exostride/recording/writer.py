@@ -386,7 +386,7 @@ class BagWriter:
 
     def _sync(self, descriptor: int) -> None:
         try:
-            os.fdatasync(descriptor)
+            self.options.sync(descriptor)
         except OSError as error:
             with self._lock:
                 self._give_up(error)

@@ -33,6 +33,7 @@ STRONGER: Final = "the patient was stronger than the robot can hold"
 REASONS: Final = (NOT_DONE, NO_TORQUE, STRONGER)
 
 _MOVING_RAD_S: Final = np.radians(3.0)
+_RESTING_RAD_S: Final = np.radians(0.1)
 _LEAST_S: Final = 0.1
 _LIFTED_RAD: Final = 0.4
 _PUSH_S: Final = 0.5
@@ -81,10 +82,15 @@ def body_torque_nm(walk: Walk) -> NDArray[np.float64] | None:
     return out
 
 
+def _rates(session: Session) -> NDArray[np.float64]:
+    """Return how fast the joints are led (N, 6) [rad/s]."""
+    assert session.reference_rad is not None
+    return np.asarray(np.gradient(session.reference_rad, session.time_s, axis=0))
+
+
 def _alone(session: Session, column: int, inside: NDArray[np.bool_]) -> Iterator[slice]:
     """Yield the stretches in which one joint's reference moves and no other."""
-    assert session.reference_rad is not None
-    rate = np.gradient(session.reference_rad, session.time_s, axis=0)
+    rate = _rates(session)
     moving = np.abs(rate) > _MOVING_RAD_S
     alone = moving[:, column] & (moving.sum(axis=1) == 1) & inside
     sign = np.sign(rate[:, column]) * alone
@@ -96,10 +102,14 @@ def _alone(session: Session, column: int, inside: NDArray[np.bool_]) -> Iterator
 
 def passes(session: Session, torque_nm: NDArray[np.float64], column: int) -> list[Pass]:
     """Return every way of a joint in the assessment of tone, with what it met at its constant speed."""
-    assert session.reference_rad is not None and session.velocity_rad_s is not None
+    assert session.velocity_rad_s is not None
     found = []
+    rates = _rates(session)
+    others = np.abs(np.delete(rates, column, axis=1)).max(axis=1)
     for place in _alone(session, column, _rows(session, PASSIVE)):
-        rate = np.gradient(session.reference_rad[place, column], session.time_s[place])
+        if others[place].max() > _RESTING_RAD_S:
+            continue  # the end of a soft move of several joints
+        rate = rates[place, column]
         peaked = np.abs(rate).max() > _PEAKED * np.abs(rate).mean()
         if peaked and (place.stop - place.start) * session.period_s > _LONG_S:
             continue  # a soft move between postures, not one of constant speed

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from math import sqrt
 
-from exostride.conventions import N_JOINTS, SIDES
+from exostride.conventions import SIDES
 from exostride.safety import codes
 from exostride.safety.detect_sensors import joint_names
+from exostride.safety.expected import ExpectedTorque, signals
 from exostride.safety.faults import Finding
 from exostride.safety.intake import finite
 from exostride.safety.limits import SafetyLimits
@@ -15,7 +16,7 @@ from exostride.safety.walker import Walker, WalkerTorque
 from exostride.types import Action, GaitState, SupervisorState
 
 BINS = 20
-"""Bins of the gait cycle in which a walker's own course is learned."""
+"""Bins of the gait cycle in which the spread of what is not expected is learned."""
 _PASSES = 3
 """Passes through a bin after which its mean and variance stand for this walker."""
 _DOUBT = 4.0
@@ -26,13 +27,15 @@ _LOAD_N = (20.0, 40.0)
 """Load [N] below which a foot counts as lifted, and above which as standing."""
 _PACE_M_S = 0.1
 """Another walking speed is another course: it is learned anew."""
+_REST_M_S = 0.05
+"""Belt speed below which nobody walks: a leg that the robot moves then is examined, not trained."""
 _STANDING = 2 * BINS
 """The bin of quiet standing."""
 _UNKNOWN = -1
 _NEEDED = codes.HAS_CUFF | codes.HAS_WRENCH | codes.HAS_PELVIS | codes.HAS_SEGMENT
 
 
-class Course:
+class Spread:
     """Mean and variance of a joint's signal in one bin over passes; a pass counts once, by its mean."""
 
     __slots__ = ("count", "mean", "passes", "square", "total", "variance")
@@ -72,15 +75,151 @@ class Course:
         return self.mean - width, self.mean + width
 
 
+class Leg:
+    """One leg's unexpected torque: fast part, and between what it lies in each bin of this walker's stride.
+
+    Walking: torque less what is expected (:mod:`exostride.safety.expected`), less its own slow average.
+    Standing, and before this walker is known: torque less its slow average.
+    """
+
+    def __init__(self, limits: SafetyLimits, period_s: float) -> None:
+        body = limits.detect.body
+        self._least = (body.spasm_hip_nm, body.spasm_knee_nm, body.spasm_ankle_nm)
+        self._deviations, self._first = body.spasm_sd, body.spasm_first
+        self._gain = period_s / (body.spasm_s + period_s)
+        self._impact = max(1, round(body.spasm_impact_s / period_s))
+        self._stride = round(limits.timing.handover_s / period_s)
+        self._needed, self._stop = body.spasm_ticks, body.spasm_stop
+        self._lasting = max(self._needed + 1, round(body.spasm_lasts_s / period_s))
+        self.lifted = False
+        self.bin = _UNKNOWN
+        self.away: list[float] = [0.0] * 3
+        """Fast part of the unexpected torque [N m]."""
+        self.known = False
+        """Whether :attr:`away` is against this walker's own course."""
+        self._quiet = 0
+        self.start()
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the walker's course."""
+        self._expected = ExpectedTorque()
+        self._spreads: list[list[Spread | None]] = [[None] * (_STANDING + 1) for _ in self._least]
+        self._slow_off: list[float] | None = None
+
+    def start(self) -> None:
+        """Begin anew after a gap in the measurements."""
+        self._slow: list[float] | None = None
+        self._slow_off = None
+        self._stood = 0
+        self._ticks = [0, 0, 0]
+        self._far = [0, 0, 0]
+
+    def foot(self, load_n: float) -> None:
+        """Note whether the foot is lifted; after that has changed nothing is judged for a while."""
+        now = load_n < _LOAD_N[self.lifted]
+        self._quiet = self._impact if now != self.lifted else max(0, self._quiet - 1)
+        self.lifted = now
+
+    def step(self, torque: list[float], signal: list[float], phase: float | None, standing: bool) -> None:
+        """Take one tick in; ``phase`` is None when the leg does not walk."""
+        slow = self._slow or torque
+        self.away = [now - old for now, old in zip(torque, slow, strict=True)]
+        self._slow = [old + self._gain * off for old, off in zip(slow, self.away, strict=True)]
+        self.known = False
+        if phase is None:
+            self._follow(_STANDING if standing else _UNKNOWN)
+            self._slow_off = None
+            return
+        unexpected = self._expected.step(torque, signal, phase, self.lifted)
+        if unexpected is None:
+            self._follow(_UNKNOWN)
+            self._slow_off = None
+            return
+        now = unexpected.tolist()
+        old = self._slow_off or now
+        self.away = [n - o for n, o in zip(now, old, strict=True)]
+        self._slow_off = [o + self._gain * a for o, a in zip(old, self.away, strict=True)]
+        self.known = True
+        self._follow(int(phase * BINS) % BINS + (BINS if self.lifted else 0))
+
+    def judge(self) -> list[Action]:
+        """Return how far each joint is beyond its bounds, and learn from this tick."""
+        levels = [Action.NONE, Action.NONE, Action.NONE]
+        if self._quiet > 0:
+            return levels
+        for i, value in enumerate(self.away):
+            low, high, stop = self.bounds(i)
+            beyond = not low <= value <= high
+            self._ticks[i] = self._ticks[i] + 1 if beyond else 0
+            far = abs(value - 0.5 * (low + high)) > 0.5 * stop * (high - low)
+            self._far[i] = self._far[i] + 1 if far else 0
+            if self._far[i] >= self._needed or self._ticks[i] >= self._lasting:
+                levels[i] = Action.SOFT_STOP
+            elif self._ticks[i] >= self._needed:
+                levels[i] = Action.REDUCE
+            if self.bin != _UNKNOWN:
+                # A walker who becomes unsteadier by and by is learned, a single outburst hardly.
+                self._spread(i).gather(min(max(value, low), high))
+        return levels
+
+    # ------------------------------------------------------------------ what is ordinary
+
+    def _follow(self, bin_: int) -> None:
+        """End the pass through a bin that the leg has left; standing still ends one now and then."""
+        last = self.bin
+        self._stood = self._stood + 1 if bin_ == _STANDING else 0
+        if bin_ == last and (bin_ != _STANDING or self._stood % self._stride):
+            return
+        for spreads in self._spreads:
+            spread = spreads[last] if last != _UNKNOWN else None
+            if spread is not None:
+                spread.close()
+        self.bin = bin_
+
+    def _spread(self, i: int) -> Spread:
+        spread = self._spreads[i][self.bin]
+        if spread is None:
+            spread = self._spreads[i][self.bin] = Spread()
+        return spread
+
+    def _settled(self, i: int, bin_: int) -> Spread | None:
+        spread = self._spreads[i][bin_]
+        return spread if spread is not None and spread.passes >= _PASSES else None
+
+    def bounds(self, i: int) -> tuple[float, float, float]:
+        """Return between what joint ``i`` may be, and how many times as far is too far at once.
+
+        They are the widest of the bin and the two beside it; of a walker not known, the first.
+        """
+        least, deviations = self._least[i], self._deviations
+        first = self._first * least
+        bin_ = self.bin
+        spread = self._settled(i, bin_) if bin_ != _UNKNOWN else None
+        if spread is None:
+            return -first, first, 1.0
+        low, high = spread.bounds(least, deviations)
+        if bin_ != _STANDING:
+            start = bin_ - bin_ % BINS
+            for place in (start + (bin_ + 1) % BINS, start + (bin_ - 1) % BINS):
+                beside = self._settled(i, place)
+                if beside is not None:
+                    down, up = beside.bounds(least, deviations)
+                    low, high = min(low, down), max(high, up)
+        return max(low, -first), min(high, first), self._stop
+
+
 class SpasmDetector:
     """F22: a joint torque of the walker that rises faster and further than this walker's walking does.
 
     The signal is the walker's own torque (:mod:`exostride.safety.walker`), so that what the robot does
-    (a push, a lock released) is no spasm, against its first-order average. Walking has fast changes too, at
-    the same places in each stride: mean and variance are learned per joint, phase and whether the foot
-    stands, and a spasm leaves the widest bounds of its bin and the two beside it for ``spasm_ticks``. Before
-    a bin has been passed :data:`_PASSES` times, when the phase is not known, and at another walking speed the
-    bounds are ``spasm_first`` times as wide as the least, beyond what able-bodied legs do. For
+    (a push, a lock released) is no spasm; of it, what this walker's course over the stride and their answers
+    to being off it do not explain (:mod:`exostride.safety.expected`); of that, the part faster than
+    ``spasm_s``. Its mean and variance are learned per joint, phase and whether the foot stands, and a spasm
+    leaves the widest bounds of its bin and the two beside it for ``spasm_ticks``: the robot gives way
+    (REDUCE). If it lasts for ``spasm_lasts_s``, or goes ``spasm_stop`` times as far, it is a SOFT_STOP.
+    Before a bin has been passed :data:`_PASSES` times, when the phase is not known, and at another walking
+    speed the bounds are ``spasm_first`` times as wide as the least, beyond what able-bodied legs do. For
     ``spasm_impact_s`` after a foot has met or left the belt nothing is judged.
 
     An obstacle before a swinging foot shows in the same signal: a force F backwards at depth h below the hip
@@ -89,25 +228,12 @@ class SpasmDetector:
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float, walker: Walker) -> None:
-        self._limits = body = limits.detect.body
-        self._least = [body.spasm_hip_nm, body.spasm_knee_nm, body.spasm_ankle_nm] * len(SIDES)
+        body = limits.detect.body
         self._torque = WalkerTorque(walker, period_s, body.spasm_hz)
-        self._gain = period_s / (body.spasm_s + period_s)
-        self._impact = max(1, round(body.spasm_impact_s / period_s))
         self._handover = round(limits.timing.handover_s / period_s)
+        self._legs = [Leg(limits, period_s) for _ in SIDES]
         self._settle = 0
-        self._slow: list[float] = []
-        self._ticks = [0] * N_JOINTS
-        self._lifted = [False, False]
-        self._quiet = [0, 0]
-        self._bin = [_UNKNOWN, _UNKNOWN]
-        self._stood = [0, 0]
-        self.forget()
-
-    def forget(self) -> None:
-        """Forget the walker's course."""
         self._speed: float | None = None
-        self._courses: list[list[Course | None]] = [[None] * (_STANDING + 1) for _ in range(N_JOINTS)]
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append the joints in spasm."""
@@ -117,105 +243,60 @@ class SpasmDetector:
             return
         if self._settle == 0:
             self._torque.reset()
-            self._ticks = [0] * N_JOINTS
-        signal = self._torque.step(exo, cuff)
+            for leg in self._legs:
+                leg.start()
+        torque = self._torque.step(exo, cuff)
         self._settle += 1
         if self._settle <= self._torque.settle_ticks:
-            self._slow = signal
             return
-        self._feet(exo.foot_force_n.tolist())
         self._pace(snap)
-        for side in range(len(SIDES)):
-            self._follow(side, self._bin_of(snap, side))
-        away = [now - slow for now, slow in zip(signal, self._slow, strict=True)]
-        self._slow = [slow + self._gain * off for slow, off in zip(self._slow, away, strict=True)]
-        for side, name in enumerate(SIDES):
-            if self._quiet[side] == 0:
-                self._judge(side, name, away, snap, found)
+        phases, standing = self._phases(snap), self._stands(snap)
+        left, right, pelvis = signals(exo)
+        own = (left + right + pelvis, right + left + pelvis)
+        for side, leg in enumerate(self._legs):
+            leg.foot(float(exo.foot_force_n[3 * side + 2]))
+            leg.step(torque[3 * side : 3 * side + 3], own[side], phases[side], standing)
+            levels = leg.judge()
+            if snap.driven or standing:
+                self._tell(side, leg, levels, snap.driven, found)
 
-    def _judge(self, side: int, name: str, away: list[float], snap: Snapshot, found: list[Finding]) -> None:
-        bin_ = self._bin[side]
-        beyond = 0
-        for i in range(3 * side, 3 * side + 3):
-            low, high = self._bounds(i, bin_)
-            if low <= away[i] <= high:
-                self._ticks[i] = 0
-                if bin_ != _UNKNOWN:
-                    self._course(i, bin_).gather(away[i])
-            else:
-                self._ticks[i] += 1
-                beyond |= (self._ticks[i] >= self._limits.spasm_ticks) << i
-        if not beyond or not (snap.driven or bin_ == _STANDING):
+    def _tell(self, side: int, leg: Leg, levels: list[Action], driven: bool, found: list[Finding]) -> None:
+        level = max(levels)
+        if level == Action.NONE:
             return
-        hip, knee = away[3 * side : 3 * side + 2]
-        if self._lifted[side] and snap.driven and hip < 0.0 < knee:
-            found.append(Finding("F24b", Action.SOFT_STOP, f"{name} foot"))
+        hip, knee, _ = leg.away
+        both = min(levels[:2]) > Action.NONE or level == Action.SOFT_STOP
+        if both and leg.lifted and driven and hip < 0.0 < knee:
+            found.append(Finding("F24b", Action.SOFT_STOP, f"{SIDES[side]} foot"))
             return
-        found.append(Finding("F22", Action.SOFT_STOP, joint_names(beyond)))
+        mask = sum(1 << 3 * side + i for i, one in enumerate(levels) if one == level)
+        found.append(Finding("F22", level, joint_names(mask)))
 
     # ------------------------------------------------------------------ where in the walk
-
-    def _feet(self, force: list[float]) -> None:
-        """Note which feet are lifted, and how long nothing is to be judged after that has changed."""
-        for side, lifted in enumerate(self._lifted):
-            now = force[3 * side + 2] < _LOAD_N[lifted]
-            self._lifted[side] = now
-            self._quiet[side] = self._impact if now != lifted else max(0, self._quiet[side] - 1)
 
     def _pace(self, snap: Snapshot) -> None:
         speed = snap.environment.belt_speed_m_s
         if self._speed is None:
             self._speed = speed
         elif abs(speed - self._speed) > _PACE_M_S:
-            self.forget()
+            self._speed = None
+            for leg in self._legs:
+                leg.forget()
 
-    def _bin_of(self, snap: Snapshot, side: int) -> int:
-        """Return the bin of a leg: of its phase, standing, or unknown."""
-        if snap.state == SupervisorState.STAND:
-            return _STANDING if snap.ticks_in_state > self._handover else _UNKNOWN
+    def _stands(self, snap: Snapshot) -> bool:
+        return snap.state == SupervisorState.STAND and snap.ticks_in_state > self._handover
+
+    @staticmethod
+    def _phases(snap: Snapshot) -> tuple[float | None, float | None]:
+        """Return the phase of each leg, None when nobody walks or it is not known."""
         phase = snap.phase
-        if phase is None or not snap.driven or phase.state != GaitState.WALKING or not finite(phase.phase, 2):
-            return _UNKNOWN
-        return int(phase.phase.tolist()[side] % 1.0 * BINS) % BINS + (BINS if self._lifted[side] else 0)
-
-    def _follow(self, side: int, bin_: int) -> None:
-        """End the pass through a bin that a leg has left; standing still ends one now and then."""
-        last = self._bin[side]
-        self._stood[side] = self._stood[side] + 1 if bin_ == _STANDING else 0
-        if bin_ == last and (bin_ != _STANDING or self._stood[side] % self._handover):
-            return
-        for i in range(3 * side, 3 * side + 3):
-            course = self._courses[i][last] if last != _UNKNOWN else None
-            if course is not None:
-                course.close()
-        self._bin[side] = bin_
-
-    # ------------------------------------------------------------------ what is ordinary
-
-    def _course(self, i: int, bin_: int) -> Course:
-        course = self._courses[i][bin_]
-        if course is None:
-            course = self._courses[i][bin_] = Course()
-        return course
-
-    def _known(self, i: int, bin_: int) -> Course | None:
-        course = self._courses[i][bin_]
-        return course if course is not None and course.passes >= _PASSES else None
-
-    def _bounds(self, i: int, bin_: int) -> tuple[float, float]:
-        """Return between what joint ``i`` may be: the widest of the bin and the two beside it."""
-        least, deviations = self._least[i], self._limits.spasm_sd
-        first = self._limits.spasm_first * least
-        course = self._known(i, bin_) if bin_ != _UNKNOWN else None
-        if course is None:
-            return -first, first
-        low, high = course.bounds(least, deviations)
-        if bin_ == _STANDING:
-            return low, high
-        start = bin_ - bin_ % BINS
-        for place in (start + (bin_ + 1) % BINS, start + (bin_ - 1) % BINS):
-            beside = self._known(i, place)
-            if beside is not None:
-                down, up = beside.bounds(least, deviations)
-                low, high = min(low, down), max(high, up)
-        return low, high
+        if (
+            phase is None
+            or not snap.driven
+            or phase.state != GaitState.WALKING
+            or abs(snap.environment.belt_speed_m_s) < _REST_M_S
+            or not finite(phase.phase, 2)
+        ):
+            return None, None
+        left, right = phase.phase.tolist()
+        return left % 1.0, right % 1.0

@@ -226,7 +226,8 @@ def test_a_push_moves_the_body_and_ends(make_plant, output, run):
     run(plant, 100, output(unloading_percent=20.0))
     plant.disturbances.push("patient_pelvis", [0.0, 60.0, 0.0], [0, 0, 0], plant.time_s, 0.2)
     assert run(plant, 40, output(unloading_percent=20.0))[-1].pelvis_position_m[1] > 0.003
-    run(plant, 300, output(unloading_percent=20.0))
+    # Stiff legs on soft soles sway for some seconds.
+    run(plant, 700, output(unloading_percent=20.0))
     assert not plant.disturbances.active
     assert np.abs(plant.data.xfrc_applied).max() == 0.0
     assert abs(plant.sense().pelvis_position_m[1]) < 0.003
@@ -304,8 +305,9 @@ def test_cuffs_are_stable_with_margin(config):
 
 def test_the_shoe_is_as_soft_as_a_shoe(config):
     compression, stiffness = sole(config)
-    assert 0.0005 < compression < 0.006
-    assert 50e3 < stiffness < 500e3
+    # Half the weight on a heel pad (some 5 mm) and a shoe (some 2 mm); 100 to 300 kN/m when pressed.
+    assert 0.004 < compression < 0.010
+    assert 100e3 < stiffness < 300e3
 
 
 def test_ground_surface_has_no_belt(make_plant, output, run):

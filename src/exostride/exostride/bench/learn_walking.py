@@ -51,13 +51,15 @@ from exostride.plant.world import RobotKind
 from exostride.types import Vector
 
 Array = NDArray[np.float64]
-HOLDS: Final = (3.0, 3.0, 2.0, 1.5, 1.0, 0.7)
+HOLDS: Final = (1.0, 1.0, 1.0, 0.5, 0.5, 0.2, 0.2)
 """Strength of the hands in the lessons, as a factor on the gains below."""
-SHARE: Final = 0.5
+SHARE: Final = 0.4
 _FORCE: Final = (8000.0, 800.0)
 """Stiffness [N/m] and damping [N s/m] of the hands in x, y, z."""
 _MOMENT: Final = (np.array([1500.0, 1500.0, 600.0]), np.array([60.0, 60.0, 30.0]))
 """Stiffness [N m/rad] and damping [N m s/rad] of the hands in roll, pitch, yaw."""
+_ENOUGH: Final = 0.8
+"""Part of the phases that a lesson must have passed through."""
 _LOST_RAD: Final = np.radians(6.0)
 """A lesson in which hip or knee were further off than this (RMS) teaches nothing."""
 _TRIALS: Final = ((0.5, NOISE, 2), (1.0, NOISE, 1), (0.5, 0.0, 0))
@@ -113,7 +115,7 @@ def smooth(series: Array, harmonics: int) -> Array:
 
 
 def phase_mean(phase: Vector, values: Array) -> Array | None:
-    """Return the mean of ``values`` (N, k) at SAMPLES phases; none if a phase is missing."""
+    """Return the mean of ``values`` (N, k) at SAMPLES phases; none if too many phases are missing."""
     x = (phase % 1.0) * SAMPLES
     k = np.floor(x).astype(int) % SAMPLES
     u = x - np.floor(x)
@@ -121,10 +123,13 @@ def phase_mean(phase: Vector, values: Array) -> Array | None:
     for index, share in ((k, 1.0 - u), ((k + 1) % SAMPLES, u)):
         np.add.at(total, index, values * share[:, None])
         np.add.at(weight, index, share)
-    if weight.min() <= 0.0:
+    at = np.flatnonzero(weight > 0.0)
+    if len(at) < _ENOUGH * SAMPLES:
         return None
-    mean: Array = total / weight[:, None]
-    return mean
+    # Phase resetting may skip a few phases in every stride: they get what lies between their neighbours.
+    known = total[at] / weight[at, None]
+    every = np.arange(SAMPLES)
+    return np.array([np.interp(every, at, column, period=SAMPLES) for column in known.T]).T
 
 
 class School:

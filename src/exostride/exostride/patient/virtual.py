@@ -79,7 +79,7 @@ class VirtualPatient:
         self.froude_m_s = float(np.sqrt(self.leg_m * GRAVITY_M_S2))
         in_robot = plan_in_robot if plan_in_robot is not None else plan
         self._policies = (WalkingPolicy(plan), WalkingPolicy(in_robot))
-        self._cursors = (PlanCursor(plan), PlanCursor(in_robot))
+        self._plans = (plan, in_robot)
         # Who has a weaker right leg stands on it first and steps with the left, the mirror of the others.
         weaker_right = strength_matrix(profile.right).mean() < strength_matrix(profile.left).mean()
         self.rhythm = Rhythm(period_s, 0 if weaker_right else 1)
@@ -130,6 +130,7 @@ class VirtualPatient:
         )
         for part in parts:
             part.reset()
+        self._cursors = (PlanCursor(self._plans[0]), PlanCursor(self._plans[1]))
         self._random = np.random.default_rng([self._seed, 7])
         self._noise = np.zeros((2, 4))
         self._tick = 0

@@ -23,7 +23,7 @@ from exostride.types import Vector
 
 HALF: Final = 50
 CYCLE: Final[Vector] = np.arange(2 * HALF) / (2 * HALF)
-HARMONICS: Final = 7
+HARMONICS: Final = 9
 KINDS: Final = ("abduction", "hip", "knee", "ankle")
 ROOT: Final = ("x", "y", "z", "yaw", "pitch", "roll")
 HEEL_RADIUS_M: Final = 0.020

@@ -44,17 +44,19 @@ from exostride.types import Vector
 SPEEDS: Final = (
     (0.14, 0.3, 0.692),
     (0.3, 0.3, 0.692),
-    (0.6, 0.0, 0.678),
-    (1.0, 0.0, 0.633),
-    (1.3, 0.0, 0.614),
-    (1.6, 0.0, 0.603),
+    (0.6, 0.0, 0.674),
+    (1.0, 0.0, 0.628),
+    (1.3, 0.0, 0.608),
+    (1.6, 0.0, 0.600),
 )
 """Speed [m/s] of the unimpaired patient, the part of the body weight carried by the harness, and the stance.
 
 Stance as a part of the cycle is 1 to 2 points longer than the norms' mean: longer double support steadies.
 """
-SINK_M: Final = 0.003
-"""How far a loaded shoe's contact points lie below the belt's surface (compression of the sole)."""
+SINK_M: Final = 0.0085
+SINK_POWER: Final = 0.3
+"""Compression of a flat shoe's sole that carries the body's weight, and the power of the load by which
+it grows; see ``exostride.plant.checks``."""
 CLEARANCE_M: Final = 0.015
 FOOT_PLACE_M: Final = 0.08
 """Lateral distance of a stance foot from the middle."""
@@ -92,6 +94,7 @@ class Problem:
         froude = case.speed_m_s / float(np.sqrt(GRAVITY_M_S2 * self.leg_m))
         self.goal: Targets = targets(froude, case.stance, case.unloading)
         self.share = np.where(CYCLE[:HALF] > case.stance - 0.5, 1.0, self.goal.share)
+        self.heel_sink, self.ball_sink = self._sinks()
 
     def start(self) -> Vector:
         """Return the middle of the bands, pelvis at 98.5 % of standing height."""
@@ -103,6 +106,15 @@ class Problem:
         return x
 
     # ------------------------------------------------------------------ ground
+
+    def _sinks(self) -> tuple[Vector, Vector]:
+        """Return how deep heel and ball press into the sole [m], over the cycle."""
+        c = self.case
+        share = np.concatenate([self.share, 1.0 - self.share])
+        load = share * np.tile(self.goal.vertical, 2) / GRAVITY_M_S2
+        heel = np.interp(CYCLE, [c.foot_flat, c.heel_off], [1.0, 0.0])
+        heel, ball = (SINK_M * (2.0 * load * part) ** SINK_POWER for part in (heel, 1.0 - heel))
+        return heel, ball
 
     def foot_track(self, x: Vector) -> Vector:
         """Return the ankle place [m] that a standing foot keeps on the moving belt, over the cycle."""
@@ -174,9 +186,9 @@ class Problem:
         ball_x = over_cycle(result.ball)[:, 0] - BALL_RADIUS_M * pitch - track - foot.ball_x
         return [
             on_heel * heel_x / 0.002,
-            on_heel * (heel_z + SINK_M) / 0.0015,
+            on_heel * (heel_z + self.heel_sink) / 0.0015,
             on_ball * ball_x / 0.002,
-            on_ball * (ball_z + SINK_M) / 0.0015,
+            on_ball * (ball_z + self.ball_sink) / 0.0015,
         ]
 
     def _swing(self, result: Result) -> list[Array]:
@@ -196,7 +208,7 @@ class Problem:
 
     def _bands(self, q: Array) -> list[Array]:
         e = ((self.motion.legs(q)[:, 1:] - self.goal.middle) / self.goal.half_width)[::2]
-        return [0.35 * e, 4.0 * np.maximum(0.0, np.abs(e) - 0.8)]
+        return [0.35 * e, 6.0 * np.maximum(0.0, np.abs(e) - 0.75)]
 
     def _dynamics(self, x: Vector, result: Result, cop: Array, vertical: Vector) -> list[Array]:
         low, high = (self.share * a[:HALF] + (1.0 - self.share) * a[HALF:] for a in self._support(x))

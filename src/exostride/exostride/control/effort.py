@@ -44,8 +44,8 @@ _ALL: Final = (1 << N_JOINTS) - 1
 _LOAD_N: Final = (30.0, 15.0)
 """Load at which a foot counts as standing, and at which it counts as lifted."""
 _HIPS: Final = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
-_ERRORS: Final = 7
-_NO_GROUND: Final = ((0.0, 0.0, 0.0),) * 3
+_ERRORS: Final = 8
+_NO_GROUND: Final = ((0.0, 0.0, 0.0),) * 4
 _TURN_S: Final = 0.02
 """Filter of the pelvis' angular acceleration."""
 
@@ -54,7 +54,8 @@ class EffortParameters(StrictModel):
     """Observer and what is known about its errors, one standard deviation each.
 
     ``segments`` is the relative error of the legs' masses and inertias (0.1: ±20 % at two SD), ``cop_m`` and
-    ``pitch_rad`` the offsets of the centre of pressure and of the pelvis' pitch, ``tissue`` and ``damping``
+    ``pitch_rad`` the offsets of the centre of pressure and of the pelvis' pitch, ``shear_n`` what a foot
+    that does not walk in the robot's plane makes of the force along it, ``tissue`` and ``damping``
     the relative errors of elasticity and damping, ``cuff`` and ``cuff_nm`` the relative error and offset of
     the cuffs' torque. ``drift_nm`` [N m/sqrt(s)] sets how fast a change of the active torque is believed
     against the shaking of the leg: low at the hip, which feels every impact of the foot;
@@ -70,6 +71,7 @@ class EffortParameters(StrictModel):
     yielding: float = Field(0.2, ge=0.0)
     segments: float = Field(0.10, ge=0.0)
     cop_m: float = Field(0.006, ge=0.0)
+    shear_n: float = Field(5.0, ge=0.0)
     pitch_rad: float = Field(0.006, ge=0.0)
     tissue: float = Field(0.4, ge=0.0)
     damping: float = Field(0.3, ge=0.0)
@@ -238,9 +240,10 @@ class EffortMeter:
         return np.array([f + t + c for f, t, c in zip(felt, turned, swung, strict=True)])
 
     def _ground_torque(self, state: ExoState, q: Vector, pitch: float) -> NDArray[np.float64]:
-        """Return the ground's torque on the joints (6,), and what a unit error of CoP and pitch adds to it.
+        """Return the ground's torque on the joints (6,), and what a unit of each error adds to it.
 
-        Rows: torque [N m], derivative by the centre of pressure forward [N m/m], by pelvis pitch [N m/rad].
+        Rows: torque [N m], derivative by the centre of pressure forward [N m/m], by pelvis pitch [N m/rad],
+        by the force forward [N m/N].
         """
         out = []
         angles, force, cop = q.tolist(), state.foot_force_n.tolist(), state.foot_cop_m.tolist()
@@ -266,6 +269,7 @@ class EffortMeter:
                     (fz * hx - fx * hz, -(fz * kx - fx * kz), fz * rx - fx * rz),
                     (along, -along, along),
                     (fz * hz + fx * hx, -(fz * kz + fx * kx), fz * rz + fx * rx),
+                    (-hz, kz, -rz),
                 )
             )
         return np.concatenate([np.array(out[0]), np.array(out[1])], axis=1)
@@ -289,7 +293,8 @@ class EffortMeter:
         d[3] = p.tissue * then.tissue_nm
         d[4] = p.damping * then.drag_nm
         d[5] = p.cuff * then.cuff_nm + p.cuff_nm
-        d[6] = 0.0
+        d[6] = p.shear_n * then.ground[3]
+        d[7] = 0.0
         # A cuff that reads too much hides as much of the patient's torque.
         robot[:] = then.cuff_nm
         robot[6] -= d[5]
@@ -298,8 +303,8 @@ class EffortMeter:
         d += torque
         patient[0] = torque
         velocity[:] = then.velocity_rad_s
-        velocity[7] -= p.yielding * then.giving_rad_s
-        velocity[n + 7] += p.yielding * then.giving_rad_s
+        velocity[8] -= p.yielding * then.giving_rad_s
+        velocity[n + 8] += p.yielding * then.giving_rad_s
         self.meter.step(patient * velocity, robot * velocity, then.standing)
 
 

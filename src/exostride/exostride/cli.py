@@ -51,6 +51,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "analysis": ("exostride.bench.analysis:command", "Analysis of a long session, beside decoding it."),
     "progress": ("exostride.bench.progress:command", "Forecasts of recovery against naive ones, held out."),
     "recording": ("exostride.bench.recording:command", "Writing and reading of bags, beside rosbags."),
+    "damage": ("exostride.bench.crash:command", "What is left of a bag after a crash, and after damage."),
 }
 
 

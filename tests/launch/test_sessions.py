@@ -20,7 +20,8 @@ from bags import values
 from client import Client
 from lifecycle_msgs.srv import GetState
 
-from exostride.errors import ExitCode
+from exostride.errors import DeviceError, ExitCode
+from exostride.hardware.gz.installation import find
 from exostride.recording.recover import recover
 from exostride.types import Action, AppliedTorque, ExoState, Mode, SafetyState
 
@@ -112,10 +113,20 @@ def walk(file: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("name", ["session", "hardware", "replay"])
+def needs_gazebo():
+    try:
+        find()
+    except DeviceError as error:
+        pytest.skip(f"GAZEBO TESTS NOT RUN: {error}")
+
+
+@pytest.mark.parametrize("name", ["session", "hardware", "replay", "gazebo"])
 def test_a_launch_file_brings_up_works_and_ends(launch, tmp_path, name):
+    if name == "gazebo":
+        needs_gazebo()
     arguments = {
         "session": STANDING,
+        "gazebo": STANDING,
         "hardware": [*STANDING, "device:=simulated"],
         "replay": [f"recording:={walk(tmp_path / 'walk.csv')}", "audit:="],
     }[name]

@@ -6,8 +6,9 @@ through at least 30 degrees are made once, by tracking sines in MuJoCo, and then
 numbers at the same steps, in both engines; the robot moves through its cuffs. The figure is the largest
 difference of any joint's angle over the whole time.
 
-*With contact* one session, with the same seed, runs through the whole virtual-clock graph over both
-engines; whole steps of both feet are compared.
+*With contact* sessions run through the whole virtual-clock graph over both engines
+(:mod:`exostride.bench.engines_walk`): whole stances of both feet at full belt speed, and what the default law
+does for the foot clearance of a patient with a foot drop.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from exostride.bench.engines_walk import ENGINES, assistance, compared
+from exostride.errors import InputError
 from exostride.hardware.gz.engine import GazeboEngine
 from exostride.hardware.gz.installation import find_installation
 from exostride.hardware.gz.server import Server
@@ -31,8 +34,6 @@ from exostride.model.anthropometry import BodyParameters
 from exostride.plant.config import PlantConfig, load_plant_config
 from exostride.plant.engine import Engine, MujocoEngine
 from exostride.plant.world import World, build_world
-from exostride.runtime.graph import Tick
-from exostride.runtime.simulate import SimulationConfig, run
 
 Trajectory = NDArray[np.float64]
 HELD_KG_M2 = 1e9
@@ -45,7 +46,6 @@ SWING = {
     "toe": (0.35, 0.45, 1.0, 60.0),
 }
 """Of the patient's joints: middle [rad], amplitude [rad], frequency [Hz], stiffness [N m/rad]."""
-STANCE_N = 50.0
 FINE_S = 1e-4
 """Physics step at which the torques are made."""
 
@@ -170,82 +170,70 @@ def _in_gazebo(config: PlantConfig, torques: Trajectory) -> tuple[Trajectory, fl
         server.close()
 
 
-class _Feet:
-    """Watches one session's ground reaction."""
-
-    def __init__(self) -> None:
-        self.rows: list[NDArray[np.float64]] = []
-
-    def __call__(self, tick: Tick) -> bool:
-        truth = tick.reading.truth
-        assert truth is not None
-        self.rows.append(truth.ground_force_n[2::3])
-        return True
-
-    def steps(self, period_s: float) -> tuple[float, float, int]:
-        """Return mean stance time [s], mean peak force [N] and number of stances after the first two."""
-        force = np.array(self.rows)
-        times, peaks = [], []
-        for side in (0, 1):
-            edges = np.flatnonzero(np.diff((force[:, side] > STANCE_N).astype(int)))
-            down = [e for e in edges if force[e + 1, side] > STANCE_N]
-            for begin in down[2:]:
-                after = edges[edges > begin]
-                if len(after) and (after[0] - begin) * period_s > 0.2:
-                    times.append((after[0] - begin) * period_s)
-                    peaks.append(force[begin : after[0] + 1, side].max())
-        return float(np.mean(times)), float(np.mean(peaks)), len(times)
-
-
-def contact(patient: str, seconds: float, settings: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return stance time and peak force of a session over both engines, and their difference [%]."""
-    result: dict[str, Any] = {"patient": patient, "seconds": seconds}
-    figures = {}
-    for device in ("simulated", "gazebo"):
-        feet = _Feet()
-        config = SimulationConfig(
-            device=device, patient=patient, duration_s=seconds, overrides=settings or {}
-        )
-        ended = run(config, feet)
-        stance_s, peak_n, count = feet.steps(1.0 / config.rate_hz)
-        figures[device] = (stance_s, peak_n)
-        result[device] = {
-            "stance_time_s": stance_s,
-            "peak_force_n": peak_n,
-            "stances": count,
-            "steps": ended.steps,
-            "times_real_time": ended.time_s / ended.wall_s,
-            "exit_code": int(ended.exit_code),
-        }
-    (stance, peak), (stance_gz, peak_gz) = figures["simulated"], figures["gazebo"]
-    result["stance_time_difference_pct"] = 100.0 * abs(stance_gz - stance) / stance
-    result["peak_force_difference_pct"] = 100.0 * abs(peak_gz - peak) / peak
-    return result
+WALKS = ("hemiparetic_left_mild:impedance", "unimpaired:transparent")
+ASSISTED = "foot_drop"
 
 
 def command(
-    patient: Annotated[str, typer.Option(help="Patient of the session with contact.")] = "unimpaired",
-    seconds: Annotated[float, typer.Option(help="Length of that session [s]; 0 leaves it out.")] = 30.0,
+    walks: Annotated[
+        list[str] | None, typer.Option("--walk", help="PATIENT:CONTROLLER with contact; repeatable.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Length of those sessions [s]; 0 leaves them out.")] = 40.0,
+    assist: Annotated[
+        str, typer.Option(help="Patient whose toe clearance is compared without and with help; empty: none.")
+    ] = ASSISTED,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
 ) -> None:
-    """Compare MuJoCo and Gazebo on the same model, without and with contact."""
+    """Compare MuJoCo and Gazebo on the same model: without contact, walking, and helped."""
     result: dict[str, Any] = {"no_contact": no_contact(1e-4, 2.0), "no_contact_1ms": no_contact(1e-3, 2.0)}
     for name in ("no_contact", "no_contact_1ms"):
-        part = result[name]
-        speed = part["times_real_time"]
-        typer.echo(
-            f"without contact, {part['timestep_s'] * 1e3:g} ms: joints differ by at most "
-            f"{part['max_joint_error_rad']:.2e} rad ({part['worst_joint']}) over {part['seconds']:g} s, "
-            f"every joint sweeping {part['least_sweep_deg']:.0f} degrees or more; "
-            f"{speed['mujoco']:.2f} (MuJoCo) and {speed['gazebo']:.2f} (Gazebo) times real time"
-        )
+        typer.echo(_without_contact(result[name]))
     if seconds > 0.0:
-        part = result["contact"] = contact(patient, seconds)
-        typer.echo(
-            f"with contact, {patient}: stance times differ by {part['stance_time_difference_pct']:.1f} %, "
-            f"peak ground reactions by {part['peak_force_difference_pct']:.1f} %; "
-            f"{part['simulated']['times_real_time']:.2f} and {part['gazebo']['times_real_time']:.2f} "
-            "times real time"
-        )
+        parts = [_walk(text, seconds) for text in walks or WALKS]
+        keys = ("stance_time_difference_pct", "peak_force_difference_pct")
+        result["contact"] = {key: max(part[key] for part in parts) for key in keys} | {"walks": parts}
+    if seconds > 0.0 and assist:
+        part = result["assistance"] = assistance(assist, seconds, ("transparent", "impedance"))
+        typer.echo(_helped(part))
     if json_file is not None:
         json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def _without_contact(part: dict[str, Any]) -> str:
+    speed = part["times_real_time"]
+    return (
+        f"without contact, {part['timestep_s'] * 1e3:g} ms: joints differ by at most "
+        f"{part['max_joint_error_rad']:.2e} rad ({part['worst_joint']}) over {part['seconds']:g} s, "
+        f"every joint sweeping {part['least_sweep_deg']:.0f} degrees or more; "
+        f"{speed['mujoco']:.2f} (MuJoCo) and {speed['gazebo']:.2f} (Gazebo) times real time"
+    )
+
+
+def _walk(text: str, seconds: float) -> dict[str, Any]:
+    patient, colon, controller = text.partition(":")
+    if not colon:
+        raise InputError(f"--walk {text}: expected PATIENT:CONTROLLER, for example {WALKS[0]}")
+    part = compared(patient, controller, seconds)
+    sides = [part[engine] for engine in ENGINES]
+    typer.echo(
+        f"walking, {patient}, {controller}, {seconds:g} s: stance times differ by "
+        f"{part['stance_time_difference_pct']:.1f} % ({_pair(sides, 'stance_time_s', '.2f')} s), peak ground "
+        f"reactions by {part['peak_force_difference_pct']:.1f} % ({_pair(sides, 'peak_force_n', '.0f')} N), "
+        f"{_pair(sides, 'stances', 'd')} stances; {_pair(sides, 'times_real_time', '.2f')} times real time"
+    )
+    return part
+
+
+def _pair(sides: list[dict[str, Any]], key: str, form: str) -> str:
+    return " and ".join(format(side[key], form) for side in sides)
+
+
+def _helped(part: dict[str, Any]) -> str:
+    without, helped = part["controllers"]
+    lines = [f"toe clearance of {part['patient']}, left, mid-swing median [mm]:"]
+    for engine in ENGINES:
+        row = part[engine]
+        a, b = row["clearance_mm"]
+        fell = "" if all(row["upright"]) else "; fell"
+        lines.append(f"  {engine:7s} {without} {a:5.1f}   {helped} {b:5.1f}   raised {b - a:+5.1f}{fell}")
+    return "\n".join(lines)

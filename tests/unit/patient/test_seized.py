@@ -1,4 +1,4 @@
-"""What a spasm takes from volition, and what it puts in its place."""
+"""What a spasm adds to a joint, and what it takes from it."""
 
 import numpy as np
 import pytest
@@ -21,9 +21,9 @@ def holding():
     return PatientAction(active=JointDrive(-10.0 * eight, 100.0 * eight, eight), passive=JointDrive(eight))
 
 
-def test_a_whole_spasm_leaves_nothing_of_the_joints_volition(holding):
+def test_a_whole_spasm_takes_all_hold_from_its_joint(holding):
     active = seized(holding, spasm(1.5 * SEIZED_NM)).active
-    assert active.torque_nm[PLACE] == 1.5 * SEIZED_NM
+    assert active.torque_nm[PLACE] == holding.active.torque_nm[PLACE] + 1.5 * SEIZED_NM
     assert active.stiffness_nm_rad[PLACE] == active.damping_nms_rad[PLACE] == 0.0
 
 
@@ -33,8 +33,8 @@ def test_half_a_spasm_leaves_half_and_other_joints_and_tissue_are_as_before(hold
     for name in ("torque_nm", "stiffness_nm_rad", "damping_nms_rad"):
         before, after = getattr(holding.active, name), getattr(whole.active, name)
         np.testing.assert_array_equal(after[other], before[other])
-        added = 0.5 * SEIZED_NM if name == "torque_nm" else 0.0
-        assert after[PLACE] == pytest.approx(0.5 * before[PLACE] + added)
+        meant = before[PLACE] + 0.5 * SEIZED_NM
+        assert after[PLACE] == pytest.approx(meant if name == "torque_nm" else 0.5 * before[PLACE])
     assert whole.passive is holding.passive
 
 

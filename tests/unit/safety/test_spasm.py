@@ -96,14 +96,14 @@ def test_walking_that_repeats_itself_is_no_spasm(leg: Leg) -> None:
 
 @pytest.mark.parametrize("joint", range(6))
 def test_spasm_of_a_known_walker_is_found_within_its_bound(leg: Leg, joint: int) -> None:
-    leg.walk(8)
+    leg.walk(12)
     # 15 N m of 40 are there after 4 ticks; the bound of 50 ms runs from then.
     assert 0 < leg.spasm(40.0, joint) <= 14
     assert {f.fault for _, f in leg.found} == {"F22"}
 
 
 def test_small_changes_are_left_alone(leg: Leg) -> None:
-    leg.walk(8)
+    leg.walk(12)
     assert leg.spasm(12.0) == -1
 
 
@@ -135,13 +135,13 @@ def test_nobody_is_judged_in_homing(leg: Leg) -> None:
 
 
 def test_another_speed_is_another_course(leg: Leg) -> None:
-    leg.walk(8)
+    leg.walk(12)
     leg.speed = 0.7
     assert leg.spasm(40.0) == -1
 
 
 def test_without_its_signals_it_starts_again(leg: Leg) -> None:
-    leg.walk(8)
+    leg.walk(12)
     leg.tick(available=codes.HAS_CUFF)
     assert leg.tick(np.full(6, 500.0), phase=0.1) == []
 
@@ -156,7 +156,7 @@ def test_obstacle_before_a_swinging_foot_is_a_trip(leg: Leg) -> None:
 
 
 def test_the_impact_of_a_foot_is_not_judged(leg: Leg) -> None:
-    leg.walk(8)
+    leg.walk(12)
     push = np.full(6, 60.0)
     quiet = [leg.tick(push * (k / 4), phase=0.0, force=LIFTED) for k in range(5)]
     assert [f for found in quiet for f in found if "right" in f.where] == []

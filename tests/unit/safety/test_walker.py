@@ -1,4 +1,4 @@
-"""The observer of the walker's own torques against Pinocchio, and the bounds of a learned course."""
+"""The observer of the walker's own torques against Pinocchio, and the bounds of a learned spread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exostride.model.dynamics import LegDynamics
 from exostride.model.geometry import body_geometry
 from exostride.model.segments import leg_inertias
 from exostride.runtime.assembly import walker_of
-from exostride.safety.detect_spasm import Course
+from exostride.safety.detect_spasm import Spread
 from exostride.safety.walker import Segment, Walker, WalkerTorque
 
 BODY = BodyParameters(height_m=1.62, mass_kg=58.0, sex="female")
@@ -116,37 +116,37 @@ def test_average_man_is_the_models_average_man() -> None:
     assert walker_of("") == default
 
 
-class TestCourse:
+class TestSpread:
     def test_learns_mean_and_spread_of_passes(self) -> None:
-        course = Course()
+        spread = Spread()
         for value in (10.0, 14.0, 10.0, 14.0):
-            course.gather(value)
-            course.gather(value)
-            course.close()
-        assert course.passes == 4
-        assert course.mean == pytest.approx(12.0)
+            spread.gather(value)
+            spread.gather(value)
+            spread.close()
+        assert spread.passes == 4
+        assert spread.mean == pytest.approx(12.0)
         # The variance of passes (4), doubled for being known from four only.
-        low, high = course.bounds(0.0, 3.0)
+        low, high = spread.bounds(0.0, 3.0)
         assert 0.5 * (low + high) == pytest.approx(12.0)
-        assert high - low == pytest.approx(2.0 * 3.0 * sqrt(2.0 * course.variance))
-        assert 2.0 < course.variance < 6.0
+        assert high - low == pytest.approx(2.0 * 3.0 * sqrt(2.0 * spread.variance))
+        assert 2.0 < spread.variance < 6.0
 
     def test_least_width_holds_for_a_steady_walker(self) -> None:
-        course = Course()
+        spread = Spread()
         for _ in range(5):
-            course.gather(3.0)
-            course.close()
-        assert course.bounds(20.0, 5.0) == pytest.approx((-17.0, 23.0))
+            spread.gather(3.0)
+            spread.close()
+        assert spread.bounds(20.0, 5.0) == pytest.approx((-17.0, 23.0))
 
     def test_a_pass_without_samples_teaches_nothing(self) -> None:
-        course = Course()
-        course.close()
-        assert course.passes == 0
+        spread = Spread()
+        spread.close()
+        assert spread.passes == 0
 
     def test_a_signal_that_moves_within_a_bin_widens_it(self) -> None:
-        course = Course()
+        spread = Spread()
         for _ in range(4):
             for value in (0.0, 20.0):
-                course.gather(value)
-            course.close()
-        assert course.variance == pytest.approx(100.0, rel=0.1)
+                spread.gather(value)
+            spread.close()
+        assert spread.variance == pytest.approx(100.0, rel=0.1)

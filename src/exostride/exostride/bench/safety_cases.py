@@ -17,7 +17,7 @@ import numpy as np
 from exostride.hardware.simulated import SimulatedDevice
 from exostride.runtime.graph import Tick
 from exostride.safety.injection import INJECTABLE, Injection
-from exostride.types import Action
+from exostride.types import Action, Vector
 
 HOMING = "homing"
 STATES: Final = ("stance", "swing", "standing")
@@ -27,13 +27,18 @@ _SLIDING: Final = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a truth predicate sees: this tick and the one before, the fault and its tick, the machine."""
+    """What a truth predicate sees: this tick and the one before, the fault and its tick, the machine.
+
+    ``alone_nm`` is what the walker's joints do in this tick of the same walk without the fault [N m], None
+    when that is not known.
+    """
 
     tick: Tick
     before: Tick
     injection: Injection
     k: int
     device: SimulatedDevice
+    alone_nm: Vector | None = None
 
 
 Truth = Callable[[Scene], bool]
@@ -90,8 +95,18 @@ def _reversed(s: Scene) -> bool:
 
 
 def _spasm(s: Scene) -> bool:
+    """Return whether a spasm of more than 15 N m changes what its joint does by more than 15 N m.
+
+    A cramp that the joint's other muscles balance, or that comes where they pull that way already, changes
+    nothing that anything but EMG could see.
+    """
     true = s.tick.reading.truth
-    return true is not None and bool(np.abs(true.spasm_torque_nm).max() > 15.0)
+    if true is None:
+        return False
+    spasm = np.abs(true.spasm_torque_nm) > 15.0
+    if s.alone_nm is None:
+        return bool(spasm.any())
+    return bool((spasm & (np.abs(true.patient_torque_nm - s.alone_nm) > 15.0)).any())
 
 
 def _falling(s: Scene) -> bool:
@@ -164,6 +179,7 @@ _KINDS: Final = {
     "F12": ("left", "left,kind=nan", "left,kind=jump"),
     "F20": ("left", "left,kind=a", "left,kind=bounce"),
     "F21": ("left", "left,kind=b", "right"),
+    "F22": ("left:hip,size=80", "right:knee,size=60", "left:ankle,size=-60"),
     "F23": ("left", "right", "left,size=500"),
     "F24b": ("left", "right", "left,duration=0.4"),
     "F25": ("left", "left,size=-0.6", "left,size=1.0"),
@@ -197,10 +213,10 @@ ROWS: Final[dict[str, Row]] = {
     "F19": Row(_JOINTS3, _reversed, ("F19", "F18"), Action.E_STOP, states=(HOMING, *_WALK), wait_s=5.0),
     "F20": Row(_KINDS["F20"], _injected, ("F20",), Action.E_STOP, kernel=True),
     "F21": Row(_KINDS["F21"], _injected, ("F20", "F21"), Action.E_STOP, kernel=True),
-    "F22": Row(_JOINTS3, _spasm, ("F22", "F24b")),
+    "F22": Row(_KINDS["F22"], _spasm, ("F22", "F24b"), Action.REDUCE),
     "F23": Row(_KINDS["F23"], _falling, ("F23",), Action.E_STOP, last_s=1.0),
     "F24a": Row(("left", "right", "left,size=35"), _sliding, ("F24a", "F24b"), Action.WARN, states=("swing",),
-                latched=False, last_s=3.0, wait_s=6.0),
+                latched=False, last_s=3.0, wait_s=12.0),
     "F24b": Row(_KINDS["F24b"], _blocked, ("F24b", "F23", "F22"), states=("swing",), last_s=0.6),
     "F25": Row(_KINDS["F25"], _belt_away, ("F25",), last_s=1.0, kernel=True),
     "F26": Row(_KINDS["F26"], _injected, ("F26",)),

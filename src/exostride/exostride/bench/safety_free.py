@@ -75,7 +75,7 @@ KNOBS: Final = {
     "F22": Knob("body", "spasm_sd", (2.0, 3.0, 4.0, 5.0, 6.0, 8.0), "F22@swing:left:knee", "_spasm"),
     "F23": Knob("body", "fall_drop_m", (0.04, 0.06, 0.09, 0.13, 0.2), "F23@stance:left", "balance"),
     "F24a": Knob("body", "drag_n", (8.0, 15.0, 25.0, 50.0, 90.0), "F24a@swing:left", "_foot"),
-    "F24b": Knob("body", "spasm_first", (2.0, 3.0, 4.0, 6.0, 9.0), "F24b@swing:left", "_spasm"),
+    "F24b": Knob("body", "spasm_first", (2.0, 4.0, 6.0, 9.0, 12.0), "F24b@swing:left", "_spasm"),
 }
 """By fault; every value but one is another than the limits file's."""
 

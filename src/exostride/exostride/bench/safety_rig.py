@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -26,13 +27,14 @@ from exostride.runtime.session import SessionComponent
 from exostride.safety.component import SafetyComponent
 from exostride.safety.faults import CATALOGUE
 from exostride.safety.injection import Injection, parse
-from exostride.types import Action, DeviceFault, Reason, SafetyState, SupervisorState
+from exostride.types import Action, DeviceFault, Reason, SafetyState, SupervisorState, Vector
 
 RATE_HZ: Final = 200
 PERIOD_S: Final = 1.0 / RATE_HZ
-SETTLE_S: Final = 8.0
-"""Walking before a fault, so that the phase is found and the walker known."""
-_STAND_S: Final = 1.3
+SETTLE_S: Final = 25.0
+"""Walking before a fault, so that the phase is found and the walker known: some fifteen strides."""
+_REACH_S: Final = 60.0
+_STAND_S: Final = 1.8
 _TWIN_S: Final = 6.0
 _KERNEL: Final = int(
     Reason.FALLBACK | Reason.RESIDUAL | Reason.NOT_FINITE | Reason.SAMPLE_MISSING | Reason.SAMPLE_REJECTED
@@ -108,14 +110,14 @@ class Rig:
     def reach(self, point: str) -> str:
         """Go on to where cases begin (``homing``, ``standing``, ``walking``); say what prevents it."""
         wanted, settle = _POINTS[point]
-        for _ in range(round(30.0 / PERIOD_S)):
+        for _ in range(round(_REACH_S / PERIOD_S)):
             tick = self.step()
             state = state_of(tick)
             if state.latched:
                 return f"stopped before it was {point}: {state.message}"
             if state.state == wanted and self.ticks_in_state * PERIOD_S >= settle:
                 return ""
-        return f"not {point} within 30 s"
+        return f"not {point} within {_REACH_S:g} s"
 
 
 _POINTS: Final = {
@@ -202,17 +204,17 @@ class Judgement:
     state: SafetyState = field(default_factory=lambda: SafetyState(seq=0, time_s=0.0))
     peaks: _Peaks = field(default_factory=_Peaks)
 
-    def take(self, tick: Tick, before: Tick, device: FaultyDevice, plant: SimulatedDevice) -> None:
+    def take(self, tick: Tick, before: Tick, rig: Rig, alone_nm: Vector | None) -> None:
         """Take one tick."""
         self.state = state_of(tick)
         if self.began < 0:
-            self.began = device.began.get(self.injection, -1)
+            self.began = rig.device.began.get(self.injection, -1)
             if self.began < 0:
                 self.bits = tick.applied.reason & _KERNEL
                 return
         self.peaks.take(tick)
         if self.symptom < 0 and self.row.truth(
-            Scene(tick, before, self.injection, tick.seq - self.began, plant)
+            Scene(tick, before, self.injection, tick.seq - self.began, rig.simulated, alone_nm)
         ):
             self.symptom = tick.seq
         if self.reaction < 0:
@@ -282,8 +284,11 @@ class Judgement:
         return self.case.fault == "F38" and self.injection.kind == "patient"
 
 
-def judge(rig: Rig, case: Case) -> dict[str, Any]:
-    """Run one case to its end in this process; use :func:`forked`."""
+def judge(rig: Rig, case: Case, alone_nm: dict[int, Vector] | None = None) -> dict[str, Any]:
+    """Run one case to its end in this process; use :func:`forked`.
+
+    ``alone_nm`` has, by tick, what the walker's joints do without the fault [N m].
+    """
     injection = parse(case.text)
     rig.device.arm(injection)
     rig.stage.codes.clear()
@@ -293,7 +298,7 @@ def judge(rig: Rig, case: Case) -> dict[str, Any]:
     longest = round((ROWS[case.fault].wait_s + 6.0) / PERIOD_S)
     while rig.seq - start < longest and not told.done(rig.seq):
         tick = rig.step()
-        told.take(tick, before, rig.device, rig.simulated)
+        told.take(tick, before, rig, None if alone_nm is None else alone_nm.get(tick.seq))
         before = tick
         if told.began < 0 and (rig.seq - start) * PERIOD_S > ROWS[case.fault].wait_s:
             break
@@ -301,13 +306,17 @@ def judge(rig: Rig, case: Case) -> dict[str, Any]:
 
 
 def twin(rig: Rig) -> dict[str, Any]:
-    """Run the walk on without any fault, and return when and why it was stopped, if it was."""
+    """Run the walk on without any fault: the joints' torques, and when and why it was stopped, if it was."""
     start = rig.seq
+    torque: list[list[float]] = []
     for _ in range(round(_TWIN_S / PERIOD_S)):
-        state = state_of(rig.step())
+        tick = rig.step()
+        assert tick.reading.truth is not None
+        torque.append(tick.reading.truth.patient_torque_nm.tolist())
+        state = state_of(tick)
         if state.latched:
-            return {"stopped_s": (rig.seq - start) * PERIOD_S, "cause": state.cause}
-    return {"stopped_s": None, "simulated_s": _TWIN_S}
+            return {"stopped_s": (rig.seq - start) * PERIOD_S, "cause": state.cause, "torque_nm": torque}
+    return {"stopped_s": None, "torque_nm": torque}
 
 
 def run_walk(walk: Walk, todo: list[Case]) -> Iterator[tuple[Case, dict[str, Any]]]:
@@ -323,9 +332,10 @@ def run_walk(walk: Walk, todo: list[Case]) -> Iterator[tuple[Case, dict[str, Any
                 if list(_POINTS).index(point_of(case)) >= list(_POINTS).index(point):
                     yield case, {"skipped": f"{walk.name}: {problem}", "simulated_s": 0.0}
             return
-        alone = forked(lambda: twin(rig))
+        alone = forked(partial(twin, rig))
+        torque = {rig.seq + k: np.array(nm) for k, nm in enumerate(alone.get("torque_nm", ()))}
         for case in here:
-            result = forked(lambda case=case: judge(rig, case))  # type: ignore[misc]
+            result = forked(partial(judge, rig, case, torque))
             ended = alone.get("stopped_s")
             if ended is not None and not result.get("passed") and result.get("simulated_s", 0.0) >= ended:
                 result = {**result, "skipped": f"the walk alone was stopped by {alone['cause']}"}

@@ -24,7 +24,7 @@ from exostride.types import DeviceReading, DriveApplied, KernelOutput, Mode, Vec
 
 _SPASM_RISE_S = 0.04
 """Time constant with which a spasm's torque rises (activation of muscle)."""
-_DROP_S = 1.0
+_DROP_S = 5.0
 """In which a foot comes to hang: a foot that drops at once would be a spasm."""
 _PUSH_BODY = "patient_pelvis"
 

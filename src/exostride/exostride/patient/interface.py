@@ -36,7 +36,7 @@ N_DRIVEN: Final = len(DRIVEN_JOINTS)
 SAGITTAL: Final = np.array([1, 2, 3, 5, 6, 7])
 """Places of the six joints of :data:`exostride.conventions.JOINTS` among the driven ones."""
 SEIZED_NM: Final = 40.0
-"""Torque of a spasm that leaves a joint no volition: design choice, half of what able-bodied knees need."""
+"""Torque of a spasm that takes all hold from a joint: design choice, half of what able-bodied knees need."""
 FRONTAL: Final = np.array([0, 4])
 """Places of hip abduction, left and right, among the driven joints."""
 
@@ -102,16 +102,16 @@ class PatientAction:
 
 
 def seized(action: PatientAction, torque_nm: Vector) -> PatientAction:
-    """Return ``action`` with a spasm in it: muscles that cramp do not obey, nor do those they work against.
+    """Return ``action`` with a spasm in it: a torque that volition cannot hold against.
 
     A flexor spasm inhibits the joint's extensors (Sherrington 1910, J Physiol 40:28): as its torque
-    ``torque_nm`` [N m, six joints] grows, volition and the stiffness that it gives the joint
-    fade, until nothing is left of them at :data:`SEIZED_NM`.
+    ``torque_nm`` [N m, six joints] grows, the stiffness and damping that volition gives the joint fade, until
+    nothing is left of them at :data:`SEIZED_NM`. What the person had meant to do goes on.
     """
     left = driven() + 1.0
     left[SAGITTAL] -= np.minimum(np.abs(torque_nm) / SEIZED_NM, 1.0)
     active = action.active
-    torque = left * active.torque_nm
+    torque = active.torque_nm.copy()
     torque[SAGITTAL] += torque_nm
     drive = replace(
         active,

@@ -10,7 +10,7 @@ from exostride.safety import codes
 from exostride.safety.faults import Finding
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, SupervisorState
+from exostride.types import Action, HarnessAction, SupervisorState
 
 
 class BalanceDetector:
@@ -35,8 +35,7 @@ class BalanceDetector:
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append a fall in its beginning."""
         exo = snap.exo
-        upright = snap.state in (SupervisorState.STAND, SupervisorState.TRAIN, SupervisorState.STOPPING)
-        if not exo.available & codes.HAS_PELVIS or not upright:
+        if not exo.available & codes.HAS_PELVIS or not _upright(snap):
             self._height = None
             self._ticks = 0
             return
@@ -72,6 +71,14 @@ class BalanceDetector:
         if tilt > 0.5 * limits.fall_tilt_rad and rate > limits.fall_tilt_rate_rad_s:
             return "trunk tipping over"
         return ""
+
+
+def _upright(snap: Snapshot) -> bool:
+    """Return whether the walker should be on their feet: also in a SOFT_STOP until the harness has them."""
+    if snap.state == SupervisorState.SOFT_STOP:
+        lifted = snap.environment.harness_action == HarnessAction.LIFT
+        return not (lifted and snap.environment.harness_confirmed)
+    return snap.state in (SupervisorState.STAND, SupervisorState.TRAIN, SupervisorState.STOPPING)
 
 
 class FootDetector:

@@ -31,6 +31,8 @@ _REST_M_S = 0.05
 """Belt speed below which nobody walks: a leg that the robot moves then is examined, not trained."""
 _STANDING = 2 * BINS
 """The bin of quiet standing."""
+_STANDING_PASS_S = 0.2
+"""What counts as a pass through it."""
 _UNKNOWN = -1
 _NEEDED = codes.HAS_CUFF | codes.HAS_WRENCH | codes.HAS_PELVIS | codes.HAS_SEGMENT
 
@@ -88,11 +90,10 @@ class Leg:
         self._deviations, self._first = body.spasm_sd, body.spasm_first
         self._gain = period_s / (body.spasm_s + period_s)
         self._impact = max(1, round(body.spasm_impact_s / period_s))
-        self._stride = round(limits.timing.handover_s / period_s)
+        self._stride = round(_STANDING_PASS_S / period_s)
         self._needed, self._stop = body.spasm_ticks, body.spasm_stop
         self._lasting = max(self._needed + 1, round(body.spasm_lasts_s / period_s))
         self.lifted = False
-        self.bin = _UNKNOWN
         self.away: list[float] = [0.0] * 3
         """Fast part of the unexpected torque [N m]."""
         self.known = False
@@ -106,6 +107,9 @@ class Leg:
         self._expected = ExpectedTorque()
         self._spreads: list[list[Spread | None]] = [[None] * (_STANDING + 1) for _ in self._least]
         self._slow_off: list[float] | None = None
+        self.bin = _UNKNOWN
+        self.bounds = [self._bounds(i) for i in range(len(self._least))]
+        """Per joint, between what it may be, and how many times as far is too far at once."""
 
     def start(self) -> None:
         """Begin anew after a gap in the measurements."""
@@ -149,7 +153,7 @@ class Leg:
         if self._quiet > 0:
             return levels
         for i, value in enumerate(self.away):
-            low, high, stop = self.bounds(i)
+            low, high, stop = self.bounds[i]
             beyond = not low <= value <= high
             self._ticks[i] = self._ticks[i] + 1 if beyond else 0
             far = abs(value - 0.5 * (low + high)) > 0.5 * stop * (high - low)
@@ -176,6 +180,7 @@ class Leg:
             if spread is not None:
                 spread.close()
         self.bin = bin_
+        self.bounds = [self._bounds(i) for i in range(len(self._least))]
 
     def _spread(self, i: int) -> Spread:
         spread = self._spreads[i][self.bin]
@@ -187,11 +192,8 @@ class Leg:
         spread = self._spreads[i][bin_]
         return spread if spread is not None and spread.passes >= _PASSES else None
 
-    def bounds(self, i: int) -> tuple[float, float, float]:
-        """Return between what joint ``i`` may be, and how many times as far is too far at once.
-
-        They are the widest of the bin and the two beside it; of a walker not known, the first.
-        """
+    def _bounds(self, i: int) -> tuple[float, float, float]:
+        """Return the widest bounds of the bin and the two beside it; of a walker not known, the first."""
         least, deviations = self._least[i], self._deviations
         first = self._first * least
         bin_ = self.bin

@@ -88,7 +88,7 @@ class BodyThresholds(StrictModel):
 
     spasm_hip_nm: float = limit(
         "N m",
-        "F22: walker's own torque beyond their course; a third of able-bodied peaks (Winter 1991)",
+        "F22: walker's torque beyond what is expected; a quarter of able-bodied peaks (Winter 1991)",
         "lower",
         gt=0.0,
         le=60.0,
@@ -99,7 +99,7 @@ class BodyThresholds(StrictModel):
         "1", "F22: and by so many standard deviations between this walker's strides", "lower", ge=1.0, le=8.0
     )
     spasm_first: float = limit(
-        "1", "F22: times as much before this walker is known: twice peak moments", "lower", ge=1.0, le=10.0
+        "1", "F22: times as much before this walker is known: beyond peak moments", "lower", ge=1.0, le=15.0
     )
     spasm_s: float = limit("s", "F22: time constant of the average a change is against", None, gt=0.0, le=1.0)
     spasm_hz: float = limit(
@@ -113,6 +113,12 @@ class BodyThresholds(StrictModel):
         le=0.06,
     )
     spasm_ticks: int = limit("ticks", "F22: for this long", "lower", ge=1, le=8)
+    spasm_stop: float = limit(
+        "1", "F22: so many times as far is a SOFT_STOP at once; design choice", "lower", ge=1.0, le=5.0
+    )
+    spasm_lasts_s: float = limit(
+        "s", "F22: and so is what lasts so long: a stumble is over by then", "lower", gt=0.0, le=0.2
+    )
     fall_drop_m: float = limit(
         "m",
         "F23: pelvis below its walking height; vertical excursion of gait is 0.05",

@@ -1,0 +1,171 @@
+r"""What torque is expected of a walker's leg: their course over the stride, and answers to what is off it.
+
+A walker's joint torques differ from stride to stride by tens of N m, but not without cause: they follow the
+pelvis, the other leg and the leg's own motion. With the deviations d of those signals from their own course
+over the stride, now and :data:`LAG_TICKS` ago (a nervous system answers late), the torque expected is
+
+.. math:: \hat\tau = \bar\tau(\varphi) + B\,[d_k, d_{k - \mathrm{lag}}]
+
+where the course is a mean over the last strides and B the ridge regression of this walker's strides so far,
+one for the lifted leg and one for the standing one. What is left, :math:`\tau - \hat\tau`, is about a third
+of what strides differ by.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import atan2
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exostride.conventions import SIDES
+from exostride.types import ExoState, Vector
+
+JOINTS_OF_LEG: Final = 3
+BINS: Final = 40
+"""Bins of the stride in which the course is kept; between their middles it is interpolated."""
+LAG_TICKS: Final = 10
+_STRIDES: Final = 8
+"""Strides that the course remembers."""
+_PASSES: Final = 2
+"""Passes after which a bin's course is known."""
+_STEPS: Final = 3
+"""Steps of a leg, stance or swing, after which its answers are known."""
+_KEPT: Final = 0.95
+"""Weight of each earlier step beside the last."""
+_RIDGE: Final = 30.0
+"""Ticks' worth of doubt in every answer."""
+_FAR: Final = 4.0
+"""Deviations beyond this many units are not believed to be answered in proportion."""
+_LONGEST_TICKS: Final = 600
+"""A step longer than this is standing; its rest teaches nothing new."""
+_LEG_UNITS: Final = (0.1, 0.1, 0.1, 1.0, 1.0, 1.0, 50.0, 100.0)
+_PELVIS_UNITS: Final = (0.05, 0.05, 0.3, 0.3, 0.1, 0.1, 0.1, 0.02, 0.02, 0.02, 1.0, 1.0)
+_PER_UNIT: Final = 1.0 / np.array([*_LEG_UNITS, *_LEG_UNITS, *_PELVIS_UNITS])
+"""Units are about one standard deviation of each signal between strides [rad, rad/s, N, m/s, m, m/s^2]."""
+N_SIGNALS: Final = len(_PER_UNIT)
+
+
+def signals(exo: ExoState) -> tuple[list[float], list[float], list[float]]:
+    """Return the signals of the left leg, the right leg and the pelvis, in the order of their units."""
+    angle, rate, force = exo.segment_angle_rad.tolist(), exo.segment_rate_rad_s.tolist(), exo.foot_force_n
+    x, y, z, w = exo.pelvis_orientation.tolist()
+    ground = force.tolist()
+    legs = [
+        angle[3 * side : 3 * side + 3] + rate[3 * side : 3 * side + 3] + ground[3 * side : 3 * side + 3 : 2]
+        for side in range(len(SIDES))
+    ]
+    pitch = atan2(2.0 * (w * y - z * x), 1.0 - 2.0 * (x * x + y * y))
+    roll = atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
+    pelvis = [
+        pitch,
+        roll,
+        *exo.pelvis_gyro_rad_s.tolist()[:2],
+        *exo.pelvis_velocity_m_s.tolist(),
+        *exo.pelvis_position_m.tolist(),
+        *exo.pelvis_accel_m_s2.tolist()[::2],
+    ]
+    return legs[0], legs[1], pelvis
+
+
+class _Answers:
+    """Ridge regression of torque deviations on the others', step by step, earlier steps fading."""
+
+    def __init__(self) -> None:
+        n = 2 * N_SIGNALS
+        self._square, self._cross = np.zeros((n, n)), np.zeros((n, JOINTS_OF_LEG))
+        self._ridge = _RIDGE * np.eye(n)
+        self._steps = 0
+        self.matrix: NDArray[np.float64] | None = None
+
+    def learn(self, deviation: NDArray[np.float64], torque: NDArray[np.float64]) -> None:
+        """Take the rows of one step in."""
+        self._square = _KEPT * self._square + deviation.T @ deviation
+        self._cross = _KEPT * self._cross + deviation.T @ torque
+        self._steps += 1
+        if self._steps >= _STEPS:
+            self.matrix = np.asarray(np.linalg.solve(self._square + self._ridge, self._cross))
+
+
+class ExpectedTorque:
+    """What is unexpected in the torque of one leg; feed it every tick of walking.
+
+    ``lifted`` chooses between the two sets of answers, and its changes end the steps.
+    """
+
+    def __init__(self) -> None:
+        self._mean = np.zeros((BINS, N_SIGNALS + JOINTS_OF_LEG))
+        self._passes = np.zeros(BINS, dtype=np.intp)
+        self._bin = -1
+        self._sum, self._count = np.zeros(N_SIGNALS + JOINTS_OF_LEG), 0
+        self._answers = (_Answers(), _Answers())
+        self._lifted = False
+        self._past: deque[Vector] = deque(maxlen=LAG_TICKS + 1)
+        self._rows = np.zeros((_LONGEST_TICKS, 2 * N_SIGNALS + JOINTS_OF_LEG))
+        self._ticks = 0
+
+    def step(self, torque: list[float], signal: list[float], phase: float, lifted: bool) -> Vector | None:
+        """Return what of ``torque`` [N m] was not expected, shape (3,); None while this walker is not known.
+
+        ``signal`` is this leg's, the other leg's and the pelvis' (:func:`signals`), ``phase`` in [0, 1).
+        """
+        if lifted != self._lifted:
+            self._close()
+            self._lifted = lifted
+        value = np.array(signal + torque)
+        deviation = self._off_course(value, phase)
+        if deviation is None:
+            self._past.clear()
+            return None
+        scaled = np.minimum(np.maximum(deviation[:N_SIGNALS] * _PER_UNIT, -_FAR), _FAR)
+        self._past.append(scaled)
+        if len(self._past) <= LAG_TICKS:
+            return None
+        both = np.concatenate((scaled, self._past[0]))
+        off: Vector = deviation[N_SIGNALS:]
+        if self._ticks < _LONGEST_TICKS:
+            row = self._rows[self._ticks]
+            row[: both.size], row[both.size :] = both, off
+            self._ticks += 1
+        matrix = self._answers[lifted].matrix
+        return None if matrix is None else off - both @ matrix
+
+    def _off_course(self, value: Vector, phase: float) -> Vector | None:
+        """Return how far a tick is off the course, and learn the course."""
+        place = int(phase * BINS) % BINS
+        if place != self._bin:
+            if place < self._bin:
+                # A foot that is dragged along never counts as lifted: its steps end with the stride.
+                self._close()
+            self._pass_ends()
+            self._bin = place
+        self._sum += value
+        self._count += 1
+        x = phase * BINS - 0.5
+        before = int(x // 1.0)
+        share = x - before
+        first, second = before % BINS, (before + 1) % BINS
+        if min(self._passes[first], self._passes[second]) < _PASSES:
+            return None
+        course: Vector = (1.0 - share) * self._mean[first] + share * self._mean[second]
+        return value - course
+
+    def _pass_ends(self) -> None:
+        if self._count == 0:
+            return
+        place = self._bin
+        self._passes[place] += 1
+        weight = 1.0 / min(int(self._passes[place]), _STRIDES)
+        self._mean[place] += weight * (self._sum / self._count - self._mean[place])
+        self._sum[:] = 0.0
+        self._count = 0
+
+    def _close(self) -> None:
+        """End a step and learn from it."""
+        rows = self._rows[: self._ticks]
+        if self._ticks > LAG_TICKS:
+            n = 2 * N_SIGNALS
+            self._answers[self._lifted].learn(rows[:, :n], rows[:, n:])
+        self._ticks = 0

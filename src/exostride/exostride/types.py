@@ -94,6 +94,7 @@ class GaitState(IntEnum):
     WALKING = 3
     STOPPING = 4
     STUMBLING = 5
+    BACKWARD = 6
 
 
 class EventKind(IntEnum):

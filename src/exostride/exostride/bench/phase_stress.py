@@ -31,7 +31,7 @@ WARM_UP = 6
 ALLOWED = 5
 AFTER = 9
 RECOVERED_ERROR = 0.1
-KINDS = ("speed_step", "stop_start", "dropout", "noise", "swapped_feet", "wrong_phase")
+KINDS = ("speed_step", "stop_start", "turn_back", "dropout", "noise", "swapped_feet", "wrong_phase")
 RATES_HZ = (60.0, 100.0, 200.0)
 OFFSET_SHARE, SHAPE_SHARE = 0.75, 0.66
 """Parts of the spread between people that are a constant and a curve; their squares add up to one."""
@@ -142,11 +142,18 @@ def make_trial(kind: str, source: Source, rng: np.random.Generator) -> Trial:
     pause = float(rng.uniform(1.5, 4.0)) if kind == "stop_start" else 0.0
     if pause:
         t, source_t = _stop(source_t, at, pause, 1.0 / sample_rate)
+    if kind == "turn_back":
+        t, source_t = _turn(source_t, at, float(rng.uniform(2.0, 4.0)) * stride, 1.0 / sample_rate)
     angle = np.stack([np.interp(source_t, source.time_s, a) for a in source.angle.T], axis=1)
     rate = np.asarray(np.gradient(angle, t, axis=0))
-    begin = float(np.interp(at, source_t, t))
-    left, right = (np.interp(s[(s > start) & (s < end)], source_t, t) for s in source.strikes)
-    trial = Trial(kind, source.name, t, angle, rate, (left, right), begin, begin + pause)
+    if kind == "turn_back":
+        left, right = (_strikes_again(s[(s > start) & (s < end)], source_t, t) for s in source.strikes)
+        begin, done = float(t[np.argmax(np.diff(source_t) < 0.0)]), float(t[_return(source_t)])
+    else:
+        left, right = (np.interp(s[(s > start) & (s < end)], source_t, t) for s in source.strikes)
+        begin = float(np.interp(at, source_t, t))
+        done = begin + pause
+    trial = Trial(kind, source.name, t, angle, rate, (left, right), begin, done)
     return _disturb(trial, stride / pace, rng)
 
 
@@ -196,6 +203,40 @@ def _stop(source_t: Vector, at: float, pause: float, dt: float) -> tuple[Vector,
     rest = np.arange(up[-1] + speed, source_t[-1], max(speed, 1e-6))
     warped = np.concatenate((source_t[:k], down, hold, up, rest))
     return np.asarray(np.arange(len(warped)) * dt), np.asarray(warped, dtype=np.float64)
+
+
+def _turn(source_t: Vector, at: float, back: float, dt: float) -> tuple[Vector, Vector]:
+    """Turn back at source time ``at``, walk ``back`` seconds of the source backward, turn and go on."""
+    k = int(np.searchsorted(source_t, at))
+    speed = source_t[k] - source_t[k - 1]
+    ramp = max(int(0.4 / dt), 2)
+    n = max(int(back / speed), 1)
+    turn = np.linspace(1.0, -1.0, ramp)
+    path = source_t[k] + speed * np.cumsum(np.concatenate((turn, np.full(n, -1.0), -turn)))
+    rest = np.arange(path[-1] + speed, source_t[-1], speed)
+    warped = np.concatenate((source_t[:k], path, rest))
+    return np.asarray(np.arange(len(warped)) * dt), np.asarray(warped, dtype=np.float64)
+
+
+def _return(source_t: Vector) -> int:
+    """Return the sample at which a walker who turned back goes forward again."""
+    return int(np.flatnonzero(np.diff(source_t) < 0.0)[-1]) + 1
+
+
+def _strikes_again(strikes: Vector, source_t: Vector, t: Vector) -> Vector:
+    """Return the strikes before a turn and those after the return, with the one that leads to the first.
+
+    The stride that is under way at the return began, for its truth, where it would have begun at its pace.
+    """
+    first, last = int(np.argmax(np.diff(source_t) < 0.0)), _return(source_t)
+    before = np.interp(strikes[strikes < source_t[first]], source_t[:first], t[:first])
+    ahead = strikes[strikes > source_t[last]]
+    after = np.interp(ahead, source_t[last:], t[last:])
+    passed = strikes[strikes <= source_t[last]]
+    if len(passed) and len(after):
+        pace = (source_t[-1] - source_t[-2]) / (t[1] - t[0])
+        after = np.concatenate(([after[0] - (ahead[0] - passed[-1]) / pace], after))
+    return np.concatenate((before, after))
 
 
 def _swap(

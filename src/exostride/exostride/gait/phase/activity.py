@@ -1,10 +1,11 @@
-"""Standing, starting, walking, stopping, stumbling: what one leg is doing, and whether its foot is down."""
+"""Standing, starting, walking, backward, stopping: what one leg is doing, and whether its foot is down."""
 
 from __future__ import annotations
 
 import math
 
 from exostride.gait.events import LegEvents
+from exostride.gait.phase.direction import LegDirection
 from exostride.gait.phase.settings import ShellParameters
 from exostride.gait.phase.signals import LegSample
 from exostride.types import GaitState
@@ -24,10 +25,22 @@ class LegActivity:
     and two windows without a buffer.
     """
 
-    __slots__ = ("_down", "_high", "_low", "_old_high", "_old_low", "_p", "_strikes", "_window", "state")
+    __slots__ = (
+        "_direction",
+        "_down",
+        "_high",
+        "_low",
+        "_old_high",
+        "_old_low",
+        "_p",
+        "_strikes",
+        "_window",
+        "state",
+    )
 
     def __init__(self, parameters: ShellParameters) -> None:
         self._p = parameters
+        self._direction = LegDirection()
         self.reset()
 
     def reset(self) -> None:
@@ -37,10 +50,11 @@ class LegActivity:
         self._window = 0.0
         self._strikes = 0
         self._down: bool | None = None
+        self._direction.reset()
         self.state = GaitState.UNKNOWN
 
     def step(self, t: float, dt: float, leg: LegSample, events: LegEvents) -> bool:
-        """Take one tick; return whether the leg is moving as in walking."""
+        """Take one tick; return whether the leg is moving as in walking forward."""
         self._down = events.contact
         if not leg.ok:
             if self.state != GaitState.UNKNOWN:
@@ -57,6 +71,10 @@ class LegActivity:
         self._high = max(self._high, angle)
         self._low = min(self._low, angle)
         span = max(self._high, self._old_high) - min(self._low, self._old_low)
+        if span < self._p.standing_range_rad:
+            self._direction.reset()
+        else:
+            self._direction.step(t, angle, span)
         self._classify(t, span, events)
         return self.state in (GaitState.WALKING, GaitState.STARTING)
 
@@ -66,6 +84,8 @@ class LegActivity:
         if span < self._p.standing_range_rad:
             full = self._old_high > -math.inf
             self.state = GaitState.STANDING if full else GaitState.UNKNOWN
+        elif self._direction.backward:
+            self.state = GaitState.BACKWARD
         elif not math.isfinite(stride):
             self.state = GaitState.STARTING
         elif since > OVERDUE * stride * (1.0 + 1.0 / max(events.strides, 1)):
@@ -91,6 +111,7 @@ def overall(left: GaitState, right: GaitState) -> GaitState:
     """Return the walker's state from both legs': a moving leg counts more than a standing one."""
     for state in (
         GaitState.STUMBLING,
+        GaitState.BACKWARD,
         GaitState.WALKING,
         GaitState.STARTING,
         GaitState.STOPPING,

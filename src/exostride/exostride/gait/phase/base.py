@@ -24,6 +24,10 @@ BORROWED_CONFIDENCE = 0.2
 """Share of the other leg's confidence when a leg without signals takes the opposite phase."""
 
 
+_TRUST = {GaitState.WALKING: 1.0, GaitState.BACKWARD: 0.0}
+"""What remains of an estimator's confidence in a gait state; half of it in all others."""
+
+
 class LegEstimator(Protocol):
     """Phase of one leg.
 
@@ -139,7 +143,8 @@ class TwoLegEstimator:
         walking = leg.activity.step(t, dt, sample, leg.events)
         estimator = leg.estimator
         estimator.advance(t, dt, sample, walking)
-        if found is not None:
+        # A step backward is no stride: its landings are not heel strikes, and nobody learns from them.
+        if found is not None and leg.activity.state != GaitState.BACKWARD:
             kind, at, probability = found
             if kind == EventKind.HEEL_STRIKE:
                 estimator.strike(at, t, leg.events.exact)
@@ -149,9 +154,7 @@ class TwoLegEstimator:
     def _follow(self, leg: _Leg, dt: float) -> None:
         estimator = leg.estimator
         shell = self._shell
-        confidence = (
-            estimator.confidence if leg.activity.state == GaitState.WALKING else 0.5 * estimator.confidence
-        )
+        confidence = estimator.confidence * _TRUST.get(leg.activity.state, 0.5)
         if leg.freshness > 0.0:
             confidence *= max(1.0 - leg.freshness / shell.gap_reset_s, 0.0)
         error = wrap(estimator.phase - leg.phase)

@@ -1,9 +1,9 @@
 """Numeric inner loops compiled to machine code by Numba.
 
 The machine code does what the Python source says, in the same order of operations and without contraction,
-so that results are the same to the last bit where only ``+ - * /`` and comparisons occur. It is kept beside
-the source (``__pycache__``) and made again when the source or the processor changes; ``NUMBA_DISABLE_JIT=1``
-runs the source itself.
+so that results are the same to the last bit where only ``+ - * /`` and comparisons occur. It is made when
+the module is imported, for the types that the annotations say, kept beside the source (``__pycache__``) and
+made again when the source or the processor changes; ``NUMBA_DISABLE_JIT=1`` runs the source itself.
 
 Numba looks only at a function's own file to see whether stored code is out of date. So a compiled function
 calls none from another file.
@@ -12,22 +12,58 @@ calls none from another file.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Annotated, Any, Final, Generic, TypeVar, cast, get_args, get_type_hints, overload
 
 import numba
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Value = TypeVar("Value", bool, int, float)
 
 Record = NDArray[np.void]
-"""State of a compiled part: a structured array of length one, which compiled code reads and writes."""
+"""State of a compiled part: a structured array of length one, which compiled code reads and writes.
+
+A parameter says which one: ``Annotated[Record, DTYPE]``.
+"""
+
+
+def _array(element: types.Type, dimensions: int, *, written: bool = False) -> types.Type:
+    # Any strides, and read-only unless it is written: whatever array comes fits.
+    return types.Array(element, dimensions, "A", readonly=not written)
+
+
+In1 = Annotated[NDArray[np.float64], _array(types.float64, 1)]
+"""Arrays of one to four dimensions that a compiled function only reads."""
+In2 = Annotated[NDArray[np.float64], _array(types.float64, 2)]
+In3 = Annotated[NDArray[np.float64], _array(types.float64, 3)]
+In4 = Annotated[NDArray[np.float64], _array(types.float64, 4)]
+Int1 = Annotated[NDArray[np.int64], _array(types.int64, 1)]
+Int3 = Annotated[NDArray[np.int64], _array(types.int64, 3)]
+Out1 = Annotated[NDArray[np.float64], _array(types.float64, 1, written=True)]
+"""Arrays that it writes."""
+Out2 = Annotated[NDArray[np.float64], _array(types.float64, 2, written=True)]
+Out3 = Annotated[NDArray[np.float64], _array(types.float64, 3, written=True)]
+Out4 = Annotated[NDArray[np.float64], _array(types.float64, 4, written=True)]
+
+_NUMBERS: Final = {float: types.float64, int: types.int64, bool: types.boolean}
+
+
+def _kind(hint: Any) -> types.Type:
+    """Return Numba's type for an annotation."""
+    if hint in _NUMBERS:
+        return _NUMBERS[hint]
+    _, kind = get_args(hint)
+    return kind if isinstance(kind, types.Type) else types.Array(numba.from_dtype(kind), 1, "C")
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function at its first call with arguments of a kind."""
-    return cast(Function, numba.njit(cache=True, error_model="numpy")(function))
+    """Compile a function for the types of its parameters' annotations."""
+    hints = get_type_hints(function, include_extras=True)
+    hints.pop("return", None)
+    signature = tuple(_kind(hint) for hint in hints.values())
+    return cast(Function, numba.njit(signature, cache=True, error_model="numpy")(function))
 
 
 def record(kind: np.dtype[np.void], **values: object) -> Record:

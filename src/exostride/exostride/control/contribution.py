@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import In2, Out3, compiled
 from exostride.conventions import N_JOINTS, SIDES, side_slice
 from exostride.types import Vector
 
@@ -39,6 +40,14 @@ class Share:
     sd_percent: Vector = field(default_factory=_unknown)
     patient_j: Vector = field(default_factory=_unknown)
     robot_j: Vector = field(default_factory=_unknown)
+
+
+@compiled
+def _add_positive(running: Out3, patient: In2, robot: In2) -> None:
+    for row in range(patient.shape[0]):
+        for i in range(patient.shape[1]):
+            running[0, row, i] += max(patient[row, i], 0.0)
+            running[1, row, i] += max(robot[row, i], 0.0)
 
 
 class ContributionMeter:
@@ -90,8 +99,7 @@ class ContributionMeter:
                     ended.append((side, self._where[side]))
                     self._finish(side, self._where[side])
                 self._begin(side, now)
-        self._running[0] += np.maximum(patient_w, 0.0)
-        self._running[1] += np.maximum(robot_w, 0.0)
+        _add_positive(self._running, patient_w, robot_w)
         return tuple(ended)
 
     def _begin(self, side: int, now: int) -> None:

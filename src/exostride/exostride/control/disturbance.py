@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_discrete_are
 
+from exostride.compiled import In1, In2, compiled
 from exostride.types import Vector
 
 
@@ -98,11 +99,29 @@ class KalmanObserver:
         if self._momentum is None:
             self._momentum = momentum
             return self.torque_nm
-        expected = self._momentum + self._period * (known + self.torque_nm)
-        surprise = momentum - expected
-        self._momentum = expected + self._gain[0] * surprise
-        self.torque_nm = self.torque_nm + self._gain[1] * surprise
+        self._momentum, self.torque_nm = _filtered(
+            self._momentum, self.torque_nm, momentum, known, self._gain, self._period
+        )
         return self.torque_nm
+
+
+@compiled
+def _filtered(
+    expected: In1,
+    torque: In1,
+    seen: In1,
+    known: In1,
+    gain: In2,
+    period: float,
+) -> NDArray[np.float64]:
+    """Return momentum and unknown torque after a tick, rows of (2, n)."""
+    out = np.empty((2, seen.size))
+    for i in range(seen.size):
+        before = expected[i] + period * (known[i] + torque[i])
+        surprise = seen[i] - before
+        out[0, i] = before + gain[0, i] * surprise
+        out[1, i] = torque[i] + gain[1, i] * surprise
+    return out
 
 
 def _stationary(period_s: float, drift: float, noise: float) -> tuple[Vector, float]:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from math import cos, sin
 from typing import Final, Literal
 
 import numpy as np
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from exostride.config import StrictModel
+from exostride.control import effort_terms as terms
 from exostride.control.context import ControlContext
 from exostride.control.contribution import ContributionMeter, Share
 from exostride.control.cuffs import CuffParameters, CuffPosture
@@ -41,11 +41,11 @@ _NEEDED: Final = int(
     Signal.JOINT_ANGLE | Signal.JOINT_TORQUE | Signal.CUFF | Signal.FOOT_WRENCH | Signal.PELVIS
 )
 _ALL: Final = (1 << N_JOINTS) - 1
+_HIPS: Final = [0, 3]
 _LOAD_N: Final = (30.0, 15.0)
 """Load at which a foot counts as standing, and at which it counts as lifted."""
-_HIPS: Final = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
-_ERRORS: Final = 8
-_NO_GROUND: Final = ((0.0, 0.0, 0.0),) * 4
+_SENSIBLE: Final = 1e4
+"""No reading of a working sensor is as large."""
 _TURN_S: Final = 0.02
 """Filter of the pelvis' angular acceleration."""
 
@@ -117,8 +117,9 @@ class EffortMeter:
         self._p = p = parameters or EffortParameters()
         self._dynamics = dynamics or LegDynamics("patient", context.body)
         geometry = context.geometry
-        self._thigh, self._shank = geometry.thigh, geometry.shank
-        self._sole = geometry.foot.sole_z
+        self._lengths = np.array([geometry.thigh, geometry.shank, geometry.foot.sole_z])
+        errors = (p.segments, p.cop_m, p.pitch_rad, p.tissue, p.damping, p.cuff, p.cuff_nm)
+        self._errors = np.array([*errors, p.shear_n, p.yielding])
         self._tissue = context.body_mass_kg * GRAVITY_M_S2 * context.leg_length_m / REFERENCE_SCALE_NM
         rows = joint_table()
         self._damping = np.array([rows["patient_" + name].damping_nms_rad for name in JOINTS])
@@ -130,13 +131,10 @@ class EffortMeter:
         self._past: deque[_Moment] = deque(maxlen=self._latest + 1)
         self._share = context.period_s / (context.period_s + _TURN_S)
         self._cuffs = CuffPosture(geometry, context.period_s, p.cuffs)
-        self._lever = (-pelvis_imu_m(context.body)).tolist()
+        self._lever = -pelvis_imu_m(context.body)
         self.meter = ContributionMeter(
-            context.period_s, _ERRORS, p.least_work_j_kg * context.body_mass_kg, p.floor_percent
+            context.period_s, terms.ERRORS, p.least_work_j_kg * context.body_mass_kg, p.floor_percent
         )
-        self._patient = np.zeros((2 * _ERRORS + 1, N_JOINTS))
-        self._robot = np.zeros((2 * _ERRORS + 1, N_JOINTS))
-        self._velocity = np.zeros((2 * _ERRORS + 1, N_JOINTS))
         self.reset()
 
     def _make_observer(self, p: EffortParameters) -> KalmanObserver | MomentumObserver:
@@ -153,8 +151,8 @@ class EffortMeter:
         """Estimated active torque of the muscles [N m], (6,); not a number while it can't be told."""
         self._mass: NDArray[np.float64] | None = None
         self._cuffs.reset()
-        self._spin: list[float] | None = None
-        self._turning = [0.0, 0.0, 0.0]
+        self._spin: Vector | None = None
+        self._turning = np.zeros(3)
         self._past.clear()
         self._standing = [True, True]
 
@@ -185,7 +183,9 @@ class EffortMeter:
         q, qd = seen.angle_rad, seen.velocity_rad_s
         tissue = self._tissue * passive_moment(q.reshape(2, 3))[0].ravel()
         drag = self._damping * qd
-        ground = self._ground_torque(state, q, seen.pitch_rad)
+        ground = terms.ground_torque(
+            q, state.foot_force_n, state.foot_cop_m, seen.pitch_rad, self._lengths, _LOAD_N[1]
+        )
         known = seen.cuff_nm + ground[0] + tissue - drag
         # Segments move with the robot's; only between them does the leg give.
         self.torque_nm = self._observe(state, state.angle_rad, state.velocity_rad_s, known)
@@ -213,66 +213,30 @@ class EffortMeter:
             state.pelvis_accel_m_s2,
             state.pelvis_gyro_rad_s,
         )
-        # What is not a number is not smaller either.
-        return bool(np.abs(np.concatenate(parts)).max() < 1e4)
+        return terms.all_below(np.concatenate(parts), _SENSIBLE)
 
     def _observe(self, state: ExoState, q: Vector, qd: Vector, known: Vector) -> Vector:
-        """Return the observer's torque."""
+        """Return the observer's torque; the rates of joints are taken against the world.
+
+        A pelvis that pitches turns the thighs as hips would.
+        """
         self._dynamics.set_apparent_gravity(-self._hip_acceleration(state))
-        # A pelvis that pitches turns the thighs as hips would: rates are taken against the world.
-        qd = qd - state.pelvis_gyro_rad_s[1] * _HIPS
         mass = self._dynamics.mass_matrix(q)
-        change = np.zeros(N_JOINTS) if self._mass is None else (mass - self._mass) @ qd / self._period
+        before = mass if self._mass is None else self._mass
         self._mass = mass
-        # C' qd - g = dM/dt qd - (C qd + g), because dM/dt = C + C'.
-        return self._observer.step(mass @ qd, known + change - self._dynamics.bias(q, qd))
+        pitching = float(state.pelvis_gyro_rad_s[1])
+        world = qd.copy()
+        world[_HIPS] -= pitching
+        bias = self._dynamics.bias(q, world)
+        return self._observer.step(*terms.momentum(mass, before, world, known, bias, self._period))
 
     def _hip_acceleration(self, state: ExoState) -> Vector:
         """Return the specific force between the hips (3,) [m/s²], carried over from where the IMU sits."""
-        now = state.pelvis_gyro_rad_s.tolist()
-        before = now if self._spin is None else self._spin
-        rate = self._share / self._period
-        keep = 1.0 - self._share
-        turning = [keep * t + rate * (w - v) for t, w, v in zip(self._turning, now, before, strict=True)]
-        self._spin, self._turning = now, turning
-        swung, turned = _cross(now, _cross(now, self._lever)), _cross(turning, self._lever)
-        felt = state.pelvis_accel_m_s2.tolist()
-        return np.array([f + t + c for f, t, c in zip(felt, turned, swung, strict=True)])
-
-    def _ground_torque(self, state: ExoState, q: Vector, pitch: float) -> NDArray[np.float64]:
-        """Return the ground's torque on the joints (6,), and what a unit of each error adds to it.
-
-        Rows: torque [N m], derivative by the centre of pressure forward [N m/m], by pelvis pitch [N m/rad],
-        by the force forward [N m/N].
-        """
-        out = []
-        angles, force, cop = q.tolist(), state.foot_force_n.tolist(), state.foot_cop_m.tolist()
-        for side in (0, 1):
-            hip, knee, ankle = angles[3 * side : 3 * side + 3]
-            fx, _, fz = force[3 * side : 3 * side + 3]
-            if fz < _LOAD_N[1]:
-                # A foot in the air: what its sensors show is their own error.
-                out.append(_NO_GROUND)
-                continue
-            a = hip - pitch
-            b = a - knee
-            c = b + ankle
-            x, z = cop[2 * side], self._sole
-            # From ankle, knee and hip to the centre of pressure.
-            rx, rz = x * cos(c) - z * sin(c), x * sin(c) + z * cos(c)
-            kx, kz = rx + self._shank * sin(b), rz - self._shank * cos(b)
-            hx, hz = kx + self._thigh * sin(a), kz - self._thigh * cos(a)
-            along = fx * -sin(c) + fz * cos(c)
-            # A pelvis pitched further turns the whole leg back about each joint as seen by the model.
-            out.append(
-                (
-                    (fz * hx - fx * hz, -(fz * kx - fx * kz), fz * rx - fx * rz),
-                    (along, -along, along),
-                    (fz * hz + fx * hx, -(fz * kz + fx * kx), fz * rz + fx * rx),
-                    (-hz, kz, -rz),
-                )
-            )
-        return np.concatenate([np.array(out[0]), np.array(out[1])], axis=1)
+        gyro = state.pelvis_gyro_rad_s
+        if self._spin is None:
+            self._spin = gyro.copy()
+        moving = (self._spin, self._turning, self._lever, self._share / self._period, 1.0 - self._share)
+        return terms.hip_acceleration(state.pelvis_accel_m_s2, gyro, *moving)
 
     def _stand(self, state: ExoState) -> None:
         for side in (0, 1):
@@ -281,33 +245,11 @@ class EffortMeter:
 
     def _account(self) -> None:
         """Form the powers of the moment that the slowest estimate speaks of, with every systematic error."""
-        p, n = self._p, _ERRORS
         past = self._past
         then = past[0]
         torque = np.array([past[late].torque_nm[i] for i, late in enumerate(self._late)])
-        patient, robot, velocity = self._patient, self._robot, self._velocity
-        d = patient[1 : n + 1]
-        d[0] = p.segments * (torque + then.cuff_nm + then.ground[0] + then.tissue_nm - then.drag_nm)
-        d[1] = p.cop_m * then.ground[1]
-        d[2] = p.pitch_rad * then.ground[2]
-        d[3] = p.tissue * then.tissue_nm
-        d[4] = p.damping * then.drag_nm
-        d[5] = p.cuff * then.cuff_nm + p.cuff_nm
-        d[6] = p.shear_n * then.ground[3]
-        d[7] = 0.0
-        # A cuff that reads too much hides as much of the patient's torque.
-        robot[:] = then.cuff_nm
-        robot[6] -= d[5]
-        robot[n + 6] += d[5]
-        patient[n + 1 :] = torque - d
-        d += torque
-        patient[0] = torque
-        velocity[:] = then.velocity_rad_s
-        velocity[8] -= p.yielding * then.giving_rad_s
-        velocity[n + 8] += p.yielding * then.giving_rad_s
-        self.meter.step(patient * velocity, robot * velocity, then.standing)
-
-
-def _cross(a: list[float], b: list[float]) -> list[float]:
-    """Return the cross product of two vectors."""
-    return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+        patient, robot = terms.powers(
+            *(torque, then.velocity_rad_s, then.giving_rad_s, then.tissue_nm, then.drag_nm, then.cuff_nm),
+            *(then.ground, self._errors),
+        )
+        self.meter.step(patient, robot, then.standing)

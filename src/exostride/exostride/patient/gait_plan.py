@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from exostride.compiled import compiled
+from exostride.compiled import In2, Out2, compiled
 from exostride.config import StrictModel, load
 from exostride.conventions import GRAVITY_M_S2
 from exostride.errors import ConfigError
@@ -161,7 +161,7 @@ class GaitPlan:
 
 
 @compiled
-def _interpolate(table: NDArray[np.float64], left: float, right: float, out: NDArray[np.float64]) -> None:
+def _interpolate(table: In2, left: float, right: float, out: Out2) -> None:
     """Write a table's rows at the phases of both legs into ``out``, shape (2, WIDTH)."""
     for leg in range(2):
         x = ((left if leg == 0 else right) % 1.0) * SAMPLES

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import compiled
+from exostride.compiled import In2, In3, Out2, compiled
 
 MODEL: Final = 0
 """Torque of the internal model less what healthy tissue gives by itself, and its derivative by time."""
@@ -31,19 +31,19 @@ Matrix = NDArray[np.float64]
 
 @compiled
 def intend(
-    angle: Matrix,
-    velocity: Matrix,
-    model: Matrix,
-    model_rate: Matrix,
-    balance: Matrix,
-    stiffness: Matrix,
-    damping: Matrix,
-    intended: Matrix,
-    rate: Matrix,
-    effort: Matrix,
-    moment: Matrix,
-    stiffening: Matrix,
-    tissue: Matrix,
+    angle: In2,
+    velocity: In2,
+    model: In2,
+    model_rate: In2,
+    balance: In2,
+    stiffness: In2,
+    damping: In2,
+    intended: In2,
+    rate: In2,
+    effort: In2,
+    moment: In2,
+    stiffening: In2,
+    tissue: In2,
     healthy: float,
     scale: float,
     time_s: float,
@@ -81,7 +81,7 @@ def intend(
 
 
 @compiled
-def drive_of(intention: Matrix, meant: Matrix) -> Matrix:
+def drive_of(intention: In3, meant: In2) -> Matrix:
     """Return what the muscles are driven to in all: model, balance and hold."""
     out = np.empty((2, 4))
     for leg in range(2):
@@ -91,7 +91,7 @@ def drive_of(intention: Matrix, meant: Matrix) -> Matrix:
 
 
 @compiled
-def executed(intention: Matrix, whole: Matrix, gain: Matrix) -> Matrix:
+def executed(intention: In3, whole: In2, gain: In2) -> Matrix:
     """Return torque, stiffness and damping that the muscles give a joint, shape (3, 8).
 
     ``whole`` is their torque now; what stiffness and damping make of it follows the joint's motion from here
@@ -108,7 +108,7 @@ def executed(intention: Matrix, whole: Matrix, gain: Matrix) -> Matrix:
 
 
 @compiled
-def tremble(noise: Matrix, normal: Matrix, keep: float, size: float, meant: Matrix, torque: Matrix) -> None:
+def tremble(noise: Out2, normal: In2, keep: float, size: float, meant: In2, torque: Out2) -> None:
     """Add motor noise in proportion to the torque meant; ``noise`` is its state, driven by ``normal``."""
     spread = np.sqrt(1.0 - keep**2)
     for leg in range(2):

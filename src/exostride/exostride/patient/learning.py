@@ -25,7 +25,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import compiled
+from exostride.compiled import In1, In2, In3, Out2, Out3, compiled
 from exostride.patient.profile import Learning, PatientProfile, Side, Strength
 from exostride.types import Vector
 
@@ -42,13 +42,13 @@ _LEAST_VISITED: Final = 0.9
 
 @compiled
 def _correct(
-    learned: NDArray[np.float64],
-    total: NDArray[np.float64],
-    count: NDArray[np.float64],
-    phase: Vector,
+    learned: In3,
+    total: Out3,
+    count: Out2,
+    phase: In1,
     phase_rate: float,
-    error: NDArray[np.float64],
-    out: NDArray[np.float64],
+    error: In2,
+    out: Out3,
 ) -> None:
     """Add the errors to their bins and write learned torque and its rate at the phases, shape (2, 2, 3)."""
     for leg in range(2):

@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import compiled
+from exostride.compiled import In2, In3, Int1, Out2, Out3, compiled
 from exostride.patient.profile import PatientProfile, Side
 
 ACTIVATION_S: Final = 0.04
@@ -59,14 +59,14 @@ def strength_matrix(side: Side) -> NDArray[np.float64]:
 
 @compiled
 def _activate(
-    activation: NDArray[np.float64],
-    line: NDArray[np.float64],
+    activation: Out2,
+    line: Out3,
     head: int,
-    lag: NDArray[np.int64],
-    blend: NDArray[np.float64],
-    model: NDArray[np.float64],
-    rate: NDArray[np.float64],
-    effort: NDArray[np.float64],
+    lag: Int1,
+    blend: In2,
+    model: In2,
+    rate: In2,
+    effort: In2,
 ) -> NDArray[np.float64]:
     """Advance the activation by a tick and return it; ``line[head]`` takes the command."""
     n = line.shape[0]
@@ -82,11 +82,11 @@ def _activate(
 
 @compiled
 def _contract(
-    drive: NDArray[np.float64],
-    velocity: NDArray[np.float64],
-    strength: NDArray[np.float64],
-    preserved: NDArray[np.float64],
-    limit: NDArray[np.float64],
+    drive: In2,
+    velocity: In2,
+    strength: In3,
+    preserved: In2,
+    limit: In3,
 ) -> NDArray[np.float64]:
     """Return torque and gain, shape (2, 2, 4); ``strength`` and ``limit`` by direction, leg and joint."""
     out = np.empty((2, 2, 4))

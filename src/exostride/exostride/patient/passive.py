@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import compiled
+from exostride.compiled import In2, Out2, compiled
 
 # One row per exponential: constant, and slopes by hip, knee, ankle (plantarflexion) in 1/deg.
 _EXPONENTS: Final = np.array(
@@ -58,7 +58,7 @@ REFERENCE_SCALE_NM: Final = 72.0 * 9.81 * 0.92
 
 
 @compiled
-def _moments(angle: NDArray[np.float64], moment: NDArray[np.float64], stiffness: NDArray[np.float64]) -> None:
+def _moments(angle: In2, moment: Out2, stiffness: Out2) -> None:
     """Write the moments and stiffnesses of :func:`passive_moment` of angles of shape (N, 3)."""
     e = np.empty(7)
     for n in range(angle.shape[0]):

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import compiled
+from exostride.compiled import In1, In2, Out1, compiled
 from exostride.patient.muscles import MAX_TORQUE_NM_KG
 from exostride.patient.profile import Effort, Heart
 from exostride.types import Vector
@@ -50,7 +50,7 @@ def emg(active_nm: NDArray[np.float64], mass_kg: float) -> Vector:
 
 
 @compiled
-def _emg(active_nm: NDArray[np.float64], mass_kg: float) -> Vector:
+def _emg(active_nm: In2, mass_kg: float) -> Vector:
     out = np.empty(12)
     for k in range(6):
         torque = active_nm[k // 3, 1 + k % 3]
@@ -61,7 +61,7 @@ def _emg(active_nm: NDArray[np.float64], mass_kg: float) -> Vector:
 
 
 @compiled
-def _add_error(total: Vector, n: Vector, error: NDArray[np.float64], swing: Vector) -> None:
+def _add_error(total: Out1, n: Out1, error: In2, swing: In1) -> None:
     for leg in range(2):
         mean = (abs(error[leg, 1]) + abs(error[leg, 2]) + abs(error[leg, 3])) / 3.0
         total[leg] += swing[leg] * mean

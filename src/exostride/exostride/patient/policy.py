@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import compiled
+from exostride.compiled import In1, In2, compiled
 from exostride.errors import ConfigError
 from exostride.patient.gait_plan import (
     ANGLE,
@@ -149,12 +149,12 @@ class Drive:
 
 @compiled
 def _drive(
-    rows: NDArray[np.float64],
-    phase: Vector,
+    rows: In2,
+    phase: In1,
     phase_rate: float,
-    g: Vector,
+    g: In1,
     loading: float,
-    load: Vector,
+    load: In1,
     pitch: float,
     roll: float,
     pitch_rate: float,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import compiled
+from exostride.compiled import In2, In4, Int3, Out4, compiled
 from exostride.patient.profile import Clonus, PatientProfile, Side, StretchReflex
 
 _GROUPS = (
@@ -29,12 +29,12 @@ def _parameter(sides: tuple[Side, Side], name: str) -> NDArray[np.float64]:
 
 @compiled
 def _reflex(
-    line: NDArray[np.float64],
+    line: Out4,
     head: int,
-    lag: NDArray[np.int64],
-    constants: NDArray[np.float64],
-    angle: NDArray[np.float64],
-    velocity: NDArray[np.float64],
+    lag: Int3,
+    constants: In4,
+    angle: In2,
+    velocity: In2,
 ) -> NDArray[np.float64]:
     """Return what arrives of the stretches so far; ``constants``: gain, threshold, length gain, limit."""
     gain, threshold, length_gain, limit = constants[0], constants[1], constants[2], constants[3]

@@ -106,14 +106,6 @@ class VirtualPatient:
         self._none, self._no_spasm = driven(), joints()
         self._seed = seed
         self.reset()
-        self._rehearse()
-
-    def _rehearse(self) -> None:
-        """Walk for a moment: what is compiled is made or loaded now and not in the first steps."""
-        self.rhythm.begin(0.0)
-        for _ in range(2):
-            self.step(0.0, PatientSense(time_s=0.0, belt_speed_m_s=0.5, cuff_torque_nm=joints() + 1.0))
-        self.reset()
 
     def reset(self) -> None:
         """Return to standing, rested."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import compiled
+from exostride.compiled import In1, In2, Int1, Out1, compiled
 from exostride.patient.interface import SAGITTAL, JointDrive, PatientAction, PatientSense
 from exostride.plant.parts import FOOT_POINTS
 from exostride.plant.tape import Tape
@@ -38,12 +38,12 @@ SUMS = _sums()
 
 @compiled
 def _under_soles(
-    force: Vector,
-    places: NDArray[np.float64],
-    points: NDArray[np.int64],
-    radius: Vector,
-    cop: Vector,
-    clearance: Vector,
+    force: In1,
+    places: In2,
+    points: Int1,
+    radius: In1,
+    cop: Out1,
+    clearance: Out1,
 ) -> None:
     """Write clearances and loaded feet's centres of pressure, given the contact points' forces."""
     for side in range(2):
@@ -62,14 +62,14 @@ def _under_soles(
 
 @compiled
 def _set_torque(
-    torque: Vector,
-    stiffness: Vector,
-    damping: Vector,
-    reference: Vector,
-    speed: Vector,
-    q: Vector,
-    v: Vector,
-    places: NDArray[np.int64],
+    torque: In1,
+    stiffness: In1,
+    damping: In1,
+    reference: In1,
+    speed: In1,
+    q: In1,
+    v: In1,
+    places: Int1,
 ) -> Vector:
     """Return the torque of a set at some of its joints."""
     out = np.empty(places.size)

@@ -6,11 +6,11 @@ Each machine's state and constants are one record. All is in SI units; flags are
 from __future__ import annotations
 
 from math import isfinite
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 
-from exostride.compiled import Record, compiled
+from exostride.compiled import In1, In2, Out1, Out2, Record, compiled
 from exostride.conventions import GRAVITY_M_S2, N_JOINTS
 from exostride.types import HarnessAction, SupportKind, Vector
 
@@ -81,21 +81,34 @@ HARNESS: Final = np.dtype(
 """The cable's law (``pull_*``, ``hold_*``, ``locked``, ``inertia_kg``), the winch's state and constants."""
 
 
+PLACES: Final = np.dtype(
+    [(name, "i8") for name in ("drive", "belt", "belt_speed", "pull", "hold", "pelvis_speed")]
+    + [("servo_ns_m", "f8"), ("dt", "f8")],
+    align=True,
+)
+"""First control of the drives, control and speed of the belt (-1: none), cable's actuators, pelvis' speed."""
+
+Drives = Annotated[Record, DRIVES]
+Belt = Annotated[Record, BELT]
+Harness = Annotated[Record, HARNESS]
+Places = Annotated[Record, PLACES]
+
+
 # ----------------------------------------------------------------------------- drives
 
 
 @compiled
 def drives_command(
-    drives: Record,
-    torque: Vector,
-    stiffness: Vector,
-    damping: Vector,
-    reference: Vector,
-    reference_velocity: Vector,
-    low: Vector,
-    high: Vector,
-    protective: Vector,
-    protective_damping: Vector,
+    drives: Drives,
+    torque: In1,
+    stiffness: In1,
+    damping: In1,
+    reference: In1,
+    reference_velocity: In1,
+    low: In1,
+    high: In1,
+    protective: In1,
+    protective_damping: In1,
 ) -> bool:
     """Take a command into force unless one of its values is not finite; return whether it was taken."""
     d = drives[0]
@@ -120,7 +133,7 @@ def drives_command(
 
 
 @compiled
-def drives_step(drives: Record, q: Vector, qd: Vector) -> None:
+def drives_step(drives: Drives, q: In1, qd: In1) -> None:
     """Advance the drives' torque by one step, at the joints' angles and speeds."""
     d = drives[0]
     d.silent_steps += 1
@@ -147,7 +160,7 @@ def drives_step(drives: Record, q: Vector, qd: Vector) -> None:
 
 
 @compiled
-def belt_step(belt: Record, speed_m_s: float) -> float:
+def belt_step(belt: Belt, speed_m_s: float) -> float:
     """Return the servo's set speed for the coming step, given the measured belt speed [m/s]."""
     b = belt[0]
     b.silent_steps += 1
@@ -178,7 +191,7 @@ def belt_step(belt: Record, speed_m_s: float) -> float:
 
 
 @compiled
-def harness_request(harness: Record, action: int, length_m: float, tension_n: float) -> None:
+def harness_request(harness: Harness, action: int, length_m: float, tension_n: float) -> None:
     """Begin an action, if it is another one than before."""
     h = harness[0]
     if action == h.action:
@@ -199,7 +212,7 @@ def harness_request(harness: Record, action: int, length_m: float, tension_n: fl
 
 
 @compiled
-def harness_lock(harness: Record, length_m: float, tension_n: float) -> None:
+def harness_lock(harness: Harness, length_m: float, tension_n: float) -> None:
     """Brake the cable where it is, with the tension that is in it."""
     h = harness[0]
     h.locked = 1
@@ -209,7 +222,7 @@ def harness_lock(harness: Record, length_m: float, tension_n: float) -> None:
 
 
 @compiled
-def _unload(harness: Record, length_m: float) -> None:
+def _unload(harness: Harness, length_m: float) -> None:
     h = harness[0]
     if h.set_n != h.target_n:
         h.set_n += min(max(h.target_n - h.set_n, -h.slew_n), h.slew_n)
@@ -224,7 +237,7 @@ def _unload(harness: Record, length_m: float) -> None:
 
 
 @compiled
-def _confirm(harness: Record, tension_n: float) -> None:
+def _confirm(harness: Harness, tension_n: float) -> None:
     h = harness[0]
     if h.action == _UNLOAD:
         tolerance = max(h.confirm_fraction * h.target_n, 0.02 * h.weight)
@@ -240,7 +253,7 @@ def _confirm(harness: Record, tension_n: float) -> None:
 
 
 @compiled
-def harness_step(harness: Record, length_m: float, tension_n: float) -> None:
+def harness_step(harness: Harness, length_m: float, tension_n: float) -> None:
     """Set the cable's law for the coming step, given cable length and the load cell's tension."""
     h = harness[0]
     h.silent_steps += 1
@@ -265,16 +278,9 @@ def harness_step(harness: Record, length_m: float, tension_n: float) -> None:
 
 # ----------------------------------------------------------------------------- between firmware and engine
 
-PLACES: Final = np.dtype(
-    [(name, "i8") for name in ("drive", "belt", "belt_speed", "pull", "hold", "pelvis_speed")]
-    + [("servo_ns_m", "f8"), ("dt", "f8")],
-    align=True,
-)
-"""First control of the drives, control and speed of the belt (-1: none), cable's actuators, pelvis' speed."""
-
 
 @compiled
-def apply_drives(drives: Record, places: Record, torque: Vector, speed: Vector, control: Vector) -> None:
+def apply_drives(drives: Drives, places: Places, torque: In1, speed: In1, control: Out1) -> None:
     """Write the motors' torque; a joint without power is braked by its shorted windings only."""
     d, first = drives[0], places[0].drive
     for i in range(N_JOINTS):
@@ -283,7 +289,7 @@ def apply_drives(drives: Record, places: Record, torque: Vector, speed: Vector, 
 
 
 @compiled
-def apply_belt(belt: Record, places: Record, speed: Vector, control: Vector) -> None:
+def apply_belt(belt: Belt, places: Places, speed: In1, control: Out1) -> None:
     """Let the belt's firmware set its servo."""
     p = places[0]
     if p.belt_speed >= 0:
@@ -291,7 +297,7 @@ def apply_belt(belt: Record, places: Record, speed: Vector, control: Vector) -> 
 
 
 @compiled
-def apply_cable(harness: Record, places: Record, control: Vector, bias: Vector, inertia: Vector) -> None:
+def apply_cable(harness: Harness, places: Places, control: Out1, bias: Out2, inertia: Out1) -> None:
     """Make the engine's cable follow the law."""
     h, p = harness[0], places[0]
     control[p.pull] = h.pull_stiffness_n_m * h.pull_length_m - h.pull_n
@@ -305,17 +311,17 @@ def apply_cable(harness: Record, places: Record, control: Vector, bias: Vector, 
 
 @compiled
 def before_step(
-    drives: Record,
-    belt: Record,
-    harness: Record,
-    places: Record,
-    exo_angle: Vector,
-    exo_speed: Vector,
-    speed: Vector,
-    length: Vector,
-    control: Vector,
-    bias: Vector,
-    inertia: Vector,
+    drives: Drives,
+    belt: Belt,
+    harness: Harness,
+    places: Places,
+    exo_angle: In1,
+    exo_speed: In1,
+    speed: In1,
+    length: In1,
+    control: Out1,
+    bias: Out2,
+    inertia: Out1,
     tension_n: float,
 ) -> None:
     """Run all firmware for the coming step and write what it does into the engine's arrays."""
@@ -329,12 +335,12 @@ def before_step(
 
 @compiled
 def tension(
-    places: Record,
-    force: Vector,
-    inertia: Vector,
-    cable_jacobian: Vector,
-    cable_velocity: Vector,
-    speed: Vector,
+    places: Places,
+    force: In1,
+    inertia: In1,
+    cable_jacobian: In1,
+    cable_velocity: In1,
+    speed: In1,
 ) -> float:
     """Return the tension of the step made: actuators plus, for a counterweight, what accelerates it [N]."""
     p = places[0]
@@ -348,7 +354,7 @@ def tension(
 
 
 @compiled
-def strain(torque: Vector, speed: Vector, squares: Vector) -> tuple[Vector, float]:
+def strain(torque: In2, speed: In2, squares: Out1) -> tuple[Vector, float]:
     """Return each drive's peak torque [N m] over some steps and the work rate put out, summed over them [W].
 
     ``torque`` and ``speed`` have shape (steps, 6); the torque's squares are added to ``squares``.

@@ -6,9 +6,8 @@ from math import cos, sin
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from exostride.compiled import compiled
+from exostride.compiled import In1, In3, compiled
 from exostride.conventions import JOINT_AXES, JOINT_KINDS, SIDES
 from exostride.types import Vector
 
@@ -17,7 +16,7 @@ CUFF_X, CUFF_Z, NEXT_X, NEXT_Z, SIGN = range(5)
 
 
 @compiled
-def _torque(links: NDArray[np.float64], q: Vector, f: Vector, m: Vector) -> Vector:
+def _torque(links: In3, q: In1, f: In1, m: In1) -> Vector:
     out = np.empty(6)
     for side in range(2):
         fx, fz, n, theta = 0.0, 0.0, 0.0, 0.0

@@ -53,7 +53,6 @@ class Plant:
         self.patient = patient
         self.world: World = build_world(config, body, robot, surface)
         self.data: Any = mujoco.MjData(self.world.model)
-        self.steps, self.tension_n = 0, 0.0
         self.engine: Engine = engine(self.world, self.data)
         self.dt_s = config.physics.timestep_s
         self.seam = seam
@@ -65,7 +64,6 @@ class Plant:
         self.tape = Tape(self.world, self.data, TAPE_ROWS)
         self.body = BodyState(self.world, self.data, self.tape)
         self._views()
-        self._prepare()
         self.reset()
 
     def _views(self) -> None:
@@ -73,7 +71,6 @@ class Plant:
         w, model, data = self.world, self.world.model, self.data
         self._ctrl, self._bias = data.ctrl, model.actuator_biasprm
         self._inertia, self._length = model.tendon_armature, data.ten_length
-        self._warm, self._work_w, self._warm_steps = joints(), 0.0, 0
         self._places: Record = record(
             firmware.PLACES,
             drive=w.a_drive.start,
@@ -94,15 +91,6 @@ class Plant:
         self._cable = (data.actuator_force, self._inertia, data.ten_J, data.ten_velocity, data.qvel)
         column = self.tape.column
         self._drive_column, self._speed_column = column("force", w.a_drive), column("v", w.exo_v)
-
-    def _prepare(self) -> None:
-        """Run what is compiled once: machine code is made or loaded now and not in the first tick."""
-        firmware.before_step(*self._firmware, *self._read_write, 0.0)
-        firmware.tension(self._places, *self._cable)
-        firmware.harness_request(self.harness.record, int(self.harness.action), 0.0, 0.0)
-        self._applied(1)
-        if self.seam is not None:
-            self._before_step(FaultSeam())
 
     def _effort(self) -> Vector:
         if not self.world.has_robot:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import compiled
+from exostride.compiled import In1, In2, In3, Int1, Out1, compiled
 from exostride.conventions import SEGMENTS, SIDES
 from exostride.plant.body_state import N_POINTS, SUMS
 from exostride.plant.config import ChannelConfig, SensorsConfig
@@ -68,7 +68,7 @@ def _all(sensor: dict[str, slice], kind: str) -> slice:
 
 
 @compiled
-def _gathered(rows: NDArray[np.float64], place: NDArray[np.int64], sign: Vector) -> Vector:
+def _gathered(rows: In2, place: Int1, sign: In1) -> Vector:
     flat, out = rows.ravel(), np.empty(place.size)
     for i in range(out.size):
         out[i] = flat[place[i]] * sign[i]
@@ -76,16 +76,14 @@ def _gathered(rows: NDArray[np.float64], place: NDArray[np.int64], sign: Vector)
 
 
 @compiled
-def _measured(
-    values: Vector, bias: Vector, noise: Vector, normal: Vector, step: Vector, inverse: Vector
-) -> None:
+def _measured(values: Out1, bias: In1, noise: In1, normal: In1, step: In1, inverse: In1) -> None:
     """Make readings of ideal values, as the equation of :class:`SensorPipeline` says."""
     for i in range(values.size):
         values[i] = np.rint((values[i] + bias[i] + noise[i] * normal[i]) * inverse[i]) * step[i]
 
 
 @compiled
-def _segment_angles(axes: Vector, out: Vector) -> None:
+def _segment_angles(axes: In1, out: Out1) -> None:
     """Write the angles of thigh, shank and foot of both legs, given their longitudinal axes (18,).
 
     Thigh and shank: how far the lower end is in front; foot: how far the toe is up.
@@ -97,13 +95,13 @@ def _segment_angles(axes: Vector, out: Vector) -> None:
 
 @compiled
 def _feet(
-    forces: Vector,
-    rotation: NDArray[np.float64],
-    sites: NDArray[np.int64],
-    points: NDArray[np.float64],
+    forces: In1,
+    rotation: In2,
+    sites: Int1,
+    points: In3,
     threshold: float,
-    cop: Vector,
-    load: Vector,
+    cop: Out1,
+    load: Out1,
 ) -> None:
     """Write centres of pressure (4,) and loads of heel and toe (4,) in the soles' frames."""
     for side in range(2):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import compiled
+from exostride.compiled import In1, In2, Out1, compiled
 from exostride.plant.world import World
 from exostride.types import Vector
 
@@ -17,14 +17,14 @@ _TURNS = 8
 
 @compiled
 def _write(
-    row: Vector,
-    sensors: Vector,
-    q: Vector,
-    v: Vector,
-    force: Vector,
-    joint_force: Vector,
-    acceleration: Vector,
-    constraint: Vector,
+    row: Out1,
+    sensors: In1,
+    q: In1,
+    v: In1,
+    force: In1,
+    joint_force: In1,
+    acceleration: In1,
+    constraint: In1,
     tension_n: float,
 ) -> None:
     """Write a row's groups one after the other."""
@@ -37,7 +37,7 @@ def _write(
 
 
 @compiled
-def _mean(rows: NDArray[np.float64]) -> Vector:
+def _mean(rows: In2) -> Vector:
     """Return the mean of the rows."""
     mean: Vector = rows[0].copy()
     for k in range(1, rows.shape[0]):

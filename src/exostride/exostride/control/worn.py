@@ -1,0 +1,168 @@
+"""One leg in its cuffs, compiled: how it lies in the robot's and what its posture does to the cuffs' torque.
+
+Equations and names are those of :mod:`exostride.control.cuffs`.
+"""
+
+from __future__ import annotations
+
+from math import cos, sin, sqrt
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exostride.compiled import In1, In2, Out1, Out2, compiled
+from exostride.types import Vector
+
+LARGEST_RAD: Final = 0.5
+"""Beyond this no cuff lets a segment turn or a leg lean."""
+
+Matrix = NDArray[np.float64]
+
+
+@compiled
+def _solved(matrix: Out2, right: Out1) -> Vector:
+    """Return the solution of a positive definite set of equations (Cholesky); both are overwritten."""
+    n = right.size
+    for j in range(n):
+        for k in range(j):
+            matrix[j, j] -= matrix[j, k] * matrix[j, k]
+        matrix[j, j] = sqrt(matrix[j, j])
+        for i in range(j + 1, n):
+            for k in range(j):
+                matrix[i, j] -= matrix[i, k] * matrix[j, k]
+            matrix[i, j] /= matrix[j, j]
+    for i in range(n):
+        for k in range(i):
+            right[i] -= matrix[i, k] * right[k]
+        right[i] /= matrix[i, i]
+    for i in range(n - 1, -1, -1):
+        for k in range(i + 1, n):
+            right[i] -= matrix[k, i] * right[k]
+        right[i] /= matrix[i, i]
+    return right
+
+
+@compiled
+def _turned(ends: In1, d: In1, lean: float, legs: In1, weight: In1, prior: In1) -> Vector:
+    """Return by how much thigh, shank and foot are turned in the robot's [rad], (3,).
+
+    ``ends`` are cosine and sine of the robot's segments, ``d`` the displacements in the leg's cuffs (9,).
+    """
+    ca, sa, cb, sb, cg, sg = ends
+    lt, ls, a, b, px, pz = legs[:6]
+    # Cosine and sine of the angles between segments.
+    cab, sab = ca * cb + sa * sb, sa * cb - ca * sb
+    cag, sag = ca * cg + sa * sg, sa * cg - ca * sg
+    cbg, sbg = cb * cg + sb * sg, sb * cg - cb * sg
+    moves = np.array(
+        (
+            (ca, sa, a, 0.0, 0.0),
+            (-sa, ca, 0.0, 0.0, 0.0),
+            (cb, sb, lt * cab, b, 0.0),
+            (-sb, cb, lt * sab, 0.0, 0.0),
+            (cg, sg, lt * cag, ls * cbg, -pz),
+            (-sg, cg, lt * sag, ls * sbg, px),
+        )
+    )
+    # What is seen in the plane of a leg that leaning makes shorter.
+    shorter = 1.0 - cos(lean)
+    t, s = shorter * a * ca, shorter * (lt * ca + b * cb)
+    f = shorter * (lt * ca + ls * cb - pz)
+    seen = (d[0] - t * sa, d[2] - t * ca, d[3] - s * sb, d[5] - s * cb, d[6] - f * sg, d[8] - f * cg)
+    normal, right = np.zeros((5, 5)), np.zeros(5)
+    for i in range(5):
+        for k in range(6):
+            w = weight[k] * moves[k, i]
+            right[i] += w * seen[k]
+            for j in range(i + 1):
+                normal[i, j] += w * moves[k, j]
+        normal[i, i] += prior[i]
+    # The prior makes the matrix positive definite, whatever the posture.
+    found = _solved(normal, right)
+    out = np.empty(3)
+    for i in range(3):
+        out[i] = min(max(found[2 + i], -LARGEST_RAD), LARGEST_RAD)
+    return out
+
+
+@compiled
+def _added(ends: In1, own: In1, lean: float, force: In1, legs: In1) -> Vector:
+    """Return what the patient's posture adds to the torque of the cuffs' forces [N m], hip, knee, ankle.
+
+    ``own`` are cosine and sine of the patient's segments, ``force`` those of the leg's cuffs (9,).
+    """
+    ca, sa, cb, sb, cg, sg = ends
+    lt, ls, a, b, px, pz = legs[:6]
+    # Ends of unit vectors along thigh and shank, and the foot cuff from the ankle: patient less robot.
+    tx, tz, sx, sz = own[1] - sa, ca - own[0], own[3] - sb, cb - own[2]
+    c, s = own[4] - cg, own[5] - sg
+    fx, fz = px * c - pz * s, px * s + pz * c
+    f1x, f1z = force[0] * ca - force[2] * sa, force[0] * sa + force[2] * ca
+    f2x, f2z = force[3] * cb - force[5] * sb, force[3] * sb + force[5] * cb
+    f3x, f3z = force[6] * cg - force[8] * sg, force[6] * sg + force[8] * cg
+    below_x, below_z = f2x + f3x, f2z + f3z
+    ankle = f3z * fx - f3x * fz
+    knee = sx * (b * f2z + ls * f3z) - sz * (b * f2x + ls * f3x) + ankle
+    hip = tx * (a * f1z + lt * below_z) - tz * (a * f1x + lt * below_x) + knee
+    # Along a leg that leans, sideways forces count too.
+    c, s = cos(lean) - 1.0, sin(lean)
+    d1, d2, d3 = c * f1z - s * force[1], c * f2z - s * force[4], c * f3z - s * force[7]
+    thigh, shank, foot = sa + tx, sb + sx, px * cg - pz * sg + fx
+    lower = (b * d2 + ls * d3) * shank + d3 * foot
+    out = np.empty(3)
+    out[0] = hip + (a * d1 + lt * (d2 + d3)) * thigh + lower
+    out[1], out[2] = -(knee + lower), ankle + d3 * foot
+    return out
+
+
+@compiled
+def _ends(alpha: float, beta: float, gamma: float) -> Vector:
+    return np.array((cos(alpha), sin(alpha), cos(beta), sin(beta), cos(gamma), sin(gamma)))
+
+
+@compiled
+def posture(
+    angle: In2,
+    pitch: In1,
+    moved: In2,
+    force: In2,
+    pelvis: In1,
+    legs: In1,
+    weight: In1,
+    prior: In1,
+) -> tuple[Matrix, Matrix]:
+    """Return by how much the patient's joints differ from the robot's [rad], and the torque added.
+
+    Parameters
+    ----------
+    angle, pitch
+        The robot's joints [rad], (N, 6), and the pitch of its base [rad], (N,).
+    moved, force
+        Displacements [m] and forces [N] in the cuffs, (N, 18).
+    pelvis
+        How much further the patient's pelvis pitches [rad], (N,).
+    legs
+        Lengths of thigh and shank, places of the cuffs on thigh, shank and foot (x, z) [m], and how the three
+        displacements sideways tell a leg's lean [rad/m], (9,).
+    weight, prior
+        Inverse variances of the displacements in the leg's plane (6,) and of the unknowns before them (5,).
+    """
+    change, torque = np.empty(angle.shape), np.empty(angle.shape)
+    for n in range(angle.shape[0]):
+        for side in range(2):
+            first, nine = 3 * side, 9 * side
+            alpha = angle[n, first] - pitch[n]
+            beta = alpha - angle[n, first + 1]
+            gamma = beta + angle[n, first + 2]
+            d, f = moved[n, nine : nine + 9], force[n, nine : nine + 9]
+            lean = d[1] * legs[6] + d[4] * legs[7] + d[7] * legs[8]
+            lean = min(max(lean, -LARGEST_RAD), LARGEST_RAD)
+            ends = _ends(alpha, beta, gamma)
+            turned = _turned(ends, d, lean, legs, weight, prior)
+            own = _ends(alpha + turned[0], beta + turned[1], gamma + turned[2])
+            change[n, first] = turned[0] + pelvis[n]
+            change[n, first + 1] = turned[0] - turned[1]
+            change[n, first + 2] = turned[2] - turned[1]
+            torque[n, first : first + 3] = _added(ends, own, lean, f, legs)
+    return change, torque

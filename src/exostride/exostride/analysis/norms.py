@@ -47,6 +47,19 @@ class Norm:
     source: str
 
 
+_CITED: Final = {
+    "Schwartz": "Schwartz et al. (2008), J Biomech 41:1639-1650",
+    "Winter": "Winter (1991), Biomechanics and Motor Control of Human Gait",
+}
+
+
+def cited(band: Band) -> str:
+    """Return where a band is from, with its class of speed."""
+    author, _, speed = band.source.partition(" ")
+    words = "".join(f" {letter}" if letter.isupper() else letter for letter in speed).strip().lower()
+    return f"{_CITED[author]} ({words})" if author in _CITED else band.source
+
+
 def _band(walk: Walk) -> Band | None:
     speed = walk.froude_speed
     found = bands_at(speed) if np.isfinite(speed) and speed > 0.0 else ()
@@ -63,7 +76,7 @@ def angle_band(walk: Walk) -> AngleBand | None:
     if band is None:
         return None
     mean, sd = band.angles_deg(PHASE % 1.0)
-    return AngleBand(mean, sd, band.source)
+    return AngleBand(mean, sd, cited(band))
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,7 @@ def load_band(walk: Walk) -> LoadBand | None:
     if band is None or found is None:
         return None
     mean, sd = (100.0 * part / GRAVITY_M_S2 for part in found)
-    return LoadBand(mean, sd, band.source)
+    return LoadBand(mean, sd, cited(band))
 
 
 def _at(band: AngleBand, joint: int, first: float, last: float, largest: bool) -> Norm:

@@ -200,8 +200,8 @@ def course_chart(
     minutes = end > 120.0
     unit = 60.0 if minutes else 1.0
     plot = svg.Plot(
-        340,
-        210,
+        270,
+        200,
         (0.0, end / unit),
         span,
         _.number,

@@ -295,7 +295,7 @@ def _norm_source(analysis: Analysis, _: Language) -> str:
 def _load_source(analysis: Analysis, _: Language) -> str:
     band = load_band(analysis.walk)
     if band is None:
-        return ""
+        return _("No norm of the load is published for this speed.")
     return _("Norm of the load: {source}, of people who bear all their weight.", source=band.source)
 
 

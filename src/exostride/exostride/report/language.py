@@ -8,6 +8,7 @@ happening. Definitions and citations of metrics stay in the language of their so
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,7 @@ _LOCALES: Final = {
 _INDIAN: Final = ("hi", "ta")
 """Languages whose digits are grouped by twos above the thousand."""
 MISSING: Final = "–"
+_BEFORE_UNIT: Final = re.compile(r"(?<=\d) (?=[%°]|(?:m|mm|m/s|min|s)\b)")
 
 
 @cache
@@ -76,7 +78,8 @@ class Language:
     def __call__(self, message: str, **values: object) -> str:
         """Return the translation of ``message``, placeholders in braces filled with ``values``."""
         text = self._table.get(message, message)
-        return text.format(**values) if values else text
+        # A number keeps its unit beside it at the end of a line.
+        return _BEFORE_UNIT.sub("\u00a0", text.format(**values)) if values else text
 
     def number(self, value: float, decimals: int = 1) -> str:
         """Return a number with fixed decimals in the language's form, a dash when it is none."""

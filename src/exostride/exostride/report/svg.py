@@ -106,7 +106,9 @@ class Plot:
 
     def axes(self, x_ticks: Sequence[float] | None = None, y_ticks: Sequence[float] | None = None) -> None:
         """Draw grid, tick labels and names of the axes."""
-        for value in y_ticks if y_ticks is not None else ticks(*self.y_range, about=5):
+        at_y = list(y_ticks if y_ticks is not None else ticks(*self.y_range, about=5))
+        at_x = list(x_ticks if x_ticks is not None else ticks(*self.x_range, about=5))
+        for value in at_y:
             y = self.y(value)
             heavy = abs(value) < 1e-9 and self.y_range[0] < 0.0
             self.parts.append(
@@ -121,9 +123,9 @@ class Plot:
                 )
             )
             self.parts.append(
-                label(self.left - 6, y + 4, self.number(value, _decimals(self.y_range)), 11, "end", SOFT)
+                label(self.left - 6, y + 4, self.number(value, _decimals(at_y)), 11, "end", SOFT)
             )
-        for value in x_ticks if x_ticks is not None else ticks(*self.x_range, about=5):
+        for value in at_x:
             x = self.x(value)
             self.parts.append(
                 tag(
@@ -139,7 +141,7 @@ class Plot:
                 label(
                     x,
                     self.height - self.bottom + 16,
-                    self.number(value, _decimals(self.x_range)),
+                    self.number(value, _decimals(at_x)),
                     11,
                     "middle",
                     SOFT,
@@ -211,9 +213,9 @@ class Plot:
         return picture(self.width, self.height, "".join(self.parts), title, description)
 
 
-def _decimals(span: tuple[float, float]) -> int:
-    size = abs(span[1] - span[0])
-    return 0 if size >= 4.0 else 1 if size >= 0.6 else 2
+def _decimals(values: Sequence[float]) -> int:
+    """Return how many decimals tell all ticks exactly."""
+    return next((n for n in range(6) if all(abs(v - round(v, n)) < 1e-9 for v in values)), 6)
 
 
 def arc(cx: float, cy: float, radius: float, start: float, end: float) -> str:

@@ -1,9 +1,14 @@
-"""Reads bags with the reference MCAP library, so that our own reader does not judge our own writer."""
+"""Reads bags with the libraries of others, so that our own reader does not judge our own writer."""
 
+from collections import Counter
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
+from ament_index_python.packages import get_package_share_directory
 from mcap.reader import make_reader
+from mcap_ros2.decoder import DecoderFactory
+from rosbags.highlevel import AnyReader
 
 from exostride.nodes.adapter import ADAPTERS
 
@@ -20,6 +25,36 @@ def values(folder):
                 if adapter is not None:
                     found.setdefault(adapter.value_type, []).append(adapter.decode(message.data))
     return found
+
+
+def read_by_others(folder):
+    """Decode every message of a bag with ``rosbags`` and with ``mcap-ros2-support``; return counts by topic.
+
+    Both must find the same, and the types in the bag must be the installed packages' to the letter.
+    """
+    first, second, texts = Counter(), Counter(), {}
+    with AnyReader([folder]) as reader:
+        for connection, _, raw in reader.messages():
+            reader.deserialize(raw, connection.msgtype)
+            first[connection.topic] += 1
+        texts = {c.msgtype: c.msgdef.data for c in reader.connections}
+    for path in sorted(folder.glob("*.mcap")):
+        with path.open("rb") as stream:
+            other = make_reader(stream, validate_crcs=True, decoder_factories=[DecoderFactory()])
+            second.update(channel.topic for _, channel, _, _ in other.iter_decoded_messages())
+    assert first == second
+    for name, text in texts.items():
+        own, *needed = text.split("\n" + "=" * 80 + "\nMSG: ")
+        assert own == _installed(name), name
+        for part in needed:
+            other_name, _, body = part.partition("\n")
+            assert body == _installed(other_name), f"{other_name} in {name}"
+    return first
+
+
+def _installed(type_name):
+    package, *_, name = type_name.split("/")
+    return (Path(get_package_share_directory(package)) / "msg" / f"{name}.msg").read_text(encoding="utf-8")
 
 
 def difference(a, b):

@@ -16,7 +16,7 @@ pytest.importorskip("exostride_msgs")
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
-from bags import values
+from bags import read_by_others, values
 from client import Client
 from lifecycle_msgs.srv import GetState
 
@@ -162,6 +162,7 @@ def test_a_signal_ends_everything_in_good_order(launch, number, code):
     assert not session.alive()
     assert (session.bag / "metadata.yaml").is_file()
     assert len(values(session.bag)[ExoState]) > 200
+    assert read_by_others(session.bag)["/exo/state"] > 200
 
 
 @pytest.mark.parametrize("node", sorted(NODES - {"tf"}))

@@ -152,7 +152,7 @@ def _chart(place: tuple[str, str], course: Course, _: Language) -> str:
     pad = 0.08 * max(max(highs) - min(lows), 0.1 * abs(float(course.known[0])), 1e-3)
     span = (min(lows) - pad, max(highs) + pad)
     plot = svg.Plot(
-        340, 215, (0.5, n + len(outlook) + 0.5), span, _.number, _("Session"), metric.unit, top=24
+        270, 190, (0.5, n + len(outlook) + 0.5), span, _.number, _("Session"), metric.unit, top=24
     )
     plot.axes(x_ticks=[float(v) for v in range(1, n + 1, max(1, n // 8))])
     limit = minimal_detectable_change(course)

@@ -38,10 +38,10 @@ def test_a_frame_comes_back_as_it_was():
 @pytest.mark.parametrize(
     ("header", "says"),
     [
-        (HEADER.pack(1, 1, 3, 0, 0, 0), "magic"),
+        (HEADER.pack(1, 2, 3, 0, 0, 0), "magic"),
         (HEADER.pack(0x5A475845, 9, 3, 0, 0, 0), "version 9"),
-        (HEADER.pack(0x5A475845, 1, 99, 0, 0, 0), "unknown kind 99"),
-        (HEADER.pack(0x5A475845, 1, 3, LONGEST + 1, 0, 0), "at most"),
+        (HEADER.pack(0x5A475845, 2, 99, 0, 0, 0), "unknown kind 99"),
+        (HEADER.pack(0x5A475845, 2, 3, LONGEST + 1, 0, 0), "at most"),
     ],
 )
 def test_what_is_no_frame_is_refused(header, says):

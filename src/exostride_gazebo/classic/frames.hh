@@ -1,5 +1,5 @@
 // Frames between Exostride and a physics engine, over a stream socket. docs/gazebo.md describes them; the
-// Python side is exostride.hardware.gazebo_frames. Little-endian, no padding.
+// Python side is exostride.hardware.gz.frames. Little-endian, no padding.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,7 +8,7 @@
 namespace exostride
 {
 constexpr uint32_t kMagic = 0x5A475845;  // "EXGZ"
-constexpr uint16_t kVersion = 1;
+constexpr uint16_t kVersion = 2;
 constexpr uint32_t kLongest = 1u << 20;
 
 enum class Kind : uint16_t

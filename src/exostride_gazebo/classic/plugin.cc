@@ -1,5 +1,6 @@
 // Lock-step between Exostride and Gazebo 11: every physics step waits for one command and is answered by one
 // state. Joints get torques, links get wrenches; bodies, joints and contacts are the engine's own.
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include <gazebo/common/Events.hh>
 #include <gazebo/common/Plugin.hh>
 #include <gazebo/gazebo_config.h>
+#include <gazebo/physics/ode/ODESurfaceParams.hh>
 #include <gazebo/physics/physics.hh>
 
 #include "frames.hh"
@@ -40,7 +42,7 @@ private:
   void Damp();
   bool Reset(const std::vector<char> &_payload);
   void SumContacts();
-  size_t CommandSize() const { return 2 * this->joints.size() + 6 * this->links.size(); }
+  size_t CommandSize() const { return 2 * this->joints.size() + 6 * this->links.size() + 2 * this->points.size(); }
 
   gazebo::physics::WorldPtr world;
   gazebo::event::ConnectionPtr begin;
@@ -50,7 +52,8 @@ private:
   std::vector<gazebo::physics::LinkPtr> links;
   std::vector<gazebo::physics::LinkPtr> free;
   std::map<const gazebo::physics::Collision *, size_t> points;
-  std::vector<double> contact;
+  std::vector<gazebo::physics::ODESurfaceParams *> surfaces;
+  std::vector<double> contact;  // force and depth of each point
   std::map<const gazebo::physics::Link *, Quaterniond> before;
   gazebo::physics::JointPtr belt;
   bool recentre = false;
@@ -127,9 +130,11 @@ void LockStep::ReadLists(sdf::ElementPtr _sdf)
       throw std::runtime_error("no collision '" + name + "'");
     const size_t index = this->points.size();
     this->points[found.get()] = index;
+    // The physics engine is ODE (Load), and so is its surface.
+    this->surfaces.push_back(static_cast<gazebo::physics::ODESurfaceParams *>(found->GetSurface().get()));
   }
   this->solverDamping.assign(this->joints.size(), 0.0);
-  this->contact.assign(3 * this->points.size(), 0.0);
+  this->contact.assign(4 * this->points.size(), 0.0);
 }
 
 void LockStep::Load(gazebo::physics::WorldPtr _world, sdf::ElementPtr _sdf)
@@ -147,8 +152,11 @@ void LockStep::Load(gazebo::physics::WorldPtr _world, sdf::ElementPtr _sdf)
   const std::string problem = this->stream.Connect(path);
   if (!problem.empty())
     return this->Fail("cannot reach the hardware node: " + problem);
+  auto physics = this->world->Physics();
   try
   {
+    if (physics->GetType() != "ode")
+      throw std::runtime_error("the world's physics is " + physics->GetType() + ", which must be ode");
     this->ReadLists(_sdf);
   }
   catch (const std::exception &_error)
@@ -157,7 +165,6 @@ void LockStep::Load(gazebo::physics::WorldPtr _world, sdf::ElementPtr _sdf)
     this->stream.Send(Kind::kHello, 0, 0, text.data(), text.size());
     return this->Fail(_error.what());
   }
-  auto physics = this->world->Physics();
   physics->GetContactManager()->SetNeverDropContacts(true);
   const std::string text = "engine gazebo " + std::string(GAZEBO_VERSION_FULL) + " " + physics->GetType() +
     "\njoints " + std::to_string(this->joints.size()) + "\nlinks " + std::to_string(this->links.size()) +
@@ -230,6 +237,12 @@ void LockStep::Apply(const double *_values, uint32_t _flags)
     this->links[i]->AddForce(Vector3d(wrench[0], wrench[1], wrench[2]));
     this->links[i]->AddTorque(Vector3d(wrench[3], wrench[4], wrench[5]));
   }
+  // Soles get stiffer the deeper they are pressed: each point's spring and damper are those of this step.
+  for (auto *surface : this->surfaces)
+  {
+    surface->kp = *wrench++;
+    surface->kd = *wrench++;
+  }
   this->recentre = (_flags & kRecentre) != 0;
 }
 
@@ -246,7 +259,7 @@ void LockStep::Damp()
   std::this_thread::sleep_for(std::chrono::duration<double>(dt));
 }
 
-// Forces of the last step's contacts, as the engine solved them, summed over each point [N, world].
+// Forces of the last step's contacts, as the engine solved them, summed over each point [N, world], and depth [m].
 void LockStep::SumContacts()
 {
   std::fill(this->contact.begin(), this->contact.end(), 0.0);
@@ -267,10 +280,12 @@ void LockStep::SumContacts()
       // Given in the link's axes as they were before the step.
       const auto rotation = this->before.find(collision->GetLink().get());
       const Vector3d force = rotation == this->before.end() ? sum : rotation->second.RotateVector(sum);
-      double *to = &this->contact[3 * found->second];
+      double *to = &this->contact[4 * found->second];
       to[0] += force.X();
       to[1] += force.Y();
       to[2] += force.Z();
+      for (int j = 0; j < c->count; ++j)
+        to[3] = std::max(to[3], c->depths[j]);
     }
   }
 }

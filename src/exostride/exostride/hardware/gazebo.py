@@ -27,7 +27,6 @@ from exostride.plant.engine import EngineFactory
 from exostride.plant.world import World
 from exostride.types import DriveApplied, KernelOutput
 
-_OPTIONS = OdeOptions()
 _FINDERS = {"auto": find, "classic": find_installation, "gz": find_modern}
 
 
@@ -46,8 +45,7 @@ class GazeboParameters(SimulatedParameters):
     of force as over MuJoCo), or ``auto``, the engine's where it can. ``world`` chooses the surroundings,
     ``record_video`` whether to film the session, and ``video`` into which file. ``timeout_s`` is how long
     each side waits for the other before it takes it for dead, ``port`` that of Gazebo's master (0: any that
-    is free). ``solver_iterations`` are those of ODE's solver; ``sole_n_m`` and ``sole_ns_m`` are stiffness
-    and damping of one of the five contact points of a shoe.
+    is free). ``solver_iterations`` are those of ODE's solver.
     """
 
     gazebo: Literal["auto", "gz", "classic"] = "auto"
@@ -58,8 +56,6 @@ class GazeboParameters(SimulatedParameters):
     timeout_s: float = Field(5.0, ge=0.05, le=60.0)
     port: int = Field(0, ge=0, le=65535)
     solver_iterations: int = Field(80, ge=10, le=2000)
-    sole_n_m: float = Field(_OPTIONS.sole_n_m, gt=0.0)
-    sole_ns_m: float = Field(_OPTIONS.sole_ns_m, ge=0.0)
 
 
 class GazeboDevice(SimulatedDevice):
@@ -124,7 +120,7 @@ class GazeboDevice(SimulatedDevice):
             damping=_firmware(config, world),
             library=str(installation.plugin),
             timeout_s=p.timeout_s,
-            options=OdeOptions(iterations=p.solver_iterations, sole_n_m=p.sole_n_m, sole_ns_m=p.sole_ns_m),
+            options=OdeOptions(iterations=p.solver_iterations),
             terrain=self._terrain,
             camera=None if self._film is None else self._film.element(),
             contact=p.contact != "plant",

@@ -34,6 +34,7 @@ import numpy as np
 
 from exostride.errors import DeviceError
 from exostride.hardware.gz.frames import CommandFlag, Kind, StateFlag, Stream
+from exostride.hardware.gz.sole import Sole
 from exostride.hardware.gz.terrain import PERIOD_M
 from exostride.hardware.gz.world import Layout, addresses, touching_geoms
 from exostride.plant.parts import FOOT_POINTS
@@ -130,6 +131,9 @@ class GazeboEngine:
         self._radius = np.array(m.geom_size)[geoms, 0]
         self._touch_body = np.array(m.geom_bodyid)[geoms]
         self._contact = np.zeros((len(geoms), 3))
+        self._depth = np.zeros(len(geoms))
+        belt = m.geom("belt").id
+        self._sole = Sole(m, belt, geoms, self._dt) if self._touches else None
         first = self._w.sensor_slices[f"contact_{FOOT_POINTS[0]}_left"].start
         self._shown = slice(first, first + 3 * len(self._w.g_points))
 
@@ -174,9 +178,12 @@ class GazeboEngine:
         hinges, damping = self._torques(start, coming)
         hinges += torque[self._v]
         wrenches = self._wrenches(start, coming)
-        if not self._touches:
+        if self._sole is None:
             self._press(hinges, wrenches)
-        command = np.concatenate([hinges, damping, wrenches.ravel()])
+            soles = np.empty(0)
+        else:
+            soles = self._sole.springs(*self._pressed())
+        command = np.concatenate([hinges, damping, wrenches.ravel(), soles.ravel()])
         self._stream.send(Kind.COMMAND, command.astype("<f8").tobytes(), self._flags)
         self._flags = 0
         self._take()
@@ -197,6 +204,20 @@ class GazeboEngine:
         np.add.at(d.xfrc_applied, self._touch_body, np.hstack([force, torque]))
         if self._w.belt_v >= 0:
             d.qfrc_applied[self._w.belt_v] -= force[:, 0].sum()
+
+    def _pressed(self) -> tuple[Any, Any]:
+        """Return how deep each contact point is now [m], and how fast it gets deeper [m/s].
+
+        On what lies on the belt a point is as deep as Gazebo found it a step before.
+        """
+        m, d = self._m, self._d
+        height = d.geom_xpos[self._geoms, 2]
+        speed = np.empty(len(height))
+        velocity = np.zeros(6)
+        for i, geom in enumerate(self._geoms.tolist()):
+            mujoco.mj_objectVelocity(m, d, mujoco.mjtObj.mjOBJ_GEOM, geom, velocity, 0)
+            speed[i] = -velocity[5]
+        return np.maximum(self._radius - height, self._depth), speed
 
     def _press(self, hinges: Any, wrenches: Any) -> None:
         """Add the plant's contact forces of the coming step to the links, and their reaction to the belt."""
@@ -298,7 +319,7 @@ class GazeboEngine:
             raise DeviceError(f"Gazebo sent a {frame.kind.name} where a state was due")
         values = np.asarray(frame.values())
         nj, nf = len(self._v), len(self._free_q)
-        if len(values) != 1 + 2 * nj + 13 * nf + self._contact.size:
+        if len(values) != 1 + 2 * nj + 13 * nf + 4 * len(self._contact):
             raise DeviceError(f"Gazebo sent a state of {len(values)} numbers; its world is of another body")
         if frame.flags & StateFlag.DAMPED:
             self.damped_ticks += 1
@@ -317,4 +338,5 @@ class GazeboEngine:
             mujoco.mju_rotVecQuat(own, np.ascontiguousarray(row[10:]), inverse)
             d.qvel[v + 3 : v + 6] = own
         if not keep_contact:
-            self._contact[:] = values[1 + 2 * nj + 13 * nf :].reshape(-1, 3)
+            contact = values[1 + 2 * nj + 13 * nf :].reshape(-1, 4)
+            self._contact[:], self._depth[:] = contact[:, :3], contact[:, 3]

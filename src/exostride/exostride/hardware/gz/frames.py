@@ -18,7 +18,7 @@ from enum import IntEnum, IntFlag
 from exostride.errors import DeviceError
 
 MAGIC = 0x5A475845
-VERSION = 1
+VERSION = 2
 LONGEST = 1 << 20
 HEADER = struct.Struct("<IHHIIQ")
 

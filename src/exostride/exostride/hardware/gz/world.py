@@ -16,22 +16,19 @@ from exostride.plant.world import World
 
 MODEL = "exostride"
 BELT = "belt"
+_UNTIL_FIRST_COMMAND = (2e4, 1e3)
+"""Stiffness and damping of a contact point; every command brings those of its step."""
 
 
 @dataclass(frozen=True, slots=True)
 class OdeOptions:
-    """How Gazebo's ODE integrates and what a shoe's sole is like.
-
-    ``sole_n_m`` and ``sole_ns_m`` are stiffness and damping of one contact point; five points make a shoe.
-    """
+    """How Gazebo's ODE integrates."""
 
     solver: Literal["quick", "world"] = "quick"
     iterations: int = 80
     sor: float = 1.3
     joint_erp: float = 0.2
     joint_cfm: float = 0.0
-    sole_n_m: float = 54e3
-    sole_ns_m: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def surface(collision: ET.Element, friction: float, stiffness: float, damping: f
     sub(contact, "max_vel", 100)
 
 
-def _add_points(tree: Tree, world: World, friction: float, options: OdeOptions) -> None:
+def _add_points(tree: Tree, world: World, friction: float) -> None:
     model = world.model
     for geom in touching_geoms(world):
         link = tree.links[model.body(int(model.geom_bodyid[geom])).name]
@@ -104,7 +101,7 @@ def _add_points(tree: Tree, world: World, friction: float, options: OdeOptions) 
         sub(collision, "pose", f"{place} 0 0 0")
         sphere = sub(sub(collision, "geometry"), "sphere")
         sub(sphere, "radius", repr(float(model.geom_size[geom, 0])))
-        surface(collision, friction, options.sole_n_m, options.sole_ns_m)
+        surface(collision, friction, *_UNTIL_FIRST_COMMAND)
         link.collisions.append(collision)
 
 
@@ -203,7 +200,7 @@ def session_world(
     """
     dt_s = float(world.model.opt.timestep)
     if contact:
-        _add_points(tree, world, friction, options)
+        _add_points(tree, world, friction)
     names = layout(world, tree, contact=contact)
     sdf = ET.Element("sdf", version="1.6")
     root = sub(sdf, "world", name="session")

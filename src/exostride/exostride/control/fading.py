@@ -22,6 +22,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import In1, In2, compiled
 from exostride.control.path import ReferencePath
 from exostride.control.tracking import bounded_level
 from exostride.conventions import N_JOINTS, side_slice
@@ -123,16 +124,18 @@ class PhaseBins:
 
 def between_bins(table: NDArray[np.float64], leg_phase: Vector) -> Vector:
     """Return a table (bins, 6) at the phases of both legs, linear between the bins' centres, (6,)."""
-    bins = table.shape[0]
-    if bins == 1:
-        return np.array(table[0])
-    out = np.empty(N_JOINTS)
-    for side, phase in enumerate(leg_phase.tolist()):
-        place = phase * bins - 0.5
+    return np.array(table[0]) if table.shape[0] == 1 else _between(table, leg_phase)
+
+
+@compiled
+def _between(table: In2, phase: In1) -> Vector:
+    bins, out = table.shape[0], np.empty(N_JOINTS)
+    for side in range(2):
+        place = phase[side] * bins - 0.5
         low = floor(place)
         weight = place - low
-        part = side_slice(side)
-        out[part] = (1.0 - weight) * table[low % bins, part] + weight * table[(low + 1) % bins, part]
+        for i in range(3 * side, 3 * side + 3):
+            out[i] = (1.0 - weight) * table[low % bins, i] + weight * table[(low + 1) % bins, i]
     return out
 
 

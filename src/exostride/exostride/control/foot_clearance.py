@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from exostride.compiled import In1, In2, compiled
 from exostride.config import StrictModel
 from exostride.control.context import ControlContext
 from exostride.control.kinematics import SagittalLeg, pelvis_roll_pitch
@@ -67,6 +68,19 @@ class FootLiftParameters(StrictModel):
     forgetting: float = Field(0.97, gt=0.0, le=1.0)
     prompt_per_m: float = Field(40.0, ge=0.0)
     persistence_s: float = Field(0.25, gt=0.0)
+
+
+@compiled
+def _ahead(table: In2, phase: float, persistence: float, angle: In1) -> NDArray[np.float64]:
+    """Return the predicted postures at the phases ahead, (6, 3); ``persistence`` is in cycles."""
+    out = np.empty((_AHEAD.size, 3))
+    here = int(phase * _SAMPLES) % _SAMPLES
+    for n in range(_AHEAD.size):
+        place = (phase + _AHEAD[n]) * _SAMPLES
+        fade = np.exp((phase - place / _SAMPLES) / persistence)
+        for i in range(3):
+            out[n, i] = table[int(place) % _SAMPLES, i] + fade * (angle[i] - table[here, i])
+    return out
 
 
 class FootLift:
@@ -149,12 +163,8 @@ class FootLift:
         """Return the clearance now and the least one predicted over the rest of mid-swing [m]."""
         part = side_slice(side)
         phase = float(track.leg_phase[side])
-        places = (phase + _AHEAD) * _SAMPLES
-        index = places.astype(int) % _SAMPLES
         rate = max(float(track.leg_rate_hz[side]), 0.2)
-        fade = np.exp((phase - places / _SAMPLES) / (rate * self._p.persistence_s))
-        table = self._table[side]
-        posture = table[index] + fade[:, None] * (track.angle_rad[part] - table[index[:1]])
+        posture = _ahead(self._table[side], phase, rate * self._p.persistence_s, track.angle_rad[part])
         clearance = hip + self._leg.lowest(posture, pitch) - self._zero[side]
         # A foot is low when it leaves the ground and when it lands; only between does low mean dragging.
         swing = (phase + _AHEAD - stance) / (1.0 - stance)

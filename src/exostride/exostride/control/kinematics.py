@@ -22,6 +22,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import In1, In2, compiled
 from exostride.errors import InputError
 from exostride.model.anthropometry import BodyParameters
 from exostride.model.description import urdf
@@ -89,10 +90,21 @@ class SagittalLeg:
 
     def lowest(self, angle_rad: NDArray[np.float64], pitch: float = 0.0) -> NDArray[np.float64]:
         """Return the height of the sole's lowest point over the hip [m], negative, (N,) for angles (N, 3)."""
-        alpha = angle_rad[:, 0] - pitch
-        beta = alpha - angle_rad[:, 1]
-        gamma = beta + angle_rad[:, 2]
-        ankle = -self.thigh * np.cos(alpha) - self.shank * np.cos(beta)
-        sole = np.sin(gamma)[:, None] * self._points_x + (self._sole * np.cos(gamma))[:, None]
-        lowest: NDArray[np.float64] = ankle + sole.min(axis=1)
-        return lowest
+        return _lowest(angle_rad, pitch, self.thigh, self.shank, self._points_x, self._sole)
+
+
+@compiled
+def _lowest(
+    angle: In2, pitch: float, thigh: float, shank: float, points_x: In1, sole: float
+) -> NDArray[np.float64]:
+    out = np.empty(angle.shape[0])
+    for n in range(out.size):
+        alpha = angle[n, 0] - pitch
+        beta = alpha - angle[n, 1]
+        gamma = beta + angle[n, 2]
+        s, c = sin(gamma), cos(gamma)
+        least = np.inf
+        for x in points_x:
+            least = min(least, s * x + sole * c)
+        out[n] = -thigh * cos(alpha) - shank * cos(beta) + least
+    return out

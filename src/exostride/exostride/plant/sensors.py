@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import atan2
+from math import atan2, sqrt
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from exostride.compiled import In1, In2, In3, Int1, Out1, compiled
 from exostride.conventions import SEGMENTS, SIDES
-from exostride.plant.body_state import N_POINTS, SUMS
+from exostride.plant.body_state import N_POINTS
 from exostride.plant.config import ChannelConfig, SensorsConfig
 from exostride.plant.legs import RobotLegs
 from exostride.plant.parts import FOOT_POINTS
@@ -94,29 +94,74 @@ def _segment_angles(axes: In1, out: Out1) -> None:
 
 
 @compiled
+def _between_gear_and_link(
+    row: In1,
+    drive: int,
+    constraint: int,
+    acceleration: int,
+    speed: int,
+    armature: In1,
+    damping: In1,
+    out: Out1,
+) -> None:
+    """Write what the motor makes, less what its rotor, friction and end stop take; columns of ``row``."""
+    for i in range(out.size):
+        taken = armature[i] * row[acceleration + i] + damping[i] * row[speed + i]
+        out[i] = row[drive + i] + row[constraint + i] - taken
+
+
+@compiled
 def _feet(
-    forces: In1,
+    rows: In2,
+    first: int,
     rotation: In2,
     sites: Int1,
     points: In3,
     threshold: float,
+    total: Out1,
     cop: Out1,
     load: Out1,
 ) -> None:
-    """Write centres of pressure (4,) and loads of heel and toe (4,) in the soles' frames."""
+    """Write ground forces in the world (6,), centres of pressure (4,) and loads of heel and toe (4,).
+
+    The points' forces stand in the columns from ``first`` on; centres and loads are in the soles' frames.
+    """
+    n = rows.shape[0]
+    force = np.empty(3)
+    total[:] = 0.0
     for side in range(2):
         across = rotation[sites[side]]
-        total, x, y, heel = 0.0, 0.0, 0.0, 0.0
+        whole, x, y, heel = 0.0, 0.0, 0.0, 0.0
         for k in range(N_POINTS):
-            i = 3 * (N_POINTS * side + k)
-            normal = forces[i] * across[2] + forces[i + 1] * across[5] + forces[i + 2] * across[8]
-            total += normal
+            column = first + 3 * (N_POINTS * side + k)
+            for axis in range(3):
+                force[axis] = 0.0
+                for row in range(n):
+                    force[axis] += rows[row, column + axis]
+                force[axis] /= n
+                total[3 * side + axis] += force[axis]
+            normal = force[0] * across[2] + force[1] * across[5] + force[2] * across[8]
+            whole += normal
             heel += normal if k < N_HEEL else 0.0
             x += normal * points[side, k, 0]
             y += normal * points[side, k, 1]
-        load[2 * side], load[2 * side + 1] = heel, total - heel
-        if total > threshold:
-            cop[2 * side], cop[2 * side + 1] = x / total, y / total
+        load[2 * side], load[2 * side + 1] = heel, whole - heel
+        if whole > threshold:
+            cop[2 * side], cop[2 * side + 1] = x / whole, y / whole
+
+
+@compiled
+def _turned(row: In1, start: int, tilt: In1) -> Vector:
+    """Return the quaternion (w first from ``start`` on) turned by a small vector, as xyzw."""
+    w, x, y, z = row[start], row[start + 1], row[start + 2], row[start + 3]
+    a, b, c = 0.5 * tilt[0], 0.5 * tilt[1], 0.5 * tilt[2]
+    out = np.empty(4)
+    out[0] = x + w * a + y * c - z * b
+    out[1] = y + w * b + z * a - x * c
+    out[2] = z + w * c + x * b - y * a
+    out[3] = w - x * a - y * b - z * c
+    out /= sqrt(out[0] * out[0] + out[1] * out[1] + out[2] * out[2] + out[3] * out[3])
+    return out
 
 
 class SensorPipeline:
@@ -171,12 +216,15 @@ class SensorPipeline:
             self._sign[self.places[name]] = sign
         if not w.has_robot:
             return
-        self._constraint, self._acceleration = (
-            self._tape.columns[name] for name in ("exo_constraint", "exo_acceleration")
+        groups = self._tape.columns
+        self._joint = (
+            column("force", w.a_drive).start,
+            groups["exo_constraint"].start,
+            groups["exo_acceleration"].start,
+            column("v", w.exo_v).start,
+            np.array(model.dof_armature[w.exo_v]),
+            np.asarray(model.dof_damping).reshape(model.nv, -1)[w.exo_v, 0],
         )
-        self._exo_v, self._drive = column("v", w.exo_v), column("force", w.a_drive)
-        self._armature = np.array(model.dof_armature[w.exo_v])
-        self._damping = np.asarray(model.dof_damping).reshape(model.nv, -1)[w.exo_v, 0]
         self._axes = _all(sensor, "axis")
         self._legs = RobotLegs(model)
 
@@ -246,43 +294,22 @@ class SensorPipeline:
 
     def _robot(self, values: Vector, temperature_c: Vector) -> None:
         at = self.places
-        row = self._row("joint_torque")
-        # Between gear and link: what the motor makes, less what its rotor, friction and end stop take.
-        values[at["joint_torque"]] = (
-            row[self._drive]
-            + row[self._constraint]
-            - self._armature * row[self._acceleration]
-            - self._damping * row[self._exo_v]
-        )
+        _between_gear_and_link(self._row("joint_torque"), *self._joint, values[at["joint_torque"]])
         _segment_angles(self._row("segment_angle")[self._axes], values[at["segment_angle"]])
         values[at["motor_temperature"]] = temperature_c
 
     def _feet(self, values: Vector) -> None:
         at, rows, n = self.places, self._tape.rows, self._tape.newest
         end = rows.shape[0] - self._late["foot_force"]
-        forces = rows[end - n : end, self._points].sum(axis=0) / n
-        values[at["foot_force"]] = SUMS[:6] @ forces
-        cop, load = values[at["foot_cop"]], values[at["foot_load"]]
-        _feet(forces, self._d.site_xmat, self._soles, self._sole_points, self._threshold, cop, load)
+        out = (values[at["foot_force"]], values[at["foot_cop"]], values[at["foot_load"]])
+        soles = (self._d.site_xmat, self._soles, self._sole_points, self._threshold)
+        _feet(rows[end - n : end], self._points.start, *soles, *out)
 
     # ------------------------------------------------------------------ derived
 
     def orientation(self, tilt: Vector) -> Vector:
         """Return the pelvis' measured quaternion (xyzw): the true one turned by the small vector ``tilt``."""
-        row = self._row("pelvis_tilt")
-        start = self._base_q
-        w, x, y, z = row[start + 3 : start + 7].tolist()
-        a, b, c = (0.5 * tilt).tolist()
-        out = np.array(
-            [
-                x + w * a + y * c - z * b,
-                y + w * b + z * a - x * c,
-                z + w * c + x * b - y * a,
-                w - x * a - y * b - z * c,
-            ]
-        )
-        out /= np.sqrt(out @ out)
-        return out
+        return _turned(self._row("pelvis_tilt"), self._base_q + 3, tilt)
 
     def cuff_torque(self, angle: Vector, force: Vector, moment: Vector) -> Vector:
         """Return the robot's torque on the patient about its own joints [N m]; see :class:`RobotLegs`."""

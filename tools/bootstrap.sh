@@ -48,6 +48,8 @@ wanted_messages() { echo "$(wanted_wheels) $(tree_digest src/exostride_msgs src/
 wanted_package() {
   echo "$(wanted_messages) $ROOT $(digest src/exostride/setup.py src/exostride/setup.cfg src/exostride/package.xml tools/ros_env.py)"
 }
+compiled_sources() { grep -rl --include='*.py' '^@compiled' src/exostride/exostride | LC_ALL=C sort; }
+wanted_loops() { echo "$(wanted_wheels) $(compiled_sources | tr '\n' '\0' | xargs -0 sha256sum | sha256sum | cut -c1-16)"; }
 stamped() { [[ -f $STAMPS/$1 && $(<"$STAMPS/$1") == "$2" ]]; }
 stamp() { mkdir -p "$STAMPS"; printf '%s\n' "$2" >"$STAMPS/$1.new"; mv "$STAMPS/$1.new" "$STAMPS/$1"; }
 
@@ -61,7 +63,8 @@ python_changed() {  # the caller asks for another version of Python than the env
 }
 up_to_date() {
   venv_python_works && ! python_changed && stamped wheels "$(wanted_wheels)" &&
-    stamped messages "$(wanted_messages)" && stamped package "$(wanted_package)"
+    stamped messages "$(wanted_messages)" && stamped package "$(wanted_package)" &&
+    stamped loops "$(wanted_loops)"
 }
 
 if up_to_date; then exit 0; fi
@@ -232,5 +235,16 @@ if ! stamped package "$(wanted_package)"; then
     [[ $(basename "$old") == "$(readlink "$VENV/opt/ros")" ]] || rm -rf "$old"
   done
   stamp package "$(wanted_package)"
+fi
+
+# ---------------------------------------------------------------- machine code of the inner loops
+# Importing a module compiles its loops (exostride/compiled.py); done here, no session waits for it.
+if ! stamped loops "$(wanted_loops)"; then
+  compile_loops() {
+    compiled_sources | sed 's#^src/exostride/##; s#/#.#g; s#\.py$##' |
+      xargs "$PY" -c 'import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]'
+  }
+  run "compiling inner loops" compile_loops
+  stamp loops "$(wanted_loops)"
 fi
 say "ready: $VENV/bin/exostride --help"

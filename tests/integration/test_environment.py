@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HOOK = Path(sys.prefix) / "env.sh"
+LOOPS = "src/exostride/exostride/plant/firmware.py"
 made_by_bootstrap = pytest.mark.skipif(not HOOK.is_file(), reason="not an environment of tools/bootstrap.sh")
 
 
@@ -81,13 +82,15 @@ def copy(tmp_path: Path) -> Path:
     (checkout / "src/exostride").mkdir()
     for name in ("setup.py", "setup.cfg", "package.xml"):
         shutil.copy(ROOT / "src/exostride" / name, checkout / "src/exostride" / name)
+    (checkout / LOOPS).parent.mkdir(parents=True)
+    shutil.copy(ROOT / LOOPS, checkout / LOOPS)
     binary = checkout / ".venv/bin/python"
     binary.parent.mkdir(parents=True)
     binary.symlink_to(sys.executable)
     script = (checkout / "tools/bootstrap.sh").read_text()
     # The script's own functions write the stamps: what is tested is what makes them stale.
     stamps = script[: script.index("if up_to_date")] + "".join(
-        f'stamp {part} "$(wanted_{part})"\n' for part in ("wheels", "messages", "package")
+        f'stamp {part} "$(wanted_{part})"\n' for part in ("wheels", "messages", "package", "loops")
     )
     (checkout / "tools/stamp.sh").write_text(stamps)
     subprocess.run(["bash", str(checkout / "tools/stamp.sh")], env=plain(), check=True)
@@ -115,6 +118,7 @@ def test_nothing_is_to_do_while_nothing_has_changed(copy):
         "requirements/constraints.txt",
         "src/exostride_msgs/msg/ExoState.msg",
         "src/exostride/setup.py",
+        LOOPS,
     ],
 )
 def test_a_changed_input_is_noticed(copy, name):

@@ -5,7 +5,8 @@ a supervisor that nobody asks to leave IDLE: the same messages and the same work
 walking session, and nothing that could stop it half-way when the machine is slow. The graph with our
 choice of executor (A) and the same graph on rclpy's default executor (B) take turns, A B A B, so that
 what else the machine does hits both. The hardware node itself takes the times; latency is from reading
-the sensors to having both commands and the permit in hand.
+the sensors to having both commands and the permit in hand. At last a whole session is started and ended by
+signals (:mod:`exostride.bench.loop_life`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from mcap_ros2.reader import read_ros2_messages
 from rich.console import Console
 from rich.table import Table
 
+from exostride.bench.loop_life import SIGNALS, life, lines
 from exostride.errors import DeviceError
 from exostride.recording.reader import bag_files
 from exostride.runtime.launch import domain as domains
@@ -224,27 +226,60 @@ def command(
     rate: Annotated[list[int] | None, typer.Option(help="Control rate [Hz]; may be repeated.")] = None,
     compare: Annotated[bool, typer.Option(help="Also run on rclpy's default executor.")] = True,
 ) -> None:
-    """Measure the ROS 2 graph: sensor-to-torque latency, period, missed deadlines, CPU, lock-step speed."""
+    """Measure the ROS 2 graph: latency, period, missed deadlines, CPU, lock-step speed, start and end."""
     console = Console()
     executors = list(EXECUTORS.values()) if compare else ["events"]
     rates = rate or [200, 500]
     result: dict[str, Any] = {"machine": _machine(), "seconds": seconds, "paced": [], "lockstep": []}
     for hz in rates:
-        runs = []
-        for turn in range(rounds):
-            for executor in executors:
-                with console.status(f"{hz} Hz paced, {executor}, {turn + 1} of {rounds} ..."):
-                    runs.append(measure(executor, hz, seconds))
-        console.print(_table(runs, f"{hz} Hz, paced, {seconds:g} s"))
+        runs, failed = _turns(console, f"{hz} Hz, paced", hz, seconds, executors * rounds)
         result["paced"].append(
-            {"rate_hz": hz, "runs": [run.as_dict() for run in runs], "summary": summary(runs)}
+            {
+                "rate_hz": hz,
+                "runs": [run.as_dict() for run in runs],
+                "failed": failed,
+                "summary": summary(runs),
+            }
         )
-    runs = []
-    for turn in range(rounds):
-        with console.status(f"lock-step, {turn + 1} of {rounds} ..."):
-            runs.append(measure("events", rates[0], seconds, lockstep=True))
-    console.print(_table(runs, f"{rates[0]} Hz, lock-step, {seconds:g} s"))
+        _write(json_file, result)
+    runs, failed = _turns(console, f"{rates[0]} Hz, lock-step", rates[0], seconds, ["events"] * rounds, True)
     result["lockstep"] = [run.as_dict() for run in runs]
+    result["lockstep_failed"] = failed
+    _write(json_file, result)
+    with console.status("start and end of a session ..."):
+        result["session"] = [life(number) for number in SIGNALS]
+    for line in lines(result["session"]):
+        console.print(line)
+    _write(json_file, result)
+
+
+def _turns(
+    console: Console,
+    title: str,
+    rate_hz: int,
+    seconds: float,
+    executors: Sequence[str],
+    lockstep: bool = False,
+) -> tuple[list[Run], list[dict[str, str]]]:
+    """Run the graph once for each executor; return the runs and those that this machine cannot keep up."""
+    runs: list[Run] = []
+    failed: list[dict[str, str]] = []
+    for turn, executor in enumerate(executors):
+        with console.status(f"{title}, {executor}, {turn + 1} of {len(executors)} ..."):
+            try:
+                runs.append(measure(executor, rate_hz, seconds, lockstep))
+            except DeviceError as error:
+                failed.append({"executor": executor, "why": str(error)})
+    if runs:
+        console.print(_table(runs, f"{title}, {seconds:g} s"))
+    for one in failed:
+        console.print(
+            f"{title}, {one['executor']}: did not hold: {one['why'].splitlines()[-1]}", markup=False
+        )
+    return runs, failed
+
+
+def _write(json_file: Path | None, result: Mapping[str, Any]) -> None:
     if json_file is not None:
         json_file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

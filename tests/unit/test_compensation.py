@@ -40,11 +40,3 @@ def test_nothing_is_guessed_when_a_joint_is_not_measured(angle):
     compensation = RobotCompensation(BODY, T)
     valid = 63 if np.isnan(angle).any() else 31
     assert np.array_equal(compensation.step(state(0, angle, np.zeros(6), valid)), np.zeros(6))
-
-
-def test_what_is_known_beforehand_is_carried_whole_and_at_once():
-    compensation = RobotCompensation(BODY, T, CompensationParameters(friction=0.0))
-    ahead = np.array([2.0, -1.0, 3.0, -2.0, 1.0, 0.5])
-    dynamics = LegDynamics("exoskeleton", BODY)
-    torque = compensation.step(state(0, POSTURE, np.zeros(6)), ahead)
-    assert torque == pytest.approx(dynamics.torque(POSTURE, np.zeros(6), ahead))

@@ -118,7 +118,7 @@ def test_reference_stays_within_the_patients_range_of_motion(context):
     assert np.ptp(np.array(angles)[-400:, 1]) > 0.3, "the knee must still move"
 
 
-def test_reference_velocity_and_acceleration_are_the_derivatives_of_its_angle(context):
+def test_reference_velocity_is_the_derivative_of_its_angle(context):
     path = ReferencePath(context)
     settings = TherapySettings(belt_speed_m_s=1.0, belt_acceleration_m_s2=0.5)
     rhythm = Rhythm(T)
@@ -126,11 +126,9 @@ def test_reference_velocity_and_acceleration_are_the_derivatives_of_its_angle(co
     for _ in range(3000):
         lead = path.advance(settings)
         rows.append(path.sample(rhythm.step(GaitPhase(0, 0.0), lead)))
-    angle, velocity, acceleration = np.array(rows)[-400:].transpose(1, 0, 2)
+    angle, velocity = np.array(rows)[-400:].transpose(1, 0, 2)
     inside = slice(5, -5)
     assert np.gradient(angle, T, axis=0)[inside] == pytest.approx(velocity[inside], abs=0.06)
-    assert np.gradient(velocity, T, axis=0)[inside] == pytest.approx(acceleration[inside], abs=2.5)
-    assert np.abs(acceleration).max() > 30.0
 
 
 def stride_levels(error: float, strides: int, parameters: FadingParameters, **settings) -> list[float]:

@@ -1,12 +1,11 @@
 r"""Torque with which the exoskeleton's legs carry themselves.
 
-.. math:: \tau_{comp} = s_g\,[g(q) + C(q, \dot q)\dot q] + M(q)\,(s_m \hat{\ddot q} + \ddot q_a)
+.. math:: \tau_{comp} = s_g\,[g(q) + C(q, \dot q)\dot q] + s_m\,M(q)\,\hat{\ddot q}
           + s_f\,[F_c \tanh(\dot q/\omega_0) + F_v \dot q]
 
 from the Pinocchio model with the measured pelvis orientation, with Coulomb and viscous friction from
-the joint table and a share s_m < 1 of the inertia on a filtered acceleration. A law that knows beforehand
-how the legs will be accelerated, because they walk along its path, gives that as \ddot q_a; it comes in time
-and cannot ring. The frame carries the pelvis part of the robot, the drives carry the legs.
+the joint table and a share s_m < 1 of the inertia on a filtered acceleration. The frame carries the
+pelvis part of the robot, the drives carry the legs.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class RobotCompensation:
         self._last: Vector | None = None
         self._acceleration = np.zeros(N_JOINTS)
 
-    def step(self, state: ExoState, ahead_rad_s2: Vector | None = None) -> Vector:
+    def step(self, state: ExoState) -> Vector:
         """Return the compensation torque (6,) [N m]; zero where the joints are not all measured."""
         q, qd = state.angle_rad, state.velocity_rad_s
         if state.joint_valid != _ALL or not (np.isfinite(q + qd).all()):
@@ -74,9 +73,6 @@ class RobotCompensation:
             raw = np.minimum(np.maximum(raw, -_ACCELERATION_RAD_S2), _ACCELERATION_RAD_S2)
             self._acceleration = self._acceleration + self._share * (raw - self._acceleration)
         self._last = qd
-        acceleration = self._relative * self._acceleration
-        if ahead_rad_s2 is not None:
-            acceleration = acceleration + ahead_rad_s2 / self._p.gravity
-        torque = self._p.gravity * self._dynamics.torque(q, qd, acceleration)
+        torque = self._p.gravity * self._dynamics.torque(q, qd, self._relative * self._acceleration)
         torque += self._coulomb * np.tanh(self._steep * qd) + self._viscous * qd
         return torque

@@ -15,12 +15,8 @@ from exostride.types import ExoState, Vector
 class Compensation(Protocol):
     """Torque that carries the exoskeleton itself, so that the patient does not have to."""
 
-    def step(self, state: ExoState, ahead_rad_s2: Vector | None = None) -> Vector:
-        """Return the feed-forward joint torque [N m], shape (6,), for the measured state.
-
-        ``ahead_rad_s2`` (6,) is an acceleration that is known beforehand, along which the robot is to carry
-        its own inertia.
-        """
+    def step(self, state: ExoState) -> Vector:
+        """Return the feed-forward joint torque [N m], shape (6,), for the measured state."""
 
 
 class Reference(Protocol):

@@ -1,17 +1,19 @@
-r"""Impedance towards the reference path, beyond a dead-zone, with a level that fades where it is not needed.
+r"""Impedance about the reference path that fades where it is not needed, in a robot that goes along.
 
 .. math:: \tau = \tau_{comp} + a(\varphi)\,[K\,\psi(q_{ref}(\varphi) - q)
-               + \kappa D (\dot q_{ref} - \dot q)], \qquad
-          \psi(e) = \mathrm{sign}(e)\,\max(|e| - e_0(\varphi), 0)
+               + \kappa D (\dot q_{ref} - \dot q)] + K (\bar q(\varphi) - q)
+               + D (\dot{\bar q}(\varphi) - \dot q), \qquad
+          \psi(e) = \mathrm{sign}(e)\,\max(|e| - e_e, 0)
 
-per joint, with a level a for each part of the step that fades while the error stays within the dead-zone
-and returns with what exceeds it (:mod:`exostride.control.fading`), so that who walks within the normal
-range is left alone at once, and soon altogether. Whoever leaves the dead-zone is led back to its edge and no
-further: to pull them on to its middle is work that nobody needs. The damper comes with the spring,
-\kappa = \min(|\psi| / e_s, 1).
+per joint. The level a of each part of the step fades while the error stays within what able-bodied people
+differ by, and returns with what exceeds that (:mod:`exostride.control.fading`), so that who walks within the
+normal range is soon left alone. The spring leads to the edge e_e of a narrow tunnel about the path and no
+further; the damper comes with it, \kappa = \min(|\psi| / e_s, 1). Besides, and whatever the level, the
+robot goes along with the walker's own mean motion \bar q (:mod:`exostride.control.own_motion`): that spring
+neither leads nor corrects, it swings the robot's legs so that the walker need not.
 
 Hogan, "Impedance control", J Dyn Sys Meas Control 107:1 (1985), on the path of Riener et al.,
-"Patient-cooperative strategies for robot-aided treadmill training", IEEE TNSRE 13:380 (2005); the dead-zone
+"Patient-cooperative strategies for robot-aided treadmill training", IEEE TNSRE 13:380 (2005); the tunnel
 is that of Cai et al., "Implications of assist-as-needed robotic step training after a complete spinal cord
 injury on intrinsic strategies of motor learning", J Neurosci 26:10564 (2006). Spring and damper are executed
 by the drive at its own rate. The foot is lifted besides, when it would drag
@@ -30,20 +32,22 @@ from exostride.config import StrictModel, validate
 from exostride.control.context import ControlContext
 from exostride.control.fading import DeadZone, FadingAssistance, FadingParameters, excess
 from exostride.control.foot_clearance import FootLift, FootLiftParameters
+from exostride.control.own_motion import OwnMotion
 from exostride.control.tracking import Assistance, PathLaw, Track, Tracker, bounded_level
 from exostride.conventions import SIDES
 
 _SOFT_RAD: Final = 0.03
-"""e_s: over this error beyond the dead-zone the damper comes."""
+"""e_s: over this error beyond the edge the damper comes."""
 
 
 class ImpedanceParameters(StrictModel):
     """Parameters of the law; vectors are hip, knee, ankle.
 
-    ``stiffness_nm_rad`` and ``damping_nms_rad`` are those at assistance 1 and set how stiffly a
-    passive leg is led back. ``dead_zone_rad`` and ``dead_zone_sd`` (in standard deviations of the reference)
-    are the dead-zone's, ``forgetting`` (per stride), ``gain_per_rad`` and ``bins`` (per cycle) the fading's,
-    ``carry`` is the share of the robot's own inertia that it carries along the path.
+    ``stiffness_nm_rad`` and ``damping_nms_rad`` are those at assistance 1. ``dead_zone_rad`` and
+    ``dead_zone_sd`` (in standard deviations of the reference) say what differs from the path without being an
+    error, ``forgetting`` (per stride), ``gain_per_rad`` and ``bins`` (per cycle) how the level answers to
+    errors. ``edge_rad`` is the tunnel's half-width, ``along`` the part of the stiffness with which the robot
+    follows the walker's own motion.
     """
 
     stiffness_nm_rad: tuple[float, float, float] = (200.0, 170.0, 100.0)
@@ -53,9 +57,10 @@ class ImpedanceParameters(StrictModel):
     forgetting: float = Field(0.90, gt=0.0, le=1.0)
     gain_per_rad: float = Field(1.5, ge=0.0)
     dead_zone_rad: float = Field(0.02, ge=0.0)
-    dead_zone_sd: float = Field(0.75, ge=0.0)
+    dead_zone_sd: float = Field(1.5, ge=0.0)
+    edge_rad: float = Field(0.03, ge=0.0)
     bins: int = Field(10, ge=1, le=100)
-    carry: float = Field(1.0, ge=0.0, le=1.0)
+    along: float = Field(1.0, ge=0.0, le=1.0)
     foot_lift: FootLiftParameters = FootLiftParameters()
 
 
@@ -65,9 +70,10 @@ class ImpedanceController(PathLaw):
     def __init__(self, context: ControlContext, parameters: Mapping[str, Any] | None = None) -> None:
         p = validate(ImpedanceParameters, dict(parameters or {}), "controller impedance")
         super().__init__(context, Tracker(context, p.follow_hz, p.blend_s))
-        self.carry = p.carry
         self._stiffness = np.tile(p.stiffness_nm_rad, len(SIDES))
         self._damping = np.tile(p.damping_nms_rad, len(SIDES))
+        self._edge, self._along = p.edge_rad, p.along
+        self._own = OwnMotion()
         self._zone = DeadZone(p.dead_zone_rad, p.dead_zone_sd)
         self._fading = FadingAssistance(FadingParameters(p.forgetting, p.gain_per_rad, 0.0, p.bins))
         self._lift = FootLift(context, p.foot_lift)
@@ -77,19 +83,27 @@ class ImpedanceController(PathLaw):
         super().reset()
         self._fading.reset()
         self._lift.reset()
+        self._own.reset()
 
     def assist(self, track: Track) -> Assistance:
         """Return spring and damper scaled by the faded level, and the lift of the foot."""
-        path, error = self.tracker.path, track.error_rad
-        beyond = excess(error, self._zone.width(path, track.leg_phase, track.settings))
-        level = self._fading.step(beyond, track.leg_phase, track.walking, track.settings)
+        path, error, settings = self.tracker.path, track.error_rad, track.settings
+        beyond = excess(error, self._zone.width(path, track.leg_phase, settings))
+        level = self._fading.step(beyond, track.leg_phase, track.walking, settings)
         torque, lifted = self._lift.step(track, path)
-        shown = bounded_level(np.maximum(level, lifted), track.settings)
-        size = np.abs(beyond)
+        outside = excess(error, self._edge * (1.0 - settings.assistance_min))
+        size = np.abs(outside)
+        k, d = level * (size > 0.0), level * np.minimum(size * (1.0 / _SOFT_RAD), 1.0)
+        angle, velocity, along = self._own.step(track)
+        along = self._along * along
+        goal = k * (track.reference_rad - (error - outside)) + along * angle
+        pace = d * track.reference_velocity_rad_s + along * velocity
+        k, d = k + along, d + along
         return Assistance(
             torque,
-            level * (size > 0.0) * self._stiffness,
-            level * np.minimum(size * (1.0 / _SOFT_RAD), 1.0) * self._damping,
-            shown,
-            reference_rad=track.reference_rad - (error - beyond),
+            k * self._stiffness,
+            d * self._damping,
+            bounded_level(np.maximum(level, lifted), settings),
+            reference_rad=np.where(k > 0.0, goal / np.maximum(k, 1e-9), track.reference_rad),
+            reference_velocity_rad_s=np.where(d > 0.0, pace / np.maximum(d, 1e-9), 0.0),
         )

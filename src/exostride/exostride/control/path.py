@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from exostride.control.context import ControlContext
 from exostride.control.rhythm import RhythmSample
 from exostride.conventions import N_JOINTS, side_slice
-from exostride.gait.reference import ReferenceCurve, derivative, fourier_matrix
+from exostride.gait.reference import ReferenceCurve, fourier_matrix
 from exostride.types import TherapySettings, Vector
 
 STANDING_RAD = np.array([0.02, 0.04, 0.02] * 2)
@@ -75,7 +75,7 @@ class ReferencePath:
         self._blend = 0.0
         self._curve: ReferenceCurve | None = None
         self._curve_speed = -1.0
-        self._both: NDArray[np.float64] = np.zeros((9, 1))
+        self._both: NDArray[np.float64] = np.zeros((6, 1))
         self._mean = np.zeros(N_JOINTS)
         self._glide = _Glide(self._context.period_s)
         self.version += 1
@@ -106,7 +106,7 @@ class ReferencePath:
         if self._curve is None or abs(self._speed - self._curve_speed) > 0.01:
             self._curve_speed = self._speed
             self._curve = self._context.reference.curve(max(self._speed, 0.1), self._context.leg_length_m)
-            self._both = np.vstack([self._curve.angle, self._curve.rate, derivative(self._curve.rate)])
+            self._both = np.vstack([self._curve.angle, self._curve.rate])
             self._mean = np.tile(self._curve.angle[:, 0], 2)
             moved = True
         if moved:
@@ -118,22 +118,19 @@ class ReferencePath:
         b = self._blend
         return np.repeat((1.0 - b) + b * hold, 3)
 
-    def sample(self, rhythm: RhythmSample) -> tuple[Vector, Vector, Vector]:
-        """Return reference angle [rad], velocity [rad/s] and acceleration [rad/s²], each (6,)."""
+    def sample(self, rhythm: RhythmSample) -> tuple[Vector, Vector]:
+        """Return reference angle [rad] and velocity [rad/s], each (6,)."""
         assert self._curve is not None, "advance() comes first"
         scale, offset, low, high, shift = self._glide.split()
         rows = fourier_matrix((rhythm.phase + shift) % 1.0, (self._both.shape[1] - 1) // 2)
         both = rows @ self._both.T
         angle = self._mean + scale * (both[:, :3].ravel() - self._mean) + offset
-        rate = rhythm.rate_hz[:, None]
-        velocity = scale * (both[:, 3:6] * rate).ravel()
-        acceleration = scale * (both[:, 6:] * (rate * rate)).ravel()
+        velocity = scale * (both[:, 3:] * rhythm.rate_hz[:, None]).ravel()
         if self._blend < 1.0:
             angle = STANDING_RAD + self._blend * (angle - STANDING_RAD)
-            velocity, acceleration = self._blend * velocity, self._blend * acceleration
+            velocity = self._blend * velocity
         kept = np.minimum(np.maximum(angle, low), high)
-        inside = kept == angle
-        return kept, velocity * inside, acceleration * inside
+        return kept, velocity * (kept == angle)
 
     def table(self, side: int, samples: int) -> NDArray[np.float64]:
         """Return one leg's path over the cycle, shape (samples, 3) [rad], phase 0 first."""

@@ -39,7 +39,6 @@ class Track:
     t: float
     reference_rad: Vector
     reference_velocity_rad_s: Vector
-    reference_acceleration_rad_s2: Vector
     angle_rad: Vector
     velocity_rad_s: Vector
     error_rad: Vector
@@ -105,7 +104,7 @@ class Tracker:
         lead_hz = self.path.advance(settings)
         walking = self.path.speed_m_s > _WALKING_M_S
         rhythm = self._rhythm.step(phase, lead_hz, walking)
-        reference, velocity, acceleration = self.path.sample(rhythm)
+        reference, velocity = self.path.sample(rhythm)
         angle, speed = self._measured(state, reference, velocity)
         if self._bridge is None:
             # Beyond half a turn it is the sensor that is wrong, not the posture.
@@ -123,7 +122,6 @@ class Tracker:
             t=t,
             reference_rad=reference,
             reference_velocity_rad_s=velocity,
-            reference_acceleration_rad_s2=acceleration,
             angle_rad=angle,
             velocity_rad_s=speed,
             error_rad=hold * np.minimum(np.maximum(error, -np.pi), np.pi),
@@ -156,9 +154,6 @@ class PathLaw(ABC):
     out meanwhile.
     """
 
-    carry: float = 0.0
-    """Share of the robot's own inertia that it carries along the path, as far as the legs are on it."""
-
     def __init__(self, context: ControlContext, tracker: Tracker | None = None) -> None:
         self.context = context
         self.tracker = tracker or Tracker(context)
@@ -178,8 +173,7 @@ class PathLaw(ABC):
         gain, limit = self.tracker.gain * track.hold, self.context.torque_limit_nm
         torque = gain * given.torque_nm
         if self.context.compensation is not None:
-            ahead = (self.carry * gain) * track.reference_acceleration_rad_s2 if self.carry else None
-            torque = torque + self.context.compensation.step(state, ahead)
+            torque = torque + self.context.compensation.step(state)
         if not np.isfinite(torque).all():
             torque = np.nan_to_num(torque)
         reference, velocity = given.reference_rad, given.reference_velocity_rad_s

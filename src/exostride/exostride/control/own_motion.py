@@ -1,0 +1,102 @@
+r"""The walker's own motion, learned over their strides, so that the robot can go along with it.
+
+A robot without torque is not weightless: its inertia must be accelerated with every step, and the
+acceleration that would be compensated is only known late, which rings in the cuffs. But walkers repeat
+themselves. Over the phase \varphi of either leg the joint angles of the last strides are averaged, with a
+memory m per stride,
+
+.. math:: \bar q_{i+1}(\varphi) = m\,\bar q_i(\varphi) + (1 - m)\,q_i(\varphi)
+
+and a soft spring and damper let the robot follow \bar q(\varphi) by itself. It neither leads nor corrects:
+wherever the walker goes on average, the robot goes too. For the learned motion see Ronsse et al.,
+"Oscillator-based assistance of cyclical movements: model-based and model-free approaches", Med Biol Eng
+Comput 49:1173 (2011); for walking in a robot that follows the walker's own pattern, Aguirre-Ollinger et al.,
+"Inertia compensation control of a one-degree-of-freedom exoskeleton for lower-limb assistance", IEEE TNSRE
+20:68 (2012).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exostride.control.tracking import Track
+from exostride.conventions import JOINT_KINDS, N_JOINTS, SIDES, side_slice
+from exostride.gait.reference import derivative, fourier_matrix
+from exostride.types import Vector
+
+_BINS: Final = 40
+_HARMONICS: Final = 8
+_LEAST_VISITED: Final = 0.9
+"""Part of the bins that a stride must have visited to be one."""
+_COMES: Final = 3
+"""Strides of a leg until its motion counts as known."""
+_CENTRES: Final = (np.arange(_BINS) + 0.5) / _BINS
+_FIT: Final = np.linalg.pinv(fourier_matrix(_CENTRES, _HARMONICS))
+
+
+class OwnMotion:
+    """Learns the motion of both legs by :meth:`step`, once a tick; see module.
+
+    Parameters
+    ----------
+    memory
+        m, per stride.
+    """
+
+    def __init__(self, memory: float = 0.6) -> None:
+        self._memory = memory
+        self.reset()
+
+    def reset(self) -> None:
+        """Know nothing of the walker."""
+        n = len(JOINT_KINDS)
+        self._mean = np.zeros((len(SIDES), _BINS, n))
+        self._curve = np.zeros((len(SIDES), 2 * _HARMONICS + 1, 2 * n))
+        self._sum = np.zeros((len(SIDES), _BINS, n))
+        self._count = np.zeros((len(SIDES), _BINS))
+        self._strides = [0, 0]
+        self._last = [0.0, 0.0]
+
+    def step(self, track: Track) -> tuple[Vector, Vector, Vector]:
+        """Return angle [rad] and velocity [rad/s] of the mean motion, and how far it is known, (6,) each."""
+        rows = fourier_matrix(track.leg_phase, _HARMONICS)
+        angle, velocity, known = np.empty(N_JOINTS), np.empty(N_JOINTS), np.empty(N_JOINTS)
+        n = len(JOINT_KINDS)
+        for side, phase in enumerate(track.leg_phase.tolist()):
+            part = side_slice(side)
+            if phase < self._last[side] - 0.5:
+                self._close(side)
+            self._last[side] = phase
+            if track.walking:
+                place = min(int(phase * _BINS), _BINS - 1)
+                self._sum[side, place] += track.angle_rad[part]
+                self._count[side, place] += 1.0
+            row = rows[side] @ self._curve[side]
+            angle[part], velocity[part] = row[:n], track.leg_rate_hz[side] * row[n:]
+            known[part] = min(self._strides[side] / _COMES, 1.0)
+        return angle, velocity, known
+
+    def _close(self, side: int) -> None:
+        """Take a whole stride of one leg into its motion."""
+        count = self._count[side]
+        seen = count > 0.0
+        if seen.mean() >= _LEAST_VISITED:
+            stride = _filled(self._sum[side] / np.maximum(count, 1.0)[:, None], seen)
+            keep = self._memory if self._strides[side] else 0.0
+            self._mean[side] = keep * self._mean[side] + (1.0 - keep) * stride
+            angle = _FIT @ self._mean[side]
+            self._curve[side] = np.column_stack([angle, derivative(angle.T).T])
+            self._strides[side] += 1
+        self._sum[side] = 0.0
+        self._count[side] = 0.0
+
+
+def _filled(values: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return values over the cycle with those of bins that were skipped put in between their neighbours."""
+    if seen.all():
+        return values
+    known = _CENTRES[seen]
+    return np.column_stack([np.interp(_CENTRES, known, column[seen], period=1.0) for column in values.T])

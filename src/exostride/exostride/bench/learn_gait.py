@@ -2,10 +2,10 @@
 
 ``python -m exostride.bench.learn_gait --policy config/norms/gait_plan.yaml --out NEW.yaml``
 
-runs :mod:`exostride.patient.fit.plan` for all speeds, then :mod:`exostride.bench.learn_walking` and
-:mod:`exostride.bench.learn_steps` for every speed, alone and in the robot. Feedback gains are those of the
-file given with ``--policy``. Every case starts from the same motion and knows nothing of the others, so the
-outcome does not depend on how many workers share the cases. Seeds are fixed.
+runs :mod:`exostride.patient.fit.plan` for all speeds, then for every speed, alone and in the robot:
+:mod:`exostride.bench.learn_walking` led by hands, :mod:`exostride.bench.learn_steps`, and the first again
+without hands. Feedback gains are those of the file given with ``--policy``. Every case starts from the same motion and knows nothing of the others, so
+the outcome does not depend on how many workers share the cases. Seeds are fixed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,16 @@ from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from exostride.bench import learn_steps, learn_walking
 from exostride.bench.learn_walking import Case
 from exostride.bench.tune_walking import read_plan, write_plan
+from exostride.conventions import GRAVITY_M_S2
+from exostride.model.geometry import body_geometry
 from exostride.patient.fit import plan as fit
 from exostride.patient.gait_plan import GaitPlan, PlanFile, make_plan
+from exostride.patient.profiles import load_profile
 
 Learned = dict[str, Any]
 MADE_BY = ("python -m exostride.bench.learn_gait --policy config/norms/gait_plan.yaml --out NEW.yaml",)
@@ -31,20 +36,23 @@ def _plans(content: dict[str, Any], where: Path) -> tuple[GaitPlan, GaitPlan]:
 
 
 def learn_case(task: tuple[Case, Path, int]) -> Learned:
-    """Learn torques, then balance from step to step, of one case; return what changes in its entry."""
+    """Learn one case: torques led by hands, balance, torques alone; return what changes in its entry."""
     case, path, decisions = task
     content = read_plan(path)
     learn_walking.learn(content, [case], path)
     plans = _plans(content, path)
     law = learn_steps.learn(case, plans, decisions)
-    item = entry_of(content, case, plans)
-    return {k: item[k] for k in ("torque_free", "torque_load")} | {"step_balance": learn_steps.entry(law)}
+    item = entry_of(content, case)
+    item["step_balance"] = learn_steps.entry(law)
+    learn_walking.learn(content, [case], path, learn_walking.ALONE)
+    return {k: item[k] for k in ("torque_free", "torque_load", "step_balance")}
 
 
-def entry_of(content: dict[str, Any], case: Case, plans: tuple[GaitPlan, GaitPlan]) -> dict[str, Any]:
+def entry_of(content: dict[str, Any], case: Case) -> dict[str, Any]:
     """Return the part of a plan file's content that a case writes to."""
-    order = sorted(content["speeds"], key=lambda item: item["froude_speed"])
-    item: dict[str, Any] = order[learn_steps.Practice(case, plans, 1.0, 0.0).index]
+    leg_m = body_geometry(load_profile("unimpaired").body).leg_length
+    froude = case.speed_m_s / float(np.sqrt(GRAVITY_M_S2 * leg_m))
+    item: dict[str, Any] = min(content["speeds"], key=lambda s: abs(float(s["froude_speed"]) - froude))
     part: dict[str, Any] = item["in_robot"] if case.robot == "exoskeleton" else item
     return part
 
@@ -68,7 +76,6 @@ def main(arguments: list[str] | None = None) -> None:
         write_plan(read_plan(o.motion), o.out)
     content = read_plan(o.out)
     content["made_by"] = list(MADE_BY)
-    plans = _plans(content, o.out)
     cases = [
         Case(speed, 100.0 * unloading, robot)
         for robot in o.robots
@@ -80,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
     with Pool(o.workers, maxtasksperchild=1) as pool:
         tasks = [(case, motion, o.decisions) for case in cases]
         for case, learned in zip(cases, pool.imap(learn_case, tasks), strict=True):
-            entry_of(content, case, plans).update(learned)
+            entry_of(content, case).update(learned)
             write_plan(content, o.out)
     motion.unlink()
 

@@ -53,6 +53,8 @@ from exostride.types import Vector
 Array = NDArray[np.float64]
 HOLDS: Final = (1.0, 1.0, 1.0, 0.5, 0.5, 0.2, 0.2)
 """Strength of the hands in the lessons, as a factor on the gains below."""
+ALONE: Final = (0.0, 0.0, 0.0, 0.0)
+"""The same for those who already keep balance from step to step."""
 SHARE: Final = 0.4
 _FORCE: Final = (8000.0, 800.0)
 """Stiffness [N/m] and damping [N s/m] of the hands in x, y, z."""
@@ -176,9 +178,9 @@ class School:
         self.plant.data.xfrc_applied[:] = 0.0
         if not upright:
             return "fell"
-        return self._take_over(run.walk(), settling)
+        return self._take_over(run.walk(), settling, strength)
 
-    def _take_over(self, walk: Walk, from_s: float) -> str:
+    def _take_over(self, walk: Walk, from_s: float, strength: float) -> str:
         rows = walk["time"] >= from_s
         both = [np.concatenate([walk[name][rows, :4], walk[name][rows, 4:]]) for name in ("torque", "angle")]
         mean = phase_mean(np.concatenate([*walk["phase"][rows].T]), np.hstack(both))
@@ -191,6 +193,9 @@ class School:
             return told + ", nothing learned"
         model = table[:SAMPLES, FREE] + self.case.carried * table[:SAMPLES, LOAD]
         missing = smooth(SHARE * (mean[:, :4] / self.patient.moment_nm - model), TORQUE_HARMONICS)
+        if strength <= 0.0:
+            # Without hands, sway sets how the legs are spread: what abductors add there is not missing.
+            missing[:, 0] = 0.0
         self.add(missing)
         felt = self.patient.moment_nm * np.sqrt((missing**2).mean(axis=0)) / SHARE
         return f"{told}, feedback {felt.round(1)} N m"
@@ -232,11 +237,11 @@ class School:
             total += goal.cost(walk, self.case.speed_m_s, full=full) / len(_TRIALS)
         return total
 
-    def learn(self) -> None:
-        """Take all lessons; leave the best model in the table."""
+    def learn(self, holds: tuple[float, ...] = HOLDS) -> None:
+        """Take a lesson for each strength of the hands; leave the best model in the table."""
         best, kept = self.cost(), self.table.copy()
         print(f"{self.case.robot} {self.case.speed_m_s} m/s: cost before {best:.1f}", flush=True)
-        for strength in HOLDS:
+        for strength in holds:
             told = self.lesson(strength)
             cost = self.cost()
             print(f"  hands {strength:.1f}: {told}; cost {cost:.1f}", flush=True)
@@ -254,14 +259,14 @@ def series(values: Array) -> dict[str, list[float]]:
     return {name: [round(float(c), 6) for c in fit[:, k]] for k, name in enumerate(LEG)}
 
 
-def learn(content: dict[str, Any], cases: list[Case], where: Path) -> None:
+def learn(content: dict[str, Any], cases: list[Case], where: Path, holds: tuple[float, ...] = HOLDS) -> None:
     """Learn the cases one after the other and write the models into the plan's ``content``."""
     raw = PlanFile.model_validate(content)
     plans = (make_plan(raw, where, robot=False), make_plan(raw, where, robot=True))
     order = sorted(content["speeds"], key=lambda item: item["froude_speed"])
     for case in cases:
         school = School(case, plans)
-        school.learn()
+        school.learn(holds)
         entry = order[school.index] if case.robot == "none" else order[school.index]["in_robot"]
         entry["torque_free"] = series(school.table[:SAMPLES, FREE])
         entry["torque_load"] = series(school.table[:SAMPLES, LOAD])

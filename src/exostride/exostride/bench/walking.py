@@ -41,6 +41,8 @@ SPEEDS_M_S: Final = (0.6, 1.0, 1.3)
 SLOW_M_S: Final = (0.14, 0.3)
 SLOW_STEPS: Final = 100
 SLOW_UNLOADING_PERCENT: Final = 30.0
+_STARTING_STRIDES: Final = 4
+"""Strides' time in which the patient starts and the belt comes to speed."""
 PROFILE_SPEED_M_S: Final = 0.6
 ACCELERATION_M_S2: Final = 0.1
 SETTLING_S: Final = 5.0
@@ -180,7 +182,9 @@ def slow(speed_m_s: float, robot: RobotKind, seed: int) -> dict[str, Any]:
         run.patient.plan.bracket(speed_m_s / run.patient.froude_m_s), run.patient.leg_m
     )
     upright = run.run(3.0, 0.0, unloading_percent=unload)
-    upright = upright and run.run((SLOW_STEPS / 2 + 2) * stride_s, speed_m_s, ACCELERATION_M_S2, unload)
+    upright = upright and run.run(
+        (SLOW_STEPS / 2 + _STARTING_STRIDES) * stride_s, speed_m_s, ACCELERATION_M_S2, unload
+    )
     upright = upright and run.run(6.0, 0.0, ACCELERATION_M_S2, unload)
     walk = run.walk()
     mass = run.patient.profile.body.mass_kg

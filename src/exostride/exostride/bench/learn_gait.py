@@ -4,8 +4,9 @@
 
 runs :mod:`exostride.patient.fit.plan` for all speeds, then for every speed, alone and in the robot:
 :mod:`exostride.bench.learn_walking` led by hands, :mod:`exostride.bench.learn_steps`, and the first again
-without hands. Feedback gains are those of the file given with ``--policy``. Every case starts from the same motion and knows nothing of the others, so
-the outcome does not depend on how many workers share the cases. Seeds are fixed.
+without hands. Feedback gains are those of the file given with ``--policy``. Every case starts from the same
+motion and knows nothing of the others, so the outcome does not depend on how many workers share the cases.
+Seeds are fixed.
 """
 
 from __future__ import annotations

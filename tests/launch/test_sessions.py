@@ -186,6 +186,29 @@ def test_a_killed_node_is_reacted_to_and_then_nothing_is_left(launch, node):
         assert all(a.mode != Mode.TRAIN for a in found[AppliedTorque] if a.seq > first + 5)
 
 
+@pytest.mark.parametrize(
+    ("number", "says"), [(signal.SIGKILL, "killed by SIGKILL"), (signal.SIGSTOP, "does not answer")]
+)
+def test_a_gazebo_that_dies_or_hangs_is_told_in_a_line_and_nothing_is_left(launch, number, says):
+    needs_gazebo()
+    session = launch("gazebo.launch.yaml", "bag:=bag", *STANDING)
+    session.until("walking")
+    hardware = session.pid("hardware")
+    children = [
+        int(pid)
+        for file in Path(f"/proc/{hardware}/task").glob("*/children")
+        for pid in file.read_text().split()
+    ]
+    (server,) = [pid for pid in children if b"gzserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(server, number)
+    assert session.end() == ExitCode.FAILED, session.said
+    assert re.search(rf"Gazebo.*{says}", session.said), session.said
+    assert "Traceback" not in session.said
+    assert not session.alive()
+    assert not Path(f"/proc/{server}").exists()
+    assert len(values(session.bag)[ExoState]) > 200
+
+
 def test_frames_are_not_missed(launch):
     session = launch("session.launch.yaml", "bag:=bag", "duration:=8.0", *STANDING)
     session.until("walking")

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,9 @@ def test_a_reset_is_answered_before_the_step(ends):
 
 def test_silence_is_damped_no_faster_than_the_clock_until_a_command_comes(ends):
     peer, steps, body = ends
+    peer.send(Kind.COMMAND, numbers(*[0.0] * 10))
+    steps.begin(body)
+    body.done.clear()
     for _ in range(3):
         steps.begin(body)
     assert body.done == 3 * [("push", [-1.5, 20.0], [0.0] * 6)]
@@ -99,7 +103,17 @@ def test_silence_is_damped_no_faster_than_the_clock_until_a_command_comes(ends):
     steps.begin(body)
     peer.send(Kind.COMMAND, numbers(*[0.0] * 10))
     steps.begin(body)
-    assert [peer.receive().flags, peer.receive().flags] == [0, StateFlag.DAMPED]
+    assert [peer.receive().flags for _ in range(3)] == [0, 0, StateFlag.DAMPED]
+
+
+def test_before_the_first_command_nothing_moves_however_long_it_takes(ends):
+    peer, steps, body = ends
+    late = threading.Timer(0.3, lambda: peer.send(Kind.COMMAND, numbers(*[0.0] * 10)))
+    late.start()
+    steps.begin(body)  # six times its time-out
+    late.join()
+    assert body.done == [("push", [0.0, 0.0], [0.0] * 6)]
+    assert not steps.naps
 
 
 def test_a_lost_peer_is_damped_for_half_a_second_and_then_all_ends(ends):

@@ -186,8 +186,10 @@ void LockStep::Begin()
     this->stream.Close();
   for (;;)
   {
-    // While damping for want of commands, look for one, but go on.
-    const Answer answer = this->stream.Receive(this->frame, this->damped > 0.0 ? 0 : this->timeoutMs);
+    // While damping for want of commands, look for one, but go on. Before the first one nothing moves: the
+    // other nodes of a session may take their time to start.
+    const int patience = this->step == 0 ? -1 : this->timeoutMs;
+    const Answer answer = this->stream.Receive(this->frame, this->damped > 0.0 ? 0 : patience);
     if (answer != Answer::kFrame)
     {
       if (answer == Answer::kClosed && this->damped >= this->dampFor)

@@ -80,6 +80,18 @@ def test_a_session_whose_gazebo_dies_ends_with_one_line():
     assert gone(pid)
 
 
+def test_before_the_first_command_gazebo_waits_and_nothing_moves():
+    out = device(timeout_s=1.0)
+    try:
+        before = out.plant.data.qpos.copy()
+        time.sleep(3.0)
+        out.coast()
+        assert out.plant.engine.damped_ticks == 0
+        assert abs(out.plant.data.qpos - before).max() < 1e-3
+    finally:
+        out.close()
+
+
 def test_silence_is_answered_by_damping_and_ends_with_the_next_command():
     out = device()
     try:

@@ -172,6 +172,8 @@ def _in_gazebo(config: PlantConfig, torques: Trajectory) -> tuple[Trajectory, fl
 
 WALKS = ("hemiparetic_left_mild:impedance", "unimpaired:transparent")
 ASSISTED = "foot_drop"
+LAWS = ("transparent", "impedance", "foot_drop")
+"""No help, the default law, and the law that does nothing but lift a foot that would drag."""
 
 
 def command(
@@ -193,7 +195,7 @@ def command(
         keys = ("stance_time_difference_pct", "peak_force_difference_pct")
         result["contact"] = {key: max(part[key] for part in parts) for key in keys} | {"walks": parts}
     if seconds > 0.0 and assist:
-        part = result["assistance"] = assistance(assist, seconds, ("transparent", "impedance"))
+        part = result["assistance"] = assistance(assist, seconds, LAWS)
         typer.echo(_helped(part))
     if json_file is not None:
         json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -229,11 +231,17 @@ def _pair(sides: list[dict[str, Any]], key: str, form: str) -> str:
 
 
 def _helped(part: dict[str, Any]) -> str:
-    without, helped = part["controllers"]
-    lines = [f"toe clearance of {part['patient']}, left, mid-swing median [mm]:"]
+    lines = [
+        f"toe clearance of {part['patient']}, left, mid-swing median [mm]:",
+        f"  {'':10s}" + "".join(f"{name:>20s}" for name in part["controllers"]),
+    ]
     for engine in ENGINES:
         row = part[engine]
-        a, b = row["clearance_mm"]
-        fell = "" if all(row["upright"]) else "; fell"
-        lines.append(f"  {engine:7s} {without} {a:5.1f}   {helped} {b:5.1f}   raised {b - a:+5.1f}{fell}")
+        cells = [f"{row['clearance_mm'][0]:.1f}"]
+        cells += [
+            f"{c:.1f} ({raised:+.1f})"
+            for c, raised in zip(row["clearance_mm"][1:], row["raised_mm"][1:], strict=True)
+        ]
+        fell = "" if all(row["upright"]) else "   fell"
+        lines.append(f"  {engine:10s}" + "".join(f"{cell:>20s}" for cell in cells) + fell)
     return "\n".join(lines)

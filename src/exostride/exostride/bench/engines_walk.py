@@ -145,15 +145,18 @@ def compared(patient: str, controller: str, seconds: float) -> dict[str, Any]:
     }
 
 
-def assistance(patient: str, seconds: float, controllers: tuple[str, str]) -> dict[str, Any]:
-    """Return the toe clearance of the paretic (left) foot without and with help, on both engines [mm]."""
+def assistance(patient: str, seconds: float, controllers: tuple[str, ...]) -> dict[str, Any]:
+    """Return the toe clearance of the left foot under each law, on both engines [mm].
+
+    ``raised_mm`` is against the first law, which gives no help.
+    """
     out: dict[str, Any] = {"patient": patient, "seconds": seconds, "controllers": list(controllers)}
     for engine in ENGINES:
         parts = [walk(engine, patient, controller, seconds) for controller in controllers]
-        without, helped = (part.clearance_mm[0] for part in parts)
+        clearance = [part.clearance_mm[0] for part in parts]
         out[engine] = {
-            "clearance_mm": [without, helped],
-            "raised_mm": helped - without,
+            "clearance_mm": clearance,
+            "raised_mm": [c - clearance[0] for c in clearance],
             "steps": [part.steps for part in parts],
             "upright": [part.upright for part in parts],
         }

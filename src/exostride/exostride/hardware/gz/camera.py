@@ -14,7 +14,7 @@ from exostride.errors import ConfigError
 WIDTH, HEIGHT, RATE_HZ = 640, 480, 20
 FORMATS = (".webp", ".gif")
 _LONGEST_FRAMES = 1200
-_PLACE = "2.0 -3.3 1.35 0 0.14 2.116"
+_PLACE = "2.5 -4.1 1.4 0 0.12 2.116"
 
 
 class Film:

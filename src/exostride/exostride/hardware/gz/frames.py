@@ -138,6 +138,10 @@ class Stream:
         """Return whether something has come that :meth:`receive` would return, or tell of its loss."""
         return bool(self._poll.poll(0))
 
+    def wait(self) -> None:
+        """Wait, without a bound, until something has come or the peer is lost."""
+        self._poll.poll()
+
     def receive(self) -> Frame:
         """Return the next frame; :class:`DeviceError` if none comes, or what comes is none."""
         self.silent = not self._poll.poll(1e3 * self._timeout)

@@ -114,6 +114,9 @@ class LockStep:
         try:
             if self._damped > 0.0 and not self._stream.waiting():
                 return None
+            if self.steps == 0:
+                # Before the first command nothing moves: the other nodes of a session may take their time.
+                self._stream.wait()
             frame = self._stream.receive()
             return frame.kind, frame.flags, frame.values()
         except DeviceError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
@@ -22,6 +23,7 @@ from exostride.patient.profile import PatientProfile
 from exostride.patient.reflexes import ClonusBursts, FlexorSpasms, StretchReflexes
 from exostride.patient.rhythm import Rhythm, Stage
 from exostride.patient.step_balance import Body, StepBalance, step_state
+from exostride.patient.step_law import StepLaw
 from exostride.types import Vector, joints
 
 _STAND_STIFFNESS: Final = np.array([1.0, 0.9, 0.9, 0.9])
@@ -52,6 +54,18 @@ def attitude(orientation: Vector) -> tuple[float, float, float]:
     roll = math.atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
     yaw = math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
     return roll, pitch, yaw
+
+
+@dataclass(frozen=True, slots=True)
+class _Gait:
+    """The gait at one speed, with the robot or without; ``laws`` are those from step to step."""
+
+    of: tuple[float, bool]
+    place: tuple[int, float]
+    gains: Vector
+    phase_reset: float
+    stride_s: float
+    laws: list[tuple[float, StepLaw]]
 
 
 class VirtualPatient:
@@ -129,9 +143,11 @@ class VirtualPatient:
         self.felt_error_rad = np.zeros((2, 3))
         self._worn = False
         self.speed_m_s = 0.0
+        self._gait: _Gait | None = None
 
     def set_policy(self, flat: Vector) -> None:
         """Walk with one set of feedback gains at every speed (for fits)."""
+        self._gait = None
         for policy in self._policies:
             policy.set_gains(flat)
 
@@ -153,24 +169,21 @@ class VirtualPatient:
         change = sense.belt_speed_m_s - self.speed_m_s
         if abs(change) > _SPEED_FELT_M_S:
             self.speed_m_s += change * self.period_s / _SPEED_BLEND_S
-        place = self.plan.bracket(abs(self.speed_m_s) / self.froude_m_s)
         self._feel_robot(sense)
-        policy = self._policies[self._worn]
-        gains = policy.gains(place)
-        stride_s = self._stride_time(place)
-        self.rhythm.step(
-            sense.belt_speed_m_s, load, stride_s / self.steps.pace, float(gains[OFFSETS["phase_reset"]])
-        )
+        gait = self._gait_now()
+        stride_s = gait.stride_s
+        self.rhythm.step(sense.belt_speed_m_s, load, stride_s / self.steps.pace, gait.phase_reset)
         phase = self.rhythm.phases()
-        rows = self._cursors[self._worn].rows(place, float(phase[0]), float(phase[1]))
+        rows = self._cursors[self._worn].rows(gait.place, float(phase[0]), float(phase[1]))
         loading = max(1.0 - sense.unloading_n / self.weight_n, 0.2)
         posture = self._posture(sense, rows[0], load, self.time_s / stride_s)
-        drive = policy.drive(rows, phase, self.time_s / stride_s, posture, gains, loading)
+        policy = self._policies[self._worn]
+        drive = policy.drive(rows, phase, self.time_s / stride_s, posture, gait.gains, loading)
         if self.rhythm.blend < 1.0:
             drive = self._blend_standing(drive, posture)
             self.steps.reset()
             return self._act(sense, angle, velocity, load, drive, phase)
-        self._balance_steps(sense, rows[:, ANGLE], posture, place, drive, phase)
+        self._balance_steps(sense, rows[:, ANGLE], posture, gait.laws, drive, phase)
         if self.learning.active:
             torque, rate = self.learning.step(phase, self.time_s / stride_s, (drive.angle - angle)[:, 1:])
             drive.model[:, 1:] += torque
@@ -182,6 +195,18 @@ class VirtualPatient:
         if not self._worn and sense.cuff_torque_nm.any():
             self._worn = True
 
+    def _gait_now(self) -> _Gait:
+        """Return what depends on speed and robot alone; it stays the same for most of the time."""
+        now = (self.speed_m_s, self._worn)
+        if self._gait is None or now != self._gait.of:
+            place = self.plan.bracket(abs(self.speed_m_s) / self.froude_m_s)
+            policy = self._policies[self._worn]
+            gains = policy.gains(place)
+            reset = float(gains[OFFSETS["phase_reset"]])
+            laws = policy.plan.laws(place)
+            self._gait = _Gait(now, place, gains, reset, self._stride_time(place), laws)
+        return self._gait
+
     def _stride_time(self, place: tuple[int, float]) -> float:
         stride = self.plan.stride_time_s(place, self.leg_m)
         slowest = float(self.plan.froude[0]) * self.froude_m_s
@@ -191,20 +216,20 @@ class VirtualPatient:
     def _posture(self, sense: PatientSense, row: Vector, load: Vector, rate: float) -> Posture:
         roll, pitch, _ = attitude(sense.pelvis_orientation)
         blend = self.rhythm.blend
-        plan, plan_rate = blend * row[PELVIS], blend * rate * row[PELVIS_RATE]
+        plan, plan_rate = (blend * row[PELVIS]).tolist(), (blend * rate * row[PELVIS_RATE]).tolist()
         x, y, z = (sense.pelvis_position_m / self.leg_m).tolist()
         vx, vy, _ = (sense.pelvis_velocity_m_s / self.froude_m_s).tolist()
-        spin = sense.pelvis_rate_rad_s * self.time_s
+        spin = (sense.pelvis_rate_rad_s * self.time_s).tolist()
         return Posture(
             pitch=pitch - plan[0],
             roll=roll - plan[1],
-            pitch_rate=float(spin[1] - plan_rate[0]),
-            roll_rate=float(spin[0] - plan_rate[1]),
+            pitch_rate=spin[1] - plan_rate[0],
+            roll_rate=spin[0] - plan_rate[1],
             forward=x - plan[2],
             sideways=y - plan[3],
             forward_velocity=vx - plan_rate[2],
             sideways_velocity=vy - plan_rate[3],
-            height=z - row[PELVIS][4],
+            height=z - float(row[PELVIS][4]),
             load=load,
         )
 
@@ -213,7 +238,7 @@ class VirtualPatient:
         sense: PatientSense,
         angle: NDArray[np.float64],
         posture: Posture,
-        place: tuple[int, float],
+        laws: list[tuple[float, StepLaw]],
         drive: Drive,
         phase: Vector,
     ) -> None:
@@ -221,7 +246,6 @@ class VirtualPatient:
             yaw = attitude(sense.pelvis_orientation)[2]
             return step_state(sense, yaw, angle, drive.rate, posture, leg, self._body)
 
-        laws = self._policies[self._worn].plan.laws(place)
         self.steps.step(laws, float(phase[0]), state, drive, posture.load)
 
     def _blend_standing(self, drive: Drive, p: Posture) -> Drive:

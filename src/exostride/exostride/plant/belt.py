@@ -26,6 +26,7 @@ class BeltFirmware:
     servo_error_m_s = Field(float)
     tripped = Field(bool)
     latched = Field(bool)
+    contactor = Field(bool)
 
     def __init__(self, config: BeltConfig, dt_s: float) -> None:
         self._config = config
@@ -33,6 +34,8 @@ class BeltFirmware:
             firmware.BELT,
             dt=dt_s,
             stop_deceleration=config.stop_deceleration_m_s2,
+            speed_max=config.speed_max_m_s,
+            acceleration_max=config.acceleration_max_m_s2,
             overspeed=config.overspeed_m_s,
             reverse=config.reverse_m_s,
             overspeed_deceleration=config.overspeed_deceleration_m_s2,
@@ -54,16 +57,10 @@ class BeltFirmware:
         The stop contactor (``belt_stop``) has its own wires and works with the link down. A command with
         a value that is not finite counts as none.
         """
-        self.record["contactor"] = command.belt_stop
+        self.contactor = command.belt_stop
         if not (self.link_up and isfinite(command.belt_speed_m_s + command.belt_acceleration_m_s2)):
             return
-        self.record["silent_steps"] = 0
-        if self.latched:
-            return
-        self.tripped = False
-        c = self._config
-        self.target_m_s = min(max(command.belt_speed_m_s, 0.0), c.speed_max_m_s)
-        self.record["ramp"] = min(max(command.belt_acceleration_m_s2, 0.01), c.acceleration_max_m_s2)
+        firmware.belt_command(self.record, command.belt_speed_m_s, command.belt_acceleration_m_s2)
 
     def step(self, speed_m_s: float) -> float:
         """Return the servo's set speed [m/s] for the coming step, given the measured belt speed."""

@@ -83,7 +83,9 @@ class BodyState:
     """Reads the engine; forces are means over the newest rows of the tape."""
 
     def __init__(self, world: World, data: Any, tape: Tape) -> None:
-        self._w, self._d, self._tape = world, data, tape
+        self._w, self._tape = world, tape
+        # The engine's arrays stay where they are, and asking for one costs more than reading it.
+        self._qpos, self._qvel, self._places = data.qpos, data.qvel, data.geom_xpos
         column = tape.column
         first = world.sensor_slices[f"contact_{FOOT_POINTS[0]}_left"].start
         self.points_column = column("sensor", slice(first, first + 3 * 2 * N_POINTS))
@@ -118,7 +120,7 @@ class BodyState:
         sums = SUMS @ self._tape.mean[self.points_column]
         cop, clearance = self._cop.copy(), np.empty(2)
         force, w = self._tape.rows[-1, self.points_column], self._w
-        _under_soles(force, self._d.geom_xpos, w.g_points, w.point_radius, cop, clearance)
+        _under_soles(force, self._places, w.g_points, w.point_radius, cop, clearance)
         self._cop = cop
         return sums[:6], sums[6:], cop, clearance
 
@@ -138,23 +140,24 @@ class BodyState:
 
     def sense(self, time_s: float, belt_speed_m_s: float) -> PatientSense:
         """Return the patient's senses."""
-        w, d, mean, last = self._w, self._d, self._tape.mean, self._tape.rows[-1]
+        w, mean, last = self._w, self._tape.mean, self._tape.rows[-1]
+        qpos, qvel = self._qpos, self._qvel
         ground, load, cop, clearance = self.soles()
         q, v = w.pelvis_q, w.pelvis_v
         return PatientSense(
             time_s=time_s,
-            angle_rad=d.qpos[w.patient_q],
-            velocity_rad_s=d.qvel[w.patient_v],
+            angle_rad=qpos[w.patient_q],
+            velocity_rad_s=qvel[w.patient_v],
             torque_nm=mean[self._muscle].copy(),
             cuff_torque_nm=self.cuff_torque(),
             ground_force_n=ground,
             ground_cop_m=cop,
             foot_load_n=load,
             toe_clearance_m=clearance,
-            pelvis_position_m=d.qpos[q : q + 3].copy(),
-            pelvis_velocity_m_s=d.qvel[v : v + 3].copy(),
-            pelvis_orientation=d.qpos[_XYZW + q],
-            pelvis_rate_rad_s=d.qvel[v + 3 : v + 6].copy(),
+            pelvis_position_m=qpos[q : q + 3].copy(),
+            pelvis_velocity_m_s=qvel[v : v + 3].copy(),
+            pelvis_orientation=qpos[_XYZW + q],
+            pelvis_rate_rad_s=qvel[v + 3 : v + 6].copy(),
             com_position_m=last[self._com].copy(),
             com_velocity_m_s=last[self._com_velocity].copy(),
             belt_speed_m_s=belt_speed_m_s,
@@ -174,21 +177,22 @@ class BodyState:
         self, seq: int, time_s: float, action: PatientAction, sense: PatientSense, fault_bits: int
     ) -> SimTruth:
         """Return the truth at one control tick; ``sense`` is of the same instant."""
-        w, d, mean = self._w, self._d, self._tape.mean
+        w, mean = self._w, self._tape.mean
+        qpos, qvel = self._qpos, self._qvel
         robot = w.has_robot
-        velocity = d.qvel[self._v6]
+        velocity = qvel[self._v6]
         return SimTruth(
             seq=seq,
             time_s=time_s,
-            patient_angle_rad=d.qpos[self._q6],
+            patient_angle_rad=qpos[self._q6],
             patient_velocity_rad_s=velocity,
             patient_torque_nm=mean[self._muscle_sagittal] - self._damping * velocity,
             patient_active_torque_nm=self._torque_of(action.active),
             cuff_torque_nm=sense.cuff_torque_nm,
             cuff_force_n=mean[self._cuff].reshape(6, 6)[:, :3].ravel() if robot else zeros(18),
             drive_torque_nm=mean[self._drive].copy() if robot else joints(),
-            exo_angle_rad=d.qpos[w.exo_q].copy() if robot else joints(),
-            exo_velocity_rad_s=d.qvel[w.exo_v].copy() if robot else joints(),
+            exo_angle_rad=qpos[w.exo_q].copy() if robot else joints(),
+            exo_velocity_rad_s=qvel[w.exo_v].copy() if robot else joints(),
             ground_force_n=sense.ground_force_n,
             ground_cop_m=sense.ground_cop_m,
             pelvis_position_m=sense.pelvis_position_m,

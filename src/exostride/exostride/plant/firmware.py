@@ -46,6 +46,7 @@ BELT: Final = np.dtype(
             for name in (
                 *("target_m_s", "set_speed_m_s", "acceleration_m_s2", "servo_error_m_s", "ramp"),
                 *("dt", "stop_deceleration", "overspeed", "reverse", "overspeed_deceleration"),
+                *("speed_max", "acceleration_max"),
             )
         ),
         *(
@@ -160,6 +161,17 @@ def drives_step(drives: Drives, q: In1, qd: In1) -> None:
 
 
 @compiled
+def belt_command(belt: Belt, speed_m_s: float, acceleration_m_s2: float) -> None:
+    """Take a commanded speed and ramp, clipped to the machine's own limits."""
+    b = belt[0]
+    b.silent_steps = 0
+    if b.latched == 0:
+        b.tripped = 0
+        b.target_m_s = min(max(speed_m_s, 0.0), b.speed_max)
+        b.ramp = min(max(acceleration_m_s2, 0.01), b.acceleration_max)
+
+
+@compiled
 def belt_step(belt: Belt, speed_m_s: float) -> float:
     """Return the servo's set speed for the coming step, given the measured belt speed [m/s]."""
     b = belt[0]
@@ -209,6 +221,21 @@ def harness_request(harness: Harness, action: int, length_m: float, tension_n: f
         h.brake_steps = h.brake_time_steps
     if action == _LIFT:
         h.wound_m = 0.0
+
+
+@compiled
+def harness_command(
+    harness: Harness, percent: float, kind: int, action: int, length_m: float, tension_n: float
+) -> None:
+    """Take unloading [% of body weight], kind of support and action."""
+    h = harness[0]
+    h.silent_steps = 0
+    h.tripped = 0
+    h.target_n = min(min(max(percent, 0.0), 100.0) / 100.0 * h.weight, h.force_max)
+    if kind != h.kind:
+        h.kind = kind
+        h.spring_length = length_m
+    harness_request(harness, action, length_m, tension_n)
 
 
 @compiled
@@ -351,6 +378,31 @@ def tension(
             now += cable_jacobian[i] * speed[p.pelvis_speed + i]
         total += inertia[0] * (now - cable_velocity[0]) / p.dt
     return total
+
+
+@compiled
+def apply_muscles(
+    torque: In1,
+    stiffness: In1,
+    damping: In1,
+    reference: In1,
+    reference_velocity: In1,
+    tissue: In1,
+    elastic: In1,
+    viscous: In1,
+    rest: In1,
+    rest_velocity: In1,
+    first: int,
+    control: Out1,
+    bias: Out2,
+) -> None:
+    """Let the muscles' actuators execute the sum of two sets, active and passive."""
+    for i in range(torque.size):
+        active = torque[i] + stiffness[i] * reference[i] + damping[i] * reference_velocity[i]
+        passive = tissue[i] + elastic[i] * rest[i] + viscous[i] * rest_velocity[i]
+        control[first + i] = active + passive
+        bias[first + i, 1] = -(stiffness[i] + elastic[i])
+        bias[first + i, 2] = -(damping[i] + viscous[i])
 
 
 @compiled

@@ -52,7 +52,6 @@ class HarnessFirmware:
 
     def __init__(self, config: HarnessConfig, body_weight_n: float, dt_s: float) -> None:
         self._config = config
-        self._weight = body_weight_n
         self.record: Record = record(
             firmware.HARNESS,
             dt=dt_s,
@@ -98,16 +97,8 @@ class HarnessFirmware:
         """Take an action, kind of support and unloading [% of body weight]; one not finite counts as none."""
         if not (self.link_up and isfinite(command.unloading_percent)):
             return
-        self.record["silent_steps"] = 0
-        self.tripped = False
-        percent = min(max(command.unloading_percent, 0.0), 100.0)
-        self.target_n = min(percent / 100.0 * self._weight, self._config.force_max_n)
-        kind = SupportKind(command.support_kind)
-        if kind is not self.kind:
-            self.kind = kind
-            self.record["spring_length"] = length_m
-        action = HarnessAction(command.harness_action)
-        firmware.harness_request(self.record, int(action), length_m, tension_n)
+        kind, action = int(command.support_kind), int(command.harness_action)
+        firmware.harness_command(self.record, command.unloading_percent, kind, action, length_m, tension_n)
 
     @property
     def law(self) -> CableLaw:

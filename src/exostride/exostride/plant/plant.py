@@ -70,6 +70,7 @@ class Plant:
         """Take views of the engine's arrays, which stay where they are: a step then only reads and writes."""
         w, model, data = self.world, self.world.model, self.data
         self._ctrl, self._bias = data.ctrl, model.actuator_biasprm
+        self._qpos, self._qvel, self._muscle = data.qpos, data.qvel, w.a_muscle.start
         self._inertia, self._length = model.tendon_armature, data.ten_length
         self._places: Record = record(
             firmware.PLACES,
@@ -157,7 +158,7 @@ class Plant:
         if self.world.has_robot:
             self.drives.command(drive)
         self.belt.command(environment)
-        self.harness.command(environment, float(self.data.ten_length[0]), self.tension_n)
+        self.harness.command(environment, self._length.item(0), self.tension_n)
 
     def sense(self) -> PatientSense:
         """Return the true state of the patient's body now."""
@@ -176,19 +177,14 @@ class Plant:
         return sense
 
     def _apply_muscles(self, active: JointDrive, passive: JointDrive) -> None:
-        w = self.world
-        stiffness = active.stiffness_nm_rad + passive.stiffness_nm_rad
-        damping = active.damping_nms_rad + passive.damping_nms_rad
-        self._ctrl[w.a_muscle] = constant_part(active) + constant_part(passive)
-        self._bias[w.a_muscle, 1] = -stiffness
-        self._bias[w.a_muscle, 2] = -damping
+        firmware.apply_muscles(*_parts(active), *_parts(passive), self._muscle, self._ctrl, self._bias)
 
     # ------------------------------------------------------------------ physics
 
     @property
     def belt_speed_m_s(self) -> float:
         """Speed of the belt's surface, backwards under the walker [m/s]."""
-        return -float(self.data.qvel[self.world.belt_v]) if self.world.belt_v >= 0 else 0.0
+        return -self._qvel.item(self.world.belt_v) if self.world.belt_v >= 0 else 0.0
 
     def advance(self, steps: int) -> DriveApplied:
         """Advance the physics by ``steps`` steps (at most a third of the tape's length).
@@ -227,7 +223,7 @@ class Plant:
         if self.world.has_robot:
             torque = seam.drive_torque(self.time_s, self.drives.step(self._exo_angle, self._exo_speed))
             f.apply_drives(self.drives.record, places, torque, self._exo_speed, control)
-        f.apply_belt(self.belt.record, places, self.data.qvel, control)
+        f.apply_belt(self.belt.record, places, self._qvel, control)
         tension = seam.load_cell(self.time_s, self.tension_n)
         f.harness_step(self.harness.record, self._length.item(0), tension)
         self._set_cable()
@@ -238,7 +234,7 @@ class Plant:
     def _recentre(self) -> None:
         """Bring the belt back by its length; its surface is alike everywhere, so no contact notices."""
         w = self.world
-        if w.belt_q >= 0 and abs(self.data.qpos[w.belt_q]) > 0.5 * self.config.belt.half_length_m:
+        if w.belt_q >= 0 and abs(self._qpos.item(w.belt_q)) > 0.5 * self.config.belt.half_length_m:
             self.engine.recentre(w.belt_q)
 
     def _applied(self, steps: int) -> DriveApplied:
@@ -263,13 +259,10 @@ class Plant:
         return self.body.truth(seq, time_s, self.action, self.sense(), bits)
 
 
-def constant_part(drive: JointDrive) -> Vector:
-    """Return what of a set does not depend on the joint's state [N m], shape (8,)."""
-    return (
-        drive.torque_nm
-        + drive.stiffness_nm_rad * drive.reference_rad
-        + drive.damping_nms_rad * drive.reference_velocity_rad_s
-    )
+def _parts(drive: JointDrive) -> tuple[Vector, Vector, Vector, Vector, Vector]:
+    d = drive
+    gains = (d.torque_nm, d.stiffness_nm_rad, d.damping_nms_rad)
+    return *gains, d.reference_rad, d.reference_velocity_rad_s
 
 
 def guidance_wrench(plant: Plant) -> Vector:

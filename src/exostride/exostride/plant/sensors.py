@@ -204,7 +204,7 @@ class SensorPipeline:
         self._points = slice(first, first + 6 * N_POINTS)
         self._base_q = column("q", slice(w.base_q, w.base_q + 7)).start
         soles = [model.site(f"patient_sole_{side}").id for side in SIDES]
-        self._soles = np.array(soles)
+        self._soles, self._rotations = np.array(soles), self._d.site_xmat
         self._sole_points = self._points_on_soles(soles)
         # Channels that are a column of the tape as it is, or its negative, are gathered in one go.
         width = self._tape.rows.shape[1]
@@ -302,7 +302,7 @@ class SensorPipeline:
         at, rows, n = self.places, self._tape.rows, self._tape.newest
         end = rows.shape[0] - self._late["foot_force"]
         out = (values[at["foot_force"]], values[at["foot_cop"]], values[at["foot_load"]])
-        soles = (self._d.site_xmat, self._soles, self._sole_points, self._threshold)
+        soles = (self._rotations, self._soles, self._sole_points, self._threshold)
         _feet(rows[end - n : end], self._points.start, *soles, *out)
 
     # ------------------------------------------------------------------ derived

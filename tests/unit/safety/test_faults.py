@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safety_faults import CASES, NAN, Inject, Now, exo, inject, lose, put
+from safety_faults import CASES, NAN, Inject, Now, env, exo, inject, lose, put
 from safety_world import PERIOD, World, exo_state
 
 from exostride.safety.component import OperatorRequest
@@ -412,6 +412,36 @@ def test_foot_drag_warns_then_slows_the_belt_then_stops(world: World) -> None:
     assert world.safety.cause == "F24a"
 
 
+def test_balance_that_goes_slows_the_belt_and_holds_the_harness_and_comes_back(world: World) -> None:
+    world.start(2.0)
+    before = world.history[-1]
+    inject(world, exo(pelvis_velocity_m_s=put(1, lambda k: 0.8 * (k < 40))))
+    world.run(40)
+    permit, state, out = world.history[-1]
+    assert (state.active_faults, state.action, state.latched) == (("F23",), Action.REDUCE, False)
+    assert permit.scale == 1.0, "a walker who staggers needs all the support there is"
+    assert before[0].harness_action == HarnessAction.UNLOAD
+    assert permit.harness_action == out.environment.harness_action == HarnessAction.HOLD
+    assert out.environment.belt_speed_m_s < 0.9 * before[2].environment.belt_speed_m_s
+    world.run(400)
+    assert world.safety.active_faults == ()
+    assert world.history[-1][0].harness_action == HarnessAction.UNLOAD
+
+
+@pytest.mark.parametrize("lifted", [False, True])
+def test_a_fall_is_seen_in_a_soft_stop_until_the_harness_carries(world: World, lifted: bool) -> None:
+    world.start(2.0)
+    inject(world, exo(therapist_stop=True))
+    world.run(20)
+    assert world.safety.state == S.SOFT_STOP
+    carried = {"harness_action": HarnessAction.LIFT, "harness_confirmed": lifted}
+    both = exo(therapist_stop=True, pelvis_position_m=put(2, -0.2))
+    inject(world, lambda w, now, k: env(**carried)(w, both(w, now, k), k))
+    world.run(10)
+    assert (world.safety.state == S.E_STOP) == (not lifted)
+    assert ("F23" in world.safety.active_faults) == (not lifted)
+
+
 def test_a_light_touch_is_no_drag(world: World) -> None:
     world.start(2.0)
     inject(world, drag(20.0))
@@ -441,7 +471,7 @@ def test_a_walkers_own_jerks_are_learned(world: World) -> None:
         return now
 
     inject(world, jerky)
-    world.run(round(8.0 * world.stride_s / PERIOD))
+    world.run(round(14.0 * world.stride_s / PERIOD))
     assert world.safety.state == S.TRAIN and world.safety.active_faults == ()
     while not 0.10 < world.phase < 0.12:
         world.tick()

@@ -15,7 +15,7 @@ from exostride.safety.guard import GOOD
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
 from exostride.safety.walker import Walker
-from exostride.types import EnvironmentState, GaitPhase, GaitState, SupervisorState
+from exostride.types import Action, EnvironmentState, GaitPhase, GaitState, SupervisorState
 
 UP = np.array([0.0, 0.0, 9.81])
 STANDING = np.array([0.0, 0.0, 400.0, 0.0, 0.0, 400.0])
@@ -89,9 +89,14 @@ def leg(limits: SafetyLimits) -> Leg:
 
 
 def test_walking_that_repeats_itself_is_no_spasm(leg: Leg) -> None:
-    leg.walk(8, size=40.0)
-    leg.walk(8, size=40.0, jitter=0.2)
+    leg.walk(12, size=40.0)
     assert leg.found == []
+
+
+def test_a_walker_who_gets_less_steady_is_not_stopped(leg: Leg) -> None:
+    leg.walk(12, size=40.0)
+    leg.walk(16, size=40.0, jitter=0.1)
+    assert {f.action for _, f in leg.found} <= {Action.REDUCE}
 
 
 @pytest.mark.parametrize("joint", range(6))
@@ -160,3 +165,41 @@ def test_the_impact_of_a_foot_is_not_judged(leg: Leg) -> None:
     push = np.full(6, 60.0)
     quiet = [leg.tick(push * (k / 4), phase=0.0, force=LIFTED) for k in range(5)]
     assert [f for found in quiet for f in found if "right" in f.where] == []
+
+
+def jerk(leg: Leg, nm: float, ticks: int) -> list[Action]:
+    """Return what is said of a torque of the right knee that is there for so many ticks."""
+    levels = []
+    for k in range(40):
+        p = 0.25 + k / 200
+        own = 10.0 * np.sin(2 * np.pi * p) * np.ones(6)
+        own[4] += nm * (k < ticks)
+        found = leg.tick(own, phase=p)
+        levels.append(max((f.action for f in found), default=Action.NONE))
+    return levels
+
+
+def test_the_robot_gives_way_to_a_jerk(leg: Leg) -> None:
+    leg.walk(12)
+    assert max(jerk(leg, 22.0, 6)) == Action.REDUCE
+
+
+def test_it_stops_when_that_lasts(leg: Leg) -> None:
+    leg.walk(12)
+    levels = jerk(leg, 22.0, 40)
+    lasts = round(leg.limits.detect.body.spasm_lasts_s / PERIOD)
+    # The first tick beyond the bounds is one before the first that is told.
+    assert levels.index(Action.SOFT_STOP) == levels.index(Action.REDUCE) - 1 + lasts - 1
+
+
+def test_what_goes_far_is_a_stop_at_once(leg: Leg) -> None:
+    leg.walk(12)
+    levels = jerk(leg, 60.0, 40)
+    assert levels.index(Action.SOFT_STOP) <= 6
+
+
+def test_nobody_walks_on_a_belt_at_rest(leg: Leg) -> None:
+    """An examined leg is moved at changing speeds: what it answers is no spasm of a walker."""
+    leg.speed = 0.0
+    leg.walk(12)
+    assert leg.spasm(60.0) == -1

@@ -125,10 +125,10 @@ class TestSpread:
             spread.close()
         assert spread.passes == 4
         assert spread.mean == pytest.approx(12.0)
-        # The variance of passes (4), doubled for being known from four only.
+        # The variance of passes (4), tripled for being known from four only.
         low, high = spread.bounds(0.0, 3.0)
         assert 0.5 * (low + high) == pytest.approx(12.0)
-        assert high - low == pytest.approx(2.0 * 3.0 * sqrt(2.0 * spread.variance))
+        assert high - low == pytest.approx(2.0 * 3.0 * sqrt(3.0 * spread.variance))
         assert 2.0 < spread.variance < 6.0
 
     def test_least_width_holds_for_a_steady_walker(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -31,10 +31,10 @@ from exostride.types import Action, DeviceFault, Reason, SafetyState, Supervisor
 
 RATE_HZ: Final = 200
 PERIOD_S: Final = 1.0 / RATE_HZ
-SETTLE_S: Final = 25.0
-"""Walking before a fault, so that the phase is found and the walker known: some fifteen strides."""
+SETTLE_S: Final = 38.0
+"""Walking before a fault, so that the phase is found and the walker known: some twenty strides."""
 _REACH_S: Final = 60.0
-_STAND_S: Final = 1.8
+_STAND_S: Final = 3.0
 _TWIN_S: Final = 6.0
 _KERNEL: Final = int(
     Reason.FALLBACK | Reason.RESIDUAL | Reason.NOT_FINITE | Reason.SAMPLE_MISSING | Reason.SAMPLE_REJECTED
@@ -80,6 +80,7 @@ class Rig:
         self.walk = walk
         overrides = {"controller": walk.controller, **dict(walk.overrides)}
         plan = make_plan(None, overrides, None, None, None, limit_s=1e6)
+        plan = replace(plan, stand_s=_STAND_S + 1.0)
         stack = assembly.StackConfig(rate_hz=RATE_HZ, patient=walk.patient)
         self.simulated = SimulatedDevice()
         self.device = FaultyDevice(self.simulated, faults)

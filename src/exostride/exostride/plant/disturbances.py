@@ -25,7 +25,7 @@ class Push:
 
 @dataclass(slots=True)
 class ToeBlock:
-    """An obstacle right before a foot (stiff in x, one-sided), which holds it for ``last_s`` once it comes.
+    """An obstacle so far before a foot (stiff in x, one-sided), which holds it for ``last_s`` once it comes.
 
     While the foot still travels back with the belt the obstacle follows it.
     """
@@ -33,12 +33,15 @@ class ToeBlock:
     body: int
     place_m: float
     last_s: float
+    ahead_m: float
     end_s: float = inf
     stiffness_n_m: float = 15000.0
     damping_ns_m: float = 150.0
     force_max_n: float = 450.0
 
 
+MID_SWING_M = 0.15
+"""How far a slow walker's foot has come when it is fastest and nearest to the ground."""
 _MET_M = 0.002
 """Depth at which an obstacle counts as met."""
 
@@ -76,10 +79,10 @@ class Disturbances:
         wrench = np.concatenate([np.asarray(force_n, dtype=float), np.asarray(torque_nm, dtype=float)])
         self._pushes.append(Push(model.body(body).id, wrench, now_s + duration_s))
 
-    def block_toe(self, side: int, data: Any, duration_s: float) -> None:
-        """Put an obstacle right before the foot of ``side`` (0 left, 1 right) until it was met so long."""
+    def block_toe(self, side: int, data: Any, duration_s: float, ahead_m: float = MID_SWING_M) -> None:
+        """Put an obstacle so far before the foot of ``side`` (0 left, 1 right) until it was met so long."""
         body = self._world.model.body(f"patient_foot_{SIDES[side]}").id
-        self._blocks.append(ToeBlock(body, float(data.xipos[body, 0]), duration_s))
+        self._blocks.append(ToeBlock(body, float(data.xipos[body, 0]), duration_s, ahead_m))
 
     def apply(self, now_s: float, data: Any) -> None:
         """Write the disturbances into the engine for the coming step."""
@@ -92,7 +95,8 @@ class Disturbances:
             depth = float(data.xipos[b.body, 0]) - b.place_m
             if depth < 0.0 and b.end_s == inf:
                 b.place_m += depth
-            elif depth > _MET_M and b.end_s == inf:
+            depth -= b.ahead_m
+            if depth > _MET_M and b.end_s == inf:
                 b.end_s = now_s + b.last_s
             if depth > 0.0:
                 # cvel is at the tree's centre of mass; the foot's own velocity needs the lever.

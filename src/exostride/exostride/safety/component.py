@@ -249,7 +249,9 @@ class SafetyComponent:
         orders = self._machine.orders()
         stops = self._limits.detect.stops
         reduce = worst is not None and worst.action == Action.REDUCE
-        slow = reduce and worst is not None and CATALOGUE[worst.fault].slows_belt
+        spec = CATALOGUE[worst.fault] if reduce and worst is not None else None
+        slow = spec is not None and spec.slows_belt
+        harness = max(orders.harness, HarnessAction.HOLD) if spec and spec.holds_harness else orders.harness
         goal = stops.reduce_scale if reduce and not slow else 1.0
         rate = stops.scale_rate_1_s * self._t
         if orders.fade:
@@ -265,7 +267,7 @@ class SafetyComponent:
             if self._selftest.void and self._machine.status.state == S.HOMING
             else seq + self._longest - 1,
             belt_limit_m_s=self._belt,
-            harness_action=int(orders.harness),
+            harness_action=int(harness),
         )
 
     def _ramp_belt(self, may_move: bool, slow: bool, environment: EnvironmentState) -> None:

@@ -22,13 +22,14 @@ class BalanceDetector:
 
     here with the pelvis for the centre of mass, relative to the standing place on the belt. The
     walking height is a slow average, so that a crouched gait is not a fall.
+    Before it is a fall, at ``xcom_reduce_m``, the belt slows and the harness holds (REDUCE).
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
         self._limits = limits.detect.body
         self._gain = period_s / (limits.detect.body.height_s + period_s)
         self._height: float | None = None
-        self._ticks = 0
+        self._ticks = self._leaning = 0
         self.margin_m = 0.0
         """Distance of the extrapolated centre of mass from the edge of its safe region [m]."""
 
@@ -37,7 +38,7 @@ class BalanceDetector:
         exo = snap.exo
         if not exo.available & codes.HAS_PELVIS or not _upright(snap):
             self._height = None
-            self._ticks = 0
+            self._ticks = self._leaning = 0
             return
         x, y, z = exo.pelvis_position_m.tolist()
         vx, vy, vz = exo.pelvis_velocity_m_s.tolist()
@@ -52,8 +53,11 @@ class BalanceDetector:
         self._ticks = self._ticks + 1 if words else 0
         if not words:
             self._height += self._gain * (z - self._height)
+        self._leaning = self._leaning + 1 if lean > self._limits.xcom_reduce_m else 0
         if self._ticks >= self._limits.fall_ticks:
             found.append(Finding("F23", Action.E_STOP, words))
+        elif self._leaning >= self._limits.fall_ticks:
+            found.append(Finding("F23", Action.REDUCE, "centre of mass near the edge"))
 
     def _signs(self, orientation: list[float], gyro: list[float], z: float, vz: float) -> str:
         """Return which sign of a fall is present, in words."""

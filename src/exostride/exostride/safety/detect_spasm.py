@@ -17,9 +17,9 @@ from exostride.types import Action, GaitState, SupervisorState
 
 BINS = 20
 """Bins of the gait cycle in which the spread of what is not expected is learned."""
-_PASSES = 3
+_PASSES = 5
 """Passes through a bin after which its mean and variance stand for this walker."""
-_DOUBT = 4.0
+_DOUBT = 8.0
 """Variance of few passes is itself uncertain: it counts (1 + this / passes) times."""
 _MEMORY = 8
 """Passes that a mean remembers."""
@@ -91,11 +91,14 @@ class Leg:
         self._gain = period_s / (body.spasm_s + period_s)
         self._impact = max(1, round(body.spasm_impact_s / period_s))
         self._stride = round(_STANDING_PASS_S / period_s)
+        self._trip = body.trip_nm
         self._needed, self._stop = body.spasm_ticks, body.spasm_stop
         self._lasting = max(self._needed + 1, round(body.spasm_lasts_s / period_s))
         self.lifted = False
         self.away: list[float] = [0.0] * 3
         """Fast part of the unexpected torque [N m]."""
+        self.trips = 0
+        """Ticks of a torque that only an obstacle before the lifted foot makes."""
         self.known = False
         """Whether :attr:`away` is against this walker's own course."""
         self._quiet = 0
@@ -129,6 +132,8 @@ class Leg:
         """Take one tick in; ``phase`` is None when the leg does not walk."""
         slow = self._slow or torque
         self.away = [now - old for now, old in zip(torque, slow, strict=True)]
+        hip, knee, _ = self.away
+        self.trips = self.trips + 1 if self.lifted and min(-hip, knee) > self._trip else 0
         self._slow = [old + self._gain * off for old, off in zip(slow, self.away, strict=True)]
         self.known = False
         if phase is None:
@@ -170,16 +175,18 @@ class Leg:
     # ------------------------------------------------------------------ what is ordinary
 
     def _follow(self, bin_: int) -> None:
-        """End the pass through a bin that the leg has left; standing still ends one now and then."""
-        last = self.bin
+        """Enter a bin, and learn from the last pass through it; standing still ends one now and then.
+
+        A pass counts only when the next begins: else a spasm would widen the bounds of the bin it goes on in.
+        """
         self._stood = self._stood + 1 if bin_ == _STANDING else 0
-        if bin_ == last and (bin_ != _STANDING or self._stood % self._stride):
+        if bin_ == self.bin and (bin_ != _STANDING or self._stood % self._stride):
             return
+        self.bin = bin_
         for spreads in self._spreads:
-            spread = spreads[last] if last != _UNKNOWN else None
+            spread = spreads[bin_] if bin_ != _UNKNOWN else None
             if spread is not None:
                 spread.close()
-        self.bin = bin_
         self.bounds = [self._bounds(i) for i in range(len(self._least))]
 
     def _spread(self, i: int) -> Spread:
@@ -226,12 +233,14 @@ class SpasmDetector:
 
     An obstacle before a swinging foot shows in the same signal: a force F backwards at depth h below the hip
     and l below the knee extends the hip by F h and flexes the knee by F l, opposite signs that a flexor or an
-    extensor spasm of the leg does not have. That is a trip, F24b.
+    extensor spasm of the leg does not have. That is a trip, F24b: beyond the bounds of a known walker, and of
+    anybody beyond ``trip_nm``.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float, walker: Walker) -> None:
         body = limits.detect.body
         self._torque = WalkerTorque(walker, period_s, body.spasm_hz)
+        self._needed = body.spasm_ticks
         self._handover = round(limits.timing.handover_s / period_s)
         self._legs = [Leg(limits, period_s) for _ in SIDES]
         self._settle = 0
@@ -264,12 +273,13 @@ class SpasmDetector:
 
     def _tell(self, side: int, leg: Leg, levels: list[Action], driven: bool, found: list[Finding]) -> None:
         level = max(levels)
-        if level == Action.NONE:
-            return
         hip, knee, _ = leg.away
         both = min(levels[:2]) > Action.NONE or level == Action.SOFT_STOP
-        if both and leg.lifted and driven and hip < 0.0 < knee:
+        odd = both and leg.lifted and hip < 0.0 < knee
+        if driven and (odd or leg.trips >= self._needed):
             found.append(Finding("F24b", Action.SOFT_STOP, f"{SIDES[side]} foot"))
+            return
+        if level == Action.NONE:
             return
         mask = sum(1 << 3 * side + i for i, one in enumerate(levels) if one == level)
         found.append(Finding("F22", level, joint_names(mask)))

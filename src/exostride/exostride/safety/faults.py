@@ -37,7 +37,8 @@ class FaultSpec:
     ``detector`` names who sees it (kernel, supervisor, or both; firmware and the runner for what neither
     can). ``action`` is the strongest reaction; ``support`` what carries the legs while the belt stops.
     ``bound`` is in ticks, or in seconds when ``bound_s`` is set. ``blocks_start`` keeps training from
-    starting though it may go on.
+    starting though it may go on. Under REDUCE, effort shrinks, or with ``slows_belt`` the belt slows instead;
+    with ``holds_harness`` its winch is braked, so that a body that sinks is carried.
     """
 
     id: str
@@ -52,6 +53,7 @@ class FaultSpec:
     clear: Clear = Clear.RESET
     blocks_start: bool = False
     slows_belt: bool = False
+    holds_harness: bool = False
 
     def bound_ticks(self, period_s: float) -> int:
         """Return the bound in ticks of ``period_s``."""
@@ -229,7 +231,16 @@ _ROWS: tuple[FaultSpec, ...] = (
         "F22", "muscle spasm", _BOTH, Action.SOFT_STOP, "SPASM", "sudden muscle torque at", bound_s=0.05
     ),
     FaultSpec(
-        "F23", "fall", _SUP, Action.E_STOP, "FALL", "losing balance:", bound_s=0.1, support=Support.DAMP
+        "F23",
+        "fall",
+        _SUP,
+        Action.E_STOP,
+        "FALL",
+        "losing balance:",
+        bound_s=0.1,
+        support=Support.DAMP,
+        slows_belt=True,
+        holds_harness=True,
     ),
     FaultSpec(
         "F24a",

@@ -151,6 +151,13 @@ class BodyThresholds(StrictModel):
     xcom_m: float = limit(
         "m", "F23: extrapolated centre of mass (Hof 2005) beyond the base of support", "lower", gt=0.0, le=1.0
     )
+    xcom_reduce_m: float = limit(
+        "m",
+        "F23: before it is a fall: belt slows, harness holds; more than twice what walking does",
+        "lower",
+        gt=0.0,
+        le=0.35,
+    )
     height_s: float = limit("s", "F23: time constant of the walking height", None, gt=0.0, le=30.0)
     drag_n: float = limit("N", "F24a: toe load while the foot swings forward", "lower", gt=0.0, le=200.0)
     drag_s: float = limit("s", "F24a: for this long within one swing", "lower", gt=0.0, le=0.3)
@@ -160,6 +167,13 @@ class BodyThresholds(StrictModel):
     drag_steps: int = limit("steps", "F24a: n of m swings to REDUCE", "lower", ge=1, le=10)
     drag_of_steps: int = limit("steps", "F24a: m", "raise", ge=2, le=20)
     drag_stop_steps: int = limit("steps", "F24a: n of m swings to SOFT_STOP", "lower", ge=2, le=20)
+    trip_nm: float = limit(
+        "N m",
+        "F24b: extending hip and flexing knee of the lifted leg; slow walking's own is 10 to 25",
+        "lower",
+        gt=0.0,
+        le=100.0,
+    )
     trip_n: float = limit("N", "F24b: load on the swinging foot's toe", "lower", gt=0.0, le=400.0)
     trip_decel_rad_s2: float = limit("rad/s^2", "F24b: swing slowed by the obstacle", "lower", gt=0.0)
     trip_pitch_rad_s: float = limit("rad/s", "F24b: trunk pitched forward", "lower", gt=0.0, le=6.0)

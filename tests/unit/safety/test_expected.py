@@ -1,0 +1,104 @@
+"""What is expected of a walker's leg, on made strides whose law is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from safety_world import exo_state
+
+from exostride.safety.expected import _PER_UNIT, LAG_TICKS, N_SIGNALS, ExpectedTorque, signals
+
+STRIDE = 200
+
+
+@dataclass
+class Strides:
+    """Strides that differ, and whose torque answers what they differ by, at once and late."""
+
+    noise: float = 1.0
+    ticks: int = STRIDE
+    lifts: bool = True
+    leg: ExpectedTorque = field(default_factory=ExpectedTorque)
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(4))
+
+    def __post_init__(self) -> None:
+        self.now = self.rng.normal(0.0, 2.0, (N_SIGNALS, 3))
+        self.late = self.rng.normal(0.0, 2.0, (N_SIGNALS, 3))
+        self.off = np.zeros(N_SIGNALS)
+        self.past = [self.off] * (LAG_TICKS + 1)
+
+    def tick(self, k: int, extra: float = 0.0) -> tuple[np.ndarray | None, np.ndarray]:
+        """Return what the leg says of tick ``k`` of a stride, and how its torque is off its course."""
+        p = k / self.ticks
+        self.off = 0.95 * self.off + self.noise * 0.3 * self.rng.standard_normal(N_SIGNALS)
+        self.past = [*self.past[1:], self.off]
+        answer = self.off @ self.now + self.past[0] @ self.late
+        signal = np.sin(2.0 * np.pi * p + np.arange(N_SIGNALS)) + self.off / _PER_UNIT
+        torque = 40.0 * np.cos(2.0 * np.pi * p) + answer + extra
+        lifted = self.lifts and p >= 0.6
+        return self.leg.step(torque.tolist(), signal.tolist(), p, lifted), answer
+
+    def walk(self, strides: int) -> tuple[float, float, int]:
+        """Return the RMS of what is unexpected and of what is off the course, and how many ticks."""
+        left, off = [], []
+        for _ in range(strides):
+            for k in range(self.ticks):
+                got, answer = self.tick(k)
+                if got is not None:
+                    left.append(got)
+                    off.append(answer)
+        rms = [float(np.sqrt(np.mean(np.square(v)))) if v else 0.0 for v in (left, off)]
+        return rms[0], rms[1], len(left)
+
+
+def test_answers_of_the_walker_are_expected_after_some_strides() -> None:
+    strides = Strides()
+    strides.walk(25)
+    unexpected, off, known = strides.walk(10)
+    assert known == 10 * STRIDE
+    assert off > 2.0
+    # The course is a mean over eight strides: its own error is what is left.
+    assert unexpected < 0.5 * off
+
+
+def test_nothing_is_said_of_an_unknown_walker() -> None:
+    strides = Strides()
+    assert strides.walk(3)[2] == 0
+    assert strides.walk(6)[2] > 0
+
+
+def test_a_torque_of_another_kind_stays_unexpected() -> None:
+    strides = Strides()
+    strides.walk(25)
+    got = [strides.tick(k, extra=30.0 * (k >= 100))[0] for k in range(110)]
+    assert got[99] is not None and got[109] is not None
+    assert np.all(got[109] - got[99] > 20.0)
+
+
+@pytest.mark.parametrize(("ticks", "lifts"), [(STRIDE, False), (900, True), (900, False)])
+def test_a_foot_that_never_lifts_and_slow_strides_are_learned_too(ticks: int, lifts: bool) -> None:
+    strides = Strides(ticks=ticks, lifts=lifts)
+    strides.walk(12)
+    assert strides.walk(1)[2] == ticks
+
+
+def test_signals_are_the_legs_and_the_pelvis() -> None:
+    tilt = 0.1
+    exo = exo_state(
+        3,
+        segment_angle_rad=np.arange(6.0),
+        segment_rate_rad_s=10.0 + np.arange(6.0),
+        foot_force_n=20.0 + np.arange(6.0),
+        pelvis_orientation=np.array([0.0, np.sin(tilt / 2), 0.0, np.cos(tilt / 2)]),
+        pelvis_gyro_rad_s=np.array([1.0, 2.0, 3.0]),
+        pelvis_velocity_m_s=np.array([4.0, 5.0, 6.0]),
+        pelvis_position_m=np.array([7.0, 8.0, 9.0]),
+        pelvis_accel_m_s2=np.array([-1.0, -2.0, -3.0]),
+    )
+    left, right, pelvis = signals(exo)
+    assert left == [0, 1, 2, 10, 11, 12, 20, 22]
+    assert right == [3, 4, 5, 13, 14, 15, 23, 25]
+    assert pelvis == pytest.approx([tilt, 0.0, 1, 2, 4, 5, 6, 7, 8, 9, -1, -3])
+    assert len(left) + len(right) + len(pelvis) == N_SIGNALS

@@ -10,9 +10,12 @@ pelvis part of the robot, the drives carry the legs.
 
 from __future__ import annotations
 
+from math import isfinite, tanh
+
 import numpy as np
 from pydantic import Field
 
+from exostride.compiled import In1, compiled
 from exostride.config import StrictModel
 from exostride.conventions import JOINTS, N_JOINTS
 from exostride.model.anthropometry import BodyParameters
@@ -63,16 +66,23 @@ class RobotCompensation:
     def step(self, state: ExoState) -> Vector:
         """Return the compensation torque (6,) [N m]; zero where the joints are not all measured."""
         q, qd = state.angle_rad, state.velocity_rad_s
-        if state.joint_valid != _ALL or not (np.isfinite(q + qd).all()):
+        if state.joint_valid != _ALL or not isfinite(float((q + qd).sum())):
             self._last = None
             return np.zeros(N_JOINTS)
-        upright = not state.available & _PELVIS or not np.isfinite(state.pelvis_orientation).all()
+        upright = not state.available & _PELVIS or not isfinite(sum(state.pelvis_orientation.tolist()))
         self._dynamics.set_pelvis(None if upright else state.pelvis_orientation)
         if self._last is not None and self._relative > 0.0:
             raw = (qd - self._last) / self._period
             raw = np.minimum(np.maximum(raw, -_ACCELERATION_RAD_S2), _ACCELERATION_RAD_S2)
             self._acceleration = self._acceleration + self._share * (raw - self._acceleration)
         self._last = qd
-        torque = self._p.gravity * self._dynamics.torque(q, qd, self._relative * self._acceleration)
-        torque += self._coulomb * np.tanh(self._steep * qd) + self._viscous * qd
-        return torque
+        motion = self._dynamics.torque(q, qd, self._relative * self._acceleration)
+        return _with_friction(motion, qd, self._p.gravity, self._coulomb, self._steep, self._viscous)
+
+
+@compiled
+def _with_friction(motion: In1, qd: In1, share: float, coulomb: In1, steep: float, viscous: In1) -> Vector:
+    out = np.empty(motion.size)
+    for i in range(motion.size):
+        out[i] = share * motion[i] + coulomb[i] * tanh(steep * qd[i]) + viscous[i] * qd[i]
+    return out

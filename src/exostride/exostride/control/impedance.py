@@ -26,8 +26,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from exostride.compiled import In1, compiled
 from exostride.config import StrictModel, validate
 from exostride.control.context import ControlContext
 from exostride.control.fading import DeadZone, FadingAssistance, FadingParameters, excess
@@ -91,19 +93,39 @@ class ImpedanceController(PathLaw):
         beyond = excess(error, self._zone.width(path, track.leg_phase, settings))
         level = self._fading.step(beyond, track.leg_phase, track.walking, settings)
         torque, lifted = self._lift.step(track, path)
-        outside = excess(error, self._edge * (1.0 - settings.assistance_min))
-        size = np.abs(outside)
-        k, d = level * (size > 0.0), level * np.minimum(size * (1.0 / _SOFT_RAD), 1.0)
-        angle, velocity, along = self._own.step(track)
-        along = self._along * along
-        goal = k * (track.reference_rad - (error - outside)) + along * angle
-        pace = d * track.reference_velocity_rad_s + along * velocity
-        k, d = k + along, d + along
+        angle, velocity, known = self._own.step(track)
+        k, d, reference, pace = _combined(
+            *(error, level, self._edge * (1.0 - settings.assistance_min), self._along * known),
+            *(track.reference_rad, track.reference_velocity_rad_s, angle, velocity),
+        )
         return Assistance(
             torque,
             k * self._stiffness,
             d * self._damping,
             bounded_level(np.maximum(level, lifted), settings),
-            reference_rad=np.where(k > 0.0, goal / np.maximum(k, 1e-9), track.reference_rad),
-            reference_velocity_rad_s=np.where(d > 0.0, pace / np.maximum(d, 1e-9), 0.0),
+            reference_rad=reference,
+            reference_velocity_rad_s=pace,
         )
+
+
+@compiled
+def _combined(
+    error: In1, level: In1, edge: In1, along: In1, reference: In1, rate: In1, own: In1, own_rate: In1
+) -> NDArray[np.float64]:
+    """Return shares of stiffness and damping, rest position and velocity, rows of (4, 6).
+
+    The spring to the tunnel's edge, as far as the level goes, and that about the walker's own motion, as
+    far as they go along (``along``), act as one.
+    """
+    out = np.empty((4, error.size))
+    for i in range(error.size):
+        outside = error[i] - min(max(error[i], -edge[i]), edge[i])
+        size = abs(outside)
+        k, d = level[i] if size > 0.0 else 0.0, level[i] * min(size * (1.0 / _SOFT_RAD), 1.0)
+        goal = k * (reference[i] - (error[i] - outside)) + along[i] * own[i]
+        pace = d * rate[i] + along[i] * own_rate[i]
+        k, d = k + along[i], d + along[i]
+        out[0, i], out[1, i] = k, d
+        out[2, i] = goal / max(k, 1e-9) if k > 0.0 else reference[i]
+        out[3, i] = pace / max(d, 1e-9) if d > 0.0 else 0.0
+    return out

@@ -17,13 +17,15 @@ Comput 49:1173 (2011); for walking in a robot that follows the walker's own patt
 
 from __future__ import annotations
 
+from math import cos, sin
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import In1, In3, Out2, Out3, compiled
 from exostride.control.tracking import Track
-from exostride.conventions import JOINT_KINDS, N_JOINTS, SIDES, side_slice
+from exostride.conventions import JOINT_KINDS, N_JOINTS, SIDES
 from exostride.gait.reference import derivative, fourier_matrix
 from exostride.types import Vector
 
@@ -35,6 +37,33 @@ _COMES: Final = 3
 """Strides of a leg until its motion counts as known."""
 _CENTRES: Final = (np.arange(_BINS) + 0.5) / _BINS
 _FIT: Final = np.linalg.pinv(fourier_matrix(_CENTRES, _HARMONICS))
+
+
+@compiled
+def _collect(total: Out3, count: Out2, phase: In1, angle: In1) -> None:
+    """Add a tick's angles (6,) to the bins that the legs are in."""
+    for side in range(2):
+        place = min(int(phase[side] * _BINS), _BINS - 1)
+        count[side, place] += 1.0
+        for i in range(3):
+            total[side, place, i] += angle[3 * side + i]
+
+
+@compiled
+def _motion(curve: In3, phase: In1, rate_hz: In1) -> NDArray[np.float64]:
+    """Return angle and velocity at the legs' phases, rows of (2, 6), of Fourier series (2, n, 6)."""
+    out = np.zeros((2, N_JOINTS))
+    for side in range(2):
+        x = 2.0 * np.pi * phase[side]
+        for row in range(2 * _HARMONICS + 1):
+            k = (row + 1) // 2
+            part = 1.0 if row == 0 else (cos(k * x) if row % 2 == 1 else sin(k * x))
+            for i in range(3):
+                out[0, 3 * side + i] += curve[side, row, i] * part
+                out[1, 3 * side + i] += curve[side, row, 3 + i] * part
+        for i in range(3):
+            out[1, 3 * side + i] *= rate_hz[side]
+    return out
 
 
 class OwnMotion:
@@ -62,22 +91,14 @@ class OwnMotion:
 
     def step(self, track: Track) -> tuple[Vector, Vector, Vector]:
         """Return angle [rad] and velocity [rad/s] of the mean motion, and how far it is known, (6,) each."""
-        rows = fourier_matrix(track.leg_phase, _HARMONICS)
-        angle, velocity, known = np.empty(N_JOINTS), np.empty(N_JOINTS), np.empty(N_JOINTS)
-        n = len(JOINT_KINDS)
         for side, phase in enumerate(track.leg_phase.tolist()):
-            part = side_slice(side)
             if phase < self._last[side] - 0.5:
                 self._close(side)
             self._last[side] = phase
-            if track.walking:
-                place = min(int(phase * _BINS), _BINS - 1)
-                self._sum[side, place] += track.angle_rad[part]
-                self._count[side, place] += 1.0
-            row = rows[side] @ self._curve[side]
-            angle[part], velocity[part] = row[:n], track.leg_rate_hz[side] * row[n:]
-            known[part] = min(self._strides[side] / _COMES, 1.0)
-        return angle, velocity, known
+        if track.walking:
+            _collect(self._sum, self._count, track.leg_phase, track.angle_rad)
+        angle, velocity = _motion(self._curve, track.leg_phase, track.leg_rate_hz)
+        return angle, velocity, np.repeat([min(n / _COMES, 1.0) for n in self._strides], len(JOINT_KINDS))
 
     def _close(self, side: int) -> None:
         """Take a whole stride of one leg into its motion."""

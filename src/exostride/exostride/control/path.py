@@ -7,15 +7,17 @@ glides in: a reference that jumps would throw the leg.
 
 from __future__ import annotations
 
+from math import cos, sin
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import In1, In2, compiled
 from exostride.control.context import ControlContext
 from exostride.control.rhythm import RhythmSample
 from exostride.conventions import N_JOINTS, side_slice
-from exostride.gait.reference import ReferenceCurve, fourier_matrix
+from exostride.gait.reference import ReferenceCurve
 from exostride.types import TherapySettings, Vector
 
 STANDING_RAD = np.array([0.02, 0.04, 0.02] * 2)
@@ -58,6 +60,39 @@ class _Glide:
         """Return amplitude, offset, lower and upper range (6,) each, and phase offset (2,)."""
         n, v = N_JOINTS, self._now
         return v[:n], v[n : 2 * n], v[2 * n : 3 * n], v[3 * n : 4 * n], v[4 * n :]
+
+
+@compiled
+def _sampled(
+    phase: In1,
+    rate_hz: In1,
+    shift: In1,
+    both: In2,
+    mean: In1,
+    scale: In1,
+    offset: In1,
+    low: In1,
+    high: In1,
+    blend: float,
+) -> NDArray[np.float64]:
+    """Return angle and velocity, rows of (2, 6); ``both``: Fourier series of angle and rate, (6, n)."""
+    out = np.empty((2, N_JOINTS))
+    harmonics = (both.shape[1] - 1) // 2
+    for side in range(2):
+        x = 2.0 * np.pi * ((phase[side] + shift[side]) % 1.0)
+        value = both[:, 0].copy()
+        for k in range(1, harmonics + 1):
+            c, s = cos(k * x), sin(k * x)
+            for i in range(6):
+                value[i] += both[i, 2 * k - 1] * c + both[i, 2 * k] * s
+        for i in range(3):
+            j = 3 * side + i
+            angle = mean[j] + scale[j] * (value[i] - mean[j]) + offset[j]
+            angle = STANDING_RAD[j] + blend * (angle - STANDING_RAD[j])
+            out[0, j] = min(max(angle, low[j]), high[j])
+            inside = out[0, j] == angle
+            out[1, j] = blend * scale[j] * value[3 + i] * rate_hz[side] if inside else 0.0
+    return out
 
 
 class ReferencePath:
@@ -122,15 +157,9 @@ class ReferencePath:
         """Return reference angle [rad] and velocity [rad/s], each (6,)."""
         assert self._curve is not None, "advance() comes first"
         scale, offset, low, high, shift = self._glide.split()
-        rows = fourier_matrix((rhythm.phase + shift) % 1.0, (self._both.shape[1] - 1) // 2)
-        both = rows @ self._both.T
-        angle = self._mean + scale * (both[:, :3].ravel() - self._mean) + offset
-        velocity = scale * (both[:, 3:] * rhythm.rate_hz[:, None]).ravel()
-        if self._blend < 1.0:
-            angle = STANDING_RAD + self._blend * (angle - STANDING_RAD)
-            velocity = self._blend * velocity
-        kept = np.minimum(np.maximum(angle, low), high)
-        return kept, velocity * (kept == angle)
+        legs = (rhythm.phase, rhythm.rate_hz, shift)
+        angle, velocity = _sampled(*legs, self._both, self._mean, scale, offset, low, high, self._blend)
+        return angle, velocity
 
     def table(self, side: int, samples: int) -> NDArray[np.float64]:
         """Return one leg's path over the cycle, shape (samples, 3) [rad], phase 0 first."""

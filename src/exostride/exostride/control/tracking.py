@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
 import numpy as np
@@ -139,8 +140,8 @@ class Tracker:
     def _measured(state: ExoState, reference: Vector, velocity: Vector) -> tuple[Vector, Vector]:
         """Return angle and velocity (6,), the reference's where a joint was not measured."""
         angle, speed = state.angle_rad, state.velocity_rad_s
-        finite = np.isfinite(angle) & np.isfinite(speed)
-        if state.joint_valid != _ALL or not finite.all():
+        if state.joint_valid != _ALL or not isfinite(float((angle + speed).sum())):
+            finite = np.isfinite(angle) & np.isfinite(speed)
             seen = finite & ((state.joint_valid >> _BITS) & 1).astype(bool)
             angle, speed = np.where(seen, angle, reference), np.where(seen, speed, velocity)
         return angle, np.minimum(np.maximum(speed, -_FASTEST_RAD_S), _FASTEST_RAD_S)
@@ -174,7 +175,7 @@ class PathLaw(ABC):
         torque = gain * given.torque_nm
         if self.context.compensation is not None:
             torque = torque + self.context.compensation.step(state)
-        if not np.isfinite(torque).all():
+        if not isfinite(float(torque.sum())):
             torque = np.nan_to_num(torque)
         reference, velocity = given.reference_rad, given.reference_velocity_rad_s
         return AssistCommand(

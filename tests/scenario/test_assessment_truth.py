@@ -58,7 +58,9 @@ def test_tone_is_that_of_the_simulated_reflexes_and_tissue(tmp_path):
                 *zip(*((w.speed_rad_s, w.resistance_nm) for w in ways if w.sign == sign), strict=True)
             ).slope
             tone = assessments.tone(walk, column, sign)
-            assert tone.known and abs(tone.value - true) <= max(0.5, 0.2 * abs(true), tone.margin), joint
+            # With the hip a whole leg is moved, at half the speed: its slope is that much less certain.
+            tolerance = max(1.5 if joint.startswith("hip") else 0.5, 0.2 * abs(true))
+            assert tone.known and abs(tone.value - true) <= tolerance, (joint, sign, tone.value, true)
             found[joint, sign] = tone.value
     # The paretic side's knee extensors and calf are the spastic ones: they resist, and only on that side.
     assert found["knee_left", 1.0] > found["knee_right", 1.0] + 5.0

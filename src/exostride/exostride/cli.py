@@ -49,6 +49,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "sim": ("exostride.bench.sim:command", "Speed of the virtual-clock runner and where its time goes."),
     "engines": ("exostride.bench.engines:command", "MuJoCo against Gazebo on the same model."),
     "analysis": ("exostride.bench.analysis:command", "Analysis of a long session, beside decoding it."),
+    "metrics": ("exostride.bench.metric_truth:command", "Figures of a report beside the truth."),
     "progress": ("exostride.bench.progress:command", "Forecasts of recovery against naive ones, held out."),
     "recording": ("exostride.bench.recording:command", "Writing and reading of bags, beside rosbags."),
     "damage": ("exostride.bench.crash:command", "What is left of a bag after a crash, and after damage."),

@@ -1,8 +1,9 @@
 r"""What the robot's assessments measured: tone, isometric force and range of motion.
 
-The body's torque at a joint, tissue and muscles together, is what inverse dynamics leaves after the cuffs'
-part is taken off: :math:`\tau_{body} = M_{net} - \tau_{cuff}`. Passively moved, it resists; its growth with
-speed is tone. When an assessment was under way stands in the therapy settings, what moved in the commands.
+The torque of the body at one of its joints, tissue and muscles together, is what inverse dynamics leaves
+after the cuffs' part is taken off: :math:`\tau_{body} = M_{net} - \tau_{cuff}`. Passively moved, it
+resists; its growth with speed is tone. When an assessment was under way stands in the therapy settings, what
+moved in the commands.
 """
 
 from __future__ import annotations
@@ -19,10 +20,8 @@ from scipy.ndimage import uniform_filter1d
 
 from exostride.analysis.effort import effort_of
 from exostride.analysis.estimate import Estimate, missing, single
-from exostride.analysis.planar import smooth
 from exostride.analysis.session import Session
 from exostride.analysis.walk import Walk
-from exostride.conventions import N_JOINTS, side_slice
 
 PASSIVE: Final = "passive_movement"
 HOLD: Final = "isometric_hold"
@@ -72,14 +71,8 @@ def _rows(session: Session, controller: str) -> NDArray[np.bool_]:
 
 def body_torque_nm(walk: Walk) -> NDArray[np.float64] | None:
     """Return the torque of tissue and muscles (N, 6), or None where it cannot be known."""
-    effort, cuff = effort_of(walk), walk.session.cuff_torque_nm
-    if effort.moments_nm is None or cuff is None:
-        return None
-    out = np.empty((len(cuff), N_JOINTS))
-    for side, net in enumerate(effort.moments_nm):
-        joints = side_slice(side)
-        out[:, joints] = net - smooth(cuff[:, joints], walk.session.period_s)
-    return out
+    left, right = (effort_of(walk).body_torque_nm(side) for side in (0, 1))
+    return None if left is None or right is None else np.hstack([left, right])
 
 
 def _rates(session: Session) -> NDArray[np.float64]:

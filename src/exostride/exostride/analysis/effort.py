@@ -145,10 +145,10 @@ class Effort:
                     s.angle_rad[wide],
                     s.velocity_rad_s[wide],
                     s.cuff_torque_nm[wide],
-                    s.joint_torque_nm[wide],
-                    s.cuff_force_n[wide],
+                    s.joint_torque_nm[wide].astype(float),
+                    s.cuff_force_n[wide].astype(float),
                     s.pelvis_pitch_rad[wide],
-                    s.pelvis_gyro_rad_s[wide, 1],
+                    s.pelvis_gyro_rad_s[wide, 1].astype(float),
                 )
             )
             found.angle_rad[place] = seen.angle_rad[inner]
@@ -192,14 +192,20 @@ class Effort:
         assert self.worn is not None
         return self._moments_of(self.worn.angle_rad, self.worn.pitch_rad)
 
+    def body_torque_nm(self, side: int) -> Matrix | None:
+        """Return the torque (N, 3) of tissue and muscles about the patient's own joints, or None."""
+        worn = self.worn
+        if self.reason or worn is None:
+            return None
+        return self._own_moments[side] - smooth(worn.cuff_nm[:, side_slice(side)], self.walk.session.period_s)
+
     def patient_torque_nm(self, side: int) -> Matrix | None:
         """Return the active torque (N, 3) of the patient's muscles on one side, or None."""
-        s, worn = self.walk.session, self.worn
-        if self.reason or worn is None or s.body is None:
+        body, worn, torque = self.walk.session.body, self.worn, self.body_torque_nm(side)
+        if torque is None or worn is None or body is None:
             return None
         assert self.walk.geometry is not None
-        scale = s.body.mass_kg * GRAVITY_M_S2 * self.walk.geometry.leg_length / REFERENCE_SCALE_NM
-        torque = self._own_moments[side] - smooth(worn.cuff_nm[:, side_slice(side)], s.period_s)
+        scale = body.mass_kg * GRAVITY_M_S2 * self.walk.geometry.leg_length / REFERENCE_SCALE_NM
         for _, _, block in blocks(len(torque)):
             torque[block] -= scale * passive_moment(worn.angle_rad[block, side_slice(side)])[0]
         return torque

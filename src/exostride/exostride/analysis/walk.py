@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exostride.analysis.session import Session
+from exostride.analysis.toe_off import refined
 from exostride.conventions import GRAVITY_M_S2, LEFT, side_slice
 from exostride.gait.cycles import Stride, strides
 from exostride.model.geometry import BodyGeometry, body_geometry
@@ -63,7 +64,10 @@ class Walk:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        kept = [s for s in strides(session.events) if self._counts(s)]
+        found = list(strides(session.events))
+        if session.foot_load_n is not None:
+            found = refined(found, session.time_s, session.foot_load_n)
+        kept = [s for s in found if self._counts(s)]
         self.legs = (_leg(0, kept), _leg(1, kept))
 
     # ------------------------------------------------------------------ which strides count

@@ -20,7 +20,7 @@ PHASE: Final[Vector] = np.arange(SAMPLES) / SAMPLES
 TOUCH_N_KG: Final = 0.5
 """Vertical force per body mass above which a foot is on the ground."""
 _SHORTEST_S: Final = 0.4
-_MID_SWING: Final = (0.25, 0.80)
+MID_SWING: Final = (0.25, 0.80)
 """Part of swing in which the toe passes the ground closest (after lift, before landing)."""
 
 
@@ -144,8 +144,8 @@ def mid_swing_clearance_m(strides: Strides) -> Vector:
     """Return the lowest point of the sole in mid-swing for each stride [m]."""
     out = []
     for clearance, off in zip(strides.clearance_m, strides.toe_off, strict=True):
-        a = off + _MID_SWING[0] * (1.0 - off)
-        b = off + _MID_SWING[1] * (1.0 - off)
+        a = off + MID_SWING[0] * (1.0 - off)
+        b = off + MID_SWING[1] * (1.0 - off)
         out.append(float(clearance[(a <= PHASE) & (b >= PHASE)].min()) if np.isfinite(off) else np.nan)
     return np.array(out)
 

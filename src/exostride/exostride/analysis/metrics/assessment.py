@@ -54,7 +54,7 @@ _both(
     assessments.tone,
     Better.LOWER,
     2,
-    "0.5 Nm·s/rad or 20 % against the simulated reflexes",
+    "0.5 Nm·s/rad or 20 % against the simulated reflexes; hip 1.5: a whole leg moves with it",
 )
 _both(
     "isometric_{}_nm",

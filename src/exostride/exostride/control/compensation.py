@@ -66,7 +66,7 @@ class RobotCompensation:
     def step(self, state: ExoState) -> Vector:
         """Return the compensation torque (6,) [N m]; zero where the joints are not all measured."""
         q, qd = state.angle_rad, state.velocity_rad_s
-        if state.joint_valid != _ALL or not isfinite(float((q + qd).sum())):
+        if state.joint_valid != _ALL or not _finite(q, qd):
             self._last = None
             return np.zeros(N_JOINTS)
         upright = not state.available & _PELVIS or not isfinite(sum(state.pelvis_orientation.tolist()))
@@ -78,6 +78,14 @@ class RobotCompensation:
         self._last = qd
         motion = self._dynamics.torque(q, qd, self._relative * self._acceleration)
         return _with_friction(motion, qd, self._p.gravity, self._coulomb, self._steep, self._viscous)
+
+
+@compiled
+def _finite(a: In1, b: In1) -> bool:
+    sound = True
+    for i in range(a.size):
+        sound = sound and isfinite(a[i]) and isfinite(b[i])
+    return sound
 
 
 @compiled

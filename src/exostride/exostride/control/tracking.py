@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from exostride.compiled import In1, compiled
 from exostride.control.context import ControlContext
 from exostride.control.path import ReferencePath
 from exostride.control.rhythm import Rhythm
@@ -67,6 +68,14 @@ class Assistance:
     level: Vector
     reference_rad: Vector | None = None
     reference_velocity_rad_s: Vector | None = None
+
+
+@compiled
+def _finite(a: In1, b: In1) -> bool:
+    sound = True
+    for i in range(a.size):
+        sound = sound and isfinite(a[i]) and isfinite(b[i])
+    return sound
 
 
 def bounded_level(level: Vector, settings: TherapySettings) -> Vector:
@@ -140,7 +149,7 @@ class Tracker:
     def _measured(state: ExoState, reference: Vector, velocity: Vector) -> tuple[Vector, Vector]:
         """Return angle and velocity (6,), the reference's where a joint was not measured."""
         angle, speed = state.angle_rad, state.velocity_rad_s
-        if state.joint_valid != _ALL or not isfinite(float((angle + speed).sum())):
+        if state.joint_valid != _ALL or not _finite(angle, speed):
             finite = np.isfinite(angle) & np.isfinite(speed)
             seen = finite & ((state.joint_valid >> _BITS) & 1).astype(bool)
             angle, speed = np.where(seen, angle, reference), np.where(seen, speed, velocity)
@@ -175,7 +184,7 @@ class PathLaw(ABC):
         torque = gain * given.torque_nm
         if self.context.compensation is not None:
             torque = torque + self.context.compensation.step(state)
-        if not isfinite(float(torque.sum())):
+        if not _finite(torque, torque):
             torque = np.nan_to_num(torque)
         reference, velocity = given.reference_rad, given.reference_velocity_rad_s
         return AssistCommand(

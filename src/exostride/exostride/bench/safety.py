@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from scipy.stats import chi2
 
 from exostride.bench.safety_cases import Case, cases
 from exostride.bench.safety_files import run_files
-from exostride.bench.safety_free import KNOBS, cells_from, curve, delays, run_cell
+from exostride.bench.safety_free import CURVES_EVERY, KNOBS, cells_from, curve, delays, run_cell
 from exostride.bench.safety_page import page
 from exostride.bench.safety_rig import PERIOD_S, Rig, Walk, forked, run_walk
 from exostride.errors import ExitCode, InputError
@@ -107,7 +108,8 @@ def summary(data: dict[str, Any]) -> dict[str, Any]:
     failed = [{"case": key, "why": r["why"]} for key, r in sorted(judged.items()) if not r["passed"]]
     hours = sum(c.get("simulated_s", 0.0) for c in cells) / 3600.0
     trips = [c for c in cells if c.get("tripped")]
-    false = [c for c in trips if not c["fell"]]
+    real = [c for c in trips if c["fell"] or (c["cramped"] and c["tripped"] in ("F22", "F24b"))]
+    false = [c for c in trips if c not in real]
     simulated = sum(r.get("simulated_s", 0.0) for r in results.values()) + 3600.0 * hours
     return {
         "simulated_seconds": round(simulated, 1),
@@ -124,7 +126,9 @@ def summary(data: dict[str, Any]) -> dict[str, Any]:
             "false_by_fault": {
                 f: sum(c["tripped"] == f for c in false) for f in {c["tripped"] for c in false}
             },
-            "stops_for_real_falls": len(trips) - len(false),
+            "stops_for_real_falls": len(real),
+            "rate_upper_95_per_hour": _upper(len(false), hours),
+            "reduces_per_hour": _per_hour(cells, hours),
         },
         "curves": {
             fault: curve(
@@ -136,6 +140,17 @@ def summary(data: dict[str, Any]) -> dict[str, Any]:
         "mutation": {"killed": None, "total": None, "survivors": []},
         "coverage": {"line": None, "branch": None},
     }
+
+
+def _upper(count: int, hours: float) -> float | None:
+    """Return the 95 % upper bound of a Poisson rate [1/h]; without a count it is 3 / hours."""
+    return round(float(chi2.ppf(0.95, 2 * (count + 1))) / (2.0 * hours), 2) if hours else None
+
+
+def _per_hour(cells: list[dict[str, Any]], hours: float) -> dict[str, float]:
+    """Return how often the robot gave way or the belt slowed without a stop [1/h], by fault."""
+    faults = sorted({fault for c in cells for fault in c.get("reduces", {})})
+    return {f: round(sum(c["reduces"].get(f, 0) for c in cells) / hours, 1) for f in faults}
 
 
 def _todo(done: set[str], only: set[str], seeds: int) -> Iterator[tuple[Walk, list[Case]]]:
@@ -190,7 +205,7 @@ def run_free(results: Results, clock: Clock, hours: float) -> None:
     for number, walk in cells_from(len(results.data["cells"])):
         if walked >= 3600.0 * hours or clock.over():
             return
-        done = forked(partial(run_cell, walk))
+        done = forked(partial(run_cell, walk, number % CURVES_EVERY == 0))
         results.put("cells", str(number), done)
         walked += done.get("simulated_s", 0.0)
 
@@ -210,8 +225,10 @@ def text(data: dict[str, Any]) -> Iterator[str]:
     yield (
         f"fault-free: {free['hours']:.2f} h of {free['target_hours']:g} h in {free['walks']} walks: "
         f"{free['false_trips']} false trips {free['false_by_fault'] or ''}, "
-        f"{free['stops_for_real_falls']} stops for walkers that fell"
+        f"{free['stops_for_real_falls']} stops for walkers that fell or cramped; "
+        f"95 % upper bound {free['rate_upper_95_per_hour']} /h"
     )
+    yield f"  gave way without a stop: {free['reduces_per_hour'] or 'never'} /h"
     yield "trade-off: threshold, alarms an hour without fault, median delay in periods, found of tried"
     for fault, points in data["curves"].items():
         for p in points:

@@ -23,6 +23,8 @@ HOMING = "homing"
 STATES: Final = ("stance", "swing", "standing")
 _SLIDING: Final = 0.7
 """Share of the load that friction is when a foot slides (the sole's coefficient is 0.9)."""
+_SWING: Final = (0.68, 0.95)
+"""Part of the walker's own cycle in which a foot is meant to be in the air."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +125,9 @@ def _falling(s: Scene) -> bool:
 
 
 def _sliding(s: Scene) -> bool:
-    """Return whether a loaded foot slides forward: friction all but used up, and backwards."""
+    """Return whether a loaded foot slides forward in the walker's own swing: friction all but used up."""
     true = s.tick.reading.truth
-    if true is None or s.k < 0:
+    if true is None or s.k < 0 or not _SWING[0] < float(true.phase[s.injection.side]) < _SWING[1]:
         return False
     fx, _, fz = true.ground_force_n[3 * s.injection.side : 3 * s.injection.side + 3].tolist()
     return bool(fz > 25.0 and fx < -_SLIDING * fz)
@@ -214,7 +216,8 @@ ROWS: Final[dict[str, Row]] = {
     "F20": Row(_KINDS["F20"], _injected, ("F20",), Action.E_STOP, kernel=True),
     "F21": Row(_KINDS["F21"], _injected, ("F20", "F21"), Action.E_STOP, kernel=True),
     "F22": Row(_KINDS["F22"], _spasm, ("F22", "F24b"), Action.REDUCE),
-    "F23": Row(_KINDS["F23"], _falling, ("F23",), Action.E_STOP, last_s=1.0),
+    # The reaction begins with the harness' hold and a slower belt; a stop before the fall is one, too.
+    "F23": Row(_KINDS["F23"], _falling, ("F23", "F22", "F24b"), Action.REDUCE, last_s=1.0, after_s=1.2),
     "F24a": Row(("left", "right", "left,size=35"), _sliding, ("F24a", "F24b"), Action.WARN, states=("swing",),
                 latched=False, last_s=3.0, wait_s=12.0),
     "F24b": Row(_KINDS["F24b"], _blocked, ("F24b", "F23", "F22"), states=("swing",), last_s=0.6),

@@ -1,6 +1,6 @@
 """Fault-free walking: what trips without a fault, and how that trades against the delay of detection.
 
-Each cell is a minute of one walker under one law. Beside the supervisor, copies of single detectors with
+Each cell is two minutes of one walker under one law. Beside the supervisor, copies of single detectors with
 other thresholds look at the same ticks; they count alarms here, and delays where the same fault is injected
 into a walk whose own detector is deaf.
 """
@@ -8,13 +8,14 @@ into a walk whose own detector is deaf.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import numpy as np
 
 from exostride.bench.safety_cases import ROWS, Scene
 from exostride.bench.safety_rig import PERIOD_S, Rig, Walk, state_of
+from exostride.runtime.graph import Tick
 from exostride.safety.detect_body import BalanceDetector, FootDetector
 from exostride.safety.detect_drives import RunawayDetector
 from exostride.safety.detect_sensors import DriftDetector, StuckDetector
@@ -24,9 +25,11 @@ from exostride.safety.injection import parse
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
 from exostride.safety.walker import Walker
-from exostride.types import Action
+from exostride.types import Action, SafetyState
 
-CELL_S: Final = 60.0
+CELL_S: Final = 120.0
+CURVES_EVERY: Final = 7
+"""Cells of which one has the copies of the detectors beside it: they take more time than the walk."""
 _APART_S: Final = 1.0
 """Alarms closer than this are one."""
 
@@ -140,37 +143,67 @@ def fell(rig: Rig) -> bool:
     return ROWS["F23"].truth(scene)
 
 
-def run_cell(walk: Walk) -> dict[str, Any]:
-    """Run one cell and return its time, what tripped, and the alarms of every copy."""
+def cramps(tick: Tick) -> bool:
+    """Return whether a spasm of the walker's own is on."""
+    true = tick.reading.truth
+    return true is not None and float(np.abs(true.spasm_torque_nm).max()) > 15.0
+
+
+@dataclass
+class _Watch:
+    """What really happens to a walker without an injected fault, and what safety makes of it."""
+
+    rig: Rig
+    fell: bool = False
+    cramped: bool = False
+    reduces: dict[str, int] = field(default_factory=dict)
+    _last: frozenset[str] = frozenset()
+
+    def step(self) -> SafetyState:
+        tick = self.rig.step()
+        self.fell = self.fell or fell(self.rig)
+        self.cramped = self.cramped or cramps(tick)
+        state = state_of(tick)
+        reduced = state.action == Action.REDUCE
+        active = frozenset(state.active_faults) if reduced else frozenset()
+        for fault in active - self._last:
+            self.reduces[fault] = self.reduces.get(fault, 0) + 1
+        self._last = active
+        return state
+
+
+def run_cell(walk: Walk, curves: bool) -> dict[str, Any]:
+    """Run one cell and return its time, what tripped, and with ``curves`` the alarms of every copy."""
     rig = Rig(walk)
-    copies = Copies(rig.limits, rig.walker)
-    problem = rig.reach("walking")
-    alarms = dict.fromkeys(copies.alarms, 0)
-    fallen = False
+    copies = Copies(rig.limits, rig.walker) if curves else None
+    problem = rig.reach("standing")
+    watch = _Watch(rig)
     while not problem and rig.seq * PERIOD_S < CELL_S:
-        state = state_of(rig.step())
+        state = watch.step()
         assert rig.component.seen is not None
-        fallen = fallen or fell(rig)
-        if not fallen:
+        if copies is not None and not watch.fell:
             copies.step(rig.component.seen)
-            alarms = dict(copies.alarms)
         if state.latched:
             problem = state.message
     last = state_of(rig.last) if rig.last is not None else None
     tripped = last is not None and last.latched
+    stopped_s = rig.seq * PERIOD_S
     # A push of the walker's own that ends in a fall within the stop is none of the machine's making.
-    if tripped and not fallen:
+    if tripped and not watch.fell:
         for _ in range(round(1.0 / PERIOD_S)):
-            rig.step()
-            fallen = fallen or fell(rig)
-    return {
+            watch.step()
+    result: dict[str, Any] = {
         "walk": walk.name,
-        "simulated_s": rig.seq * PERIOD_S,
+        "simulated_s": stopped_s,
         "tripped": last.cause if tripped and last is not None else "",
         "message": problem,
-        "fell": fallen,
-        "alarms": {f"{fault}={value:g}": count for (fault, value), count in alarms.items()},
+        "fell": watch.fell,
+        "cramped": watch.cramped,
+        "reduces": watch.reduces,
     }
+    if copies is not None:
+        result["alarms"] = {f"{f}={v:g}": n for (f, v), n in copies.alarms.items()}
+    return result
 
 
 class _Deaf:

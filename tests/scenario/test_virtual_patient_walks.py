@@ -10,9 +10,10 @@ pytestmark = pytest.mark.slow
 MASS_KG = 72.0
 
 
+@pytest.mark.parametrize("robot", ["none", "exoskeleton"])
 @pytest.mark.parametrize("speed", [0.6, 1.0, 1.3])
-def test_unimpaired_patient_walks_inside_the_bands(speed):
-    run = make_run("unimpaired", "none", 1.0, 0)
+def test_unimpaired_patient_walks_inside_the_bands(speed, robot):
+    run = make_run("unimpaired", robot, 1.0, 0)
     run.start_in_gait(speed)
     assert run.run(SETTLING_S + 10.0, speed)
     walk = run.walk()

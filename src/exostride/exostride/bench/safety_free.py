@@ -15,6 +15,7 @@ import numpy as np
 
 from exostride.bench.safety_cases import ROWS, Scene
 from exostride.bench.safety_rig import PERIOD_S, Rig, Walk, state_of
+from exostride.patient.profiles import load_profile
 from exostride.runtime.graph import Tick
 from exostride.safety.detect_body import BalanceDetector, FootDetector
 from exostride.safety.detect_drives import RunawayDetector
@@ -43,14 +44,16 @@ _WALKERS: Final = (
     "child",
 )
 _LAWS: Final = ("impedance", "path_control", "transparent", "force_field", "guidance")
-_SPEEDS: Final = (0.3, 0.5, 0.8)
+_PACES: Final = (0.8, 1.0, 1.2)
+"""Parts of the speed that the patient trains at."""
 
 
 def cell(number: int) -> Walk:
     """Return the walk of a cell; numbers go through walkers first, then laws, speeds, seeds."""
     rest, walker = divmod(number, len(_WALKERS))
-    law, speed = rest % len(_LAWS), rest % len(_SPEEDS)
-    return Walk(_WALKERS[walker], _LAWS[law], 100 + number, (("belt_speed_m_s", _SPEEDS[speed]),))
+    law, pace = rest % len(_LAWS), rest % len(_PACES)
+    speed = round(_PACES[pace] * load_profile(_WALKERS[walker]).therapy.speed_m_s, 2)
+    return Walk(_WALKERS[walker], _LAWS[law], 100 + number, (("belt_speed_m_s", speed),))
 
 
 class _Detector(Protocol):

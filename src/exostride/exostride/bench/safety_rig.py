@@ -19,6 +19,7 @@ import numpy as np
 from exostride.bench.safety_cases import HOMING, ROWS, Case, Row, Scene
 from exostride.hardware.faulty import FaultyDevice
 from exostride.hardware.simulated import SimulatedDevice
+from exostride.patient.profiles import load_profile
 from exostride.runtime import assembly
 from exostride.runtime.component import SafetyStage, Word
 from exostride.runtime.graph import Graph, Tick
@@ -44,7 +45,7 @@ _KERNEL: Final = int(
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Who walks, how, and with which seed."""
+    """Who walks, how, and with which seed; speed and unloading are the patient's own unless overridden."""
 
     patient: str
     controller: str
@@ -78,7 +79,13 @@ class Rig:
 
     def __init__(self, walk: Walk, faults: tuple[Injection, ...] = ()) -> None:
         self.walk = walk
-        overrides = {"controller": walk.controller, **dict(walk.overrides)}
+        own = load_profile(walk.patient).therapy
+        overrides = {
+            "controller": walk.controller,
+            "belt_speed_m_s": own.speed_m_s,
+            "unloading_percent": own.unloading_percent,
+            **dict(walk.overrides),
+        }
         plan = make_plan(None, overrides, None, None, None, limit_s=1e6)
         plan = replace(plan, stand_s=_STAND_S + 1.0)
         stack = assembly.StackConfig(rate_hz=RATE_HZ, patient=walk.patient)

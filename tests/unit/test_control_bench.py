@@ -62,6 +62,15 @@ def test_default_is_compared_at_the_same_error_on_the_curve():
     assert not worse["better"]
 
 
+def test_an_error_that_no_level_has_is_no_match():
+    far = [{**r, "tracking_error_deg": 4.5} if r["controller"] == "impedance" else r for r in grid()]
+    rows = with_effort(far)
+    (pair,) = against_curve(rows, "impedance")
+    assert pair["beyond_deg"] == pytest.approx(0.5)
+    (item,) = verdict(rows, "impedance")
+    assert (item["patients"], item["better"], item["unmatched"]) == (0, 0, 1)
+
+
 def test_verdict_counts_paretic_patients_and_says_how_sure_it_is():
     rows = with_effort(grid() + grid(0.35, "spastic") + grid(patient="unimpaired"))
     (item,) = verdict(rows, "impedance")

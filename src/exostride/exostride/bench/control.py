@@ -168,6 +168,11 @@ def _configuration(
     return config
 
 
+def _between(low: float, high: float) -> str:
+    """Return an interval as text; one seed has none."""
+    return f"{low:+.3f}..{high:+.3f}" if math.isfinite(low) else "one seed: no interval"
+
+
 def _show(console: Console, result: dict[str, Any]) -> None:
     for row in sorted(means(result["rows"], list(COLUMNS)), key=lambda r: (r["patient"], r["controller"])):
         console.print(
@@ -181,12 +186,14 @@ def _show(console: Console, result: dict[str, Any]) -> None:
         )
     for item in result["patients"]:
         parts = [
-            f"{what} {item[key]:+.3f} ({item[key + '_low']:+.3f}..{item[key + '_high']:+.3f})"
+            f"{what} {item[key]:+.3f} ({_between(item[key + '_low'], item[key + '_high'])})"
             for key, what in (("assist_work_saved", "assistance saved"), ("effort_gained", "effort gained"))
         ]
+        if item["outside"]:
+            parts.append(f"error up to {item['beyond_deg']:.2f} deg beyond all levels")
         console.print(
             f"slacking x {item['slacking']:g} {item['patient']:24s} {item['seeds']} seeds, at equal error: "
-            f"{', '.join(parts)}{', error beyond all levels' if item['outside'] else ''}",
+            f"{', '.join(parts)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -194,7 +201,7 @@ def _show(console: Console, result: dict[str, Any]) -> None:
         console.print(
             f"slacking x {item['slacking']:g}: default better for {item['better']} of {item['patients']} "
             f"paretic patients ({100 * item['low']:.0f}-{100 * item['high']:.0f} %), "
-            f"{item['unmatched']} not matched",
+            f"{item['unmatched']} at an error that no level has",
             highlight=False,
             soft_wrap=True,
         )

@@ -72,6 +72,7 @@ def against_curve(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
                 "slacking": slacking,
                 "tracking_error_deg": at,
                 "inside": bool(error[0] <= at <= error[-1]),
+                "beyond_deg": max(at - error[-1], error[0] - at, 0.0),
                 "assist_work_saved": work - own["assist_work_fraction"],
                 "effort_gained": own["effort_retained"] - effort,
                 "better": bool(own["assist_work_fraction"] < work and own["effort_retained"] > effort),
@@ -84,7 +85,7 @@ def by_patient(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
     """Return, for each slacking and patient, the mean over seeds of what the default saves and gains.
 
     Intervals are Student's at 95 % over the seeds; with one seed they are unknown. ``outside`` counts seeds
-    whose error lies beyond the levels of fixed guidance.
+    whose error lies beyond the levels of fixed guidance, ``beyond_deg`` by how much at most.
     """
     groups: dict[tuple[float, str], list[dict[str, Any]]] = defaultdict(list)
     for pair in against_curve(rows, default):
@@ -99,6 +100,7 @@ def by_patient(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
                 half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
             item[key], item[f"{key}_low"], item[f"{key}_high"] = mean, mean - half, mean + half
         item["outside"] = sum(not pair["inside"] for pair in group)
+        item["beyond_deg"] = max(pair["beyond_deg"] for pair in group)
         out.append(item)
     return out
 
@@ -106,8 +108,9 @@ def by_patient(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
 def verdict(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
     """Return, for each slacking, the part of paretic patients for whom the default is better.
 
-    A patient counts by the mean over their seeds. The interval is Clopper-Pearson's at 95 %. Patients whom
-    no fixed level kept on their feet cannot be matched; ``unmatched`` counts them.
+    A patient counts by the mean over their seeds. The interval is Clopper-Pearson's at 95 %. ``unmatched``
+    counts patients whom no fixed level kept on their feet, or whose error with the default lies beyond those
+    of all levels in every seed: there is no level to compare with.
     """
     pairs = against_curve(rows, default)
     out = []
@@ -115,7 +118,7 @@ def verdict(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
         patients = {row["patient"] for row in rows if row["slacking"] == slacking} - {SOUND}
         better = []
         for patient in sorted(patients):
-            own = [p for p in pairs if p["patient"] == patient and p["slacking"] == slacking]
+            own = [p for p in pairs if p["patient"] == patient and p["slacking"] == slacking and p["inside"]]
             if own:
                 saved = np.mean([p["assist_work_saved"] for p in own])
                 gained = np.mean([p["effort_gained"] for p in own])

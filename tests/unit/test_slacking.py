@@ -15,7 +15,7 @@ from exostride.patient.physiology import EffortLevel
 from exostride.patient.profile import Effort
 from exostride.types import ExoState, GaitPhase, GaitState, TherapySettings
 
-T = 0.01
+T = 0.02
 RATE_HZ = 0.8
 CONTEXT = ControlContext(
     T, 0.9, 75.0, np.full(6, 80.0), load_reference(config_dir() / "norms" / "reference_gait.yaml")
@@ -49,7 +49,7 @@ def tries(law, level=1.0, times=1.0, strides=60):
         if k % round(1 / RATE_HZ / T) == 0:
             effort.stride(0)
             effort.stride(1)
-    return float(effort.level.mean()), float(np.mean(given[-500:], axis=0)[1])
+    return float(effort.level.mean()), float(np.mean(given[-250:], axis=0)[1])
 
 
 @pytest.mark.parametrize("stiff", [GuidanceController, PositionController])

@@ -17,7 +17,7 @@ from exostride.recording.reader import BagReader
 from exostride.types import GaitEvent, Signal, Vector
 
 Matrix = NDArray[np.float64]
-_WINDOW_NS: Final = 120_000_000_000
+_WINDOW_NS: Final = 60_000_000_000
 
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "exo/state": (

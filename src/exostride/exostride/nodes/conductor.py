@@ -13,6 +13,8 @@ from exostride.errors import DeviceError
 
 ORDER: Final = ("recorder", "gait_phase", "controller", "hardware")
 """Order of activation: the master clock last."""
+CONFIGURE_TIMEOUT_S: Final = 90.0
+"""Longest wait for nodes to come up; on a busy machine the device's may have a Gazebo to start."""
 START_TIMEOUT_S: Final = 30.0
 CALL_TIMEOUT_S: Final = 1.0
 """Longest wait for an answer when going down; a dead node must not hold up the others."""
@@ -46,7 +48,7 @@ class Conductor:
         DeviceError
             A node did not appear in time, or refused its configuration.
         """
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + CONFIGURE_TIMEOUT_S
         waiting = list(self._names)
         futures: dict[str, Any] = {}
         while waiting or not all(future.done() for future in futures.values()):
@@ -56,7 +58,7 @@ class Conductor:
                     waiting.remove(name)
             if time.monotonic() > deadline:
                 late = waiting or [name for name, future in futures.items() if not future.done()]
-                raise DeviceError(f"node {', '.join(late)}: not there within {START_TIMEOUT_S:g} s")
+                raise DeviceError(f"node {', '.join(late)}: not there within {CONFIGURE_TIMEOUT_S:g} s")
             for name, future in futures.items():
                 if future.done() and not _succeeded(future):
                     raise DeviceError(f"node {name}: could not be configured; its own message says why")

@@ -25,7 +25,7 @@ S = SupervisorState
 @pytest.fixture(scope="module")
 def walking() -> Rig:
     rig = Rig(Walk("unimpaired", "impedance", 1))
-    problem = rig.reach("walking")
+    problem = rig.reach("walking", settle_s=8.0)
     assert problem == ""
     return rig
 
@@ -79,6 +79,34 @@ def test_emergency_stop_that_bounces_stops_at_its_first_edge_and_never_resumes(w
     assert set(out["states"]) == {S.E_STOP, S.FAULT} and set(out["modes"]) == {Mode.DAMP}
     assert out["cause"] == "F20"
     held(out, walking)
+
+
+def pushed(rig: Rig, reduce_m: float) -> dict[str, Any]:
+    """Push the walker sideways; the belt slows and the harness holds from a lean of ``reduce_m`` on."""
+    limits = rig.limits.detect.body.model_copy(update={"xcom_reduce_m": reduce_m})
+    vars(rig.component.detectors.balance)["_limits"] = limits
+    rig.device.arm(parse("F23@stance:left,size=270"))
+    lowest, lean, carried, acted = 9.0, 0.0, 0.0, -1
+    for k in range(round(2.0 / PERIOD_S)):
+        tick = rig.step()
+        true = tick.reading.truth
+        assert true is not None
+        lowest = min(lowest, float(true.pelvis_position_m[2]))
+        lean = max(lean, abs(float(true.com_position_m[1] + 0.31 * true.com_velocity_m_s[1])))
+        carried = max(carried, tick.reading.environment.unloading_n)
+        if acted < 0 and "F23" in state_of(tick).active_faults:
+            acted = k
+    return {"lowest": lowest, "lean": lean, "carried": carried, "acted": acted}
+
+
+def test_belt_and_harness_act_before_the_fall(walking: Rig) -> None:
+    """The same push: more than a tenth of a second earlier, more carried, less far over the edge."""
+    late = forked(partial(pushed, walking, 9.0))
+    early = forked(partial(pushed, walking, walking.limits.detect.body.xcom_reduce_m))
+    assert 0 < early["acted"] < late["acted"] - 20
+    assert early["carried"] > 1.2 * late["carried"]
+    assert early["lean"] < late["lean"] - 0.01
+    assert early["lowest"] >= late["lowest"] - 0.005
 
 
 def test_controller_that_hangs_in_stance_leaves_the_leg_held(walking: Rig) -> None:

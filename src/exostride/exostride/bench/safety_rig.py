@@ -115,9 +115,14 @@ class Rig:
         self.last = tick
         return tick
 
-    def reach(self, point: str) -> str:
-        """Go on to where cases begin (``homing``, ``standing``, ``walking``); say what prevents it."""
+    def reach(self, point: str, settle_s: float | None = None) -> str:
+        """Go on to where cases begin (``homing``, ``standing``, ``walking``); say what prevents it.
+
+        ``settle_s`` is how long to stay there first, by default long enough for every detector to know the
+        walker.
+        """
         wanted, settle = _POINTS[point]
+        settle = settle if settle_s is None else settle_s
         for _ in range(round(_REACH_S / PERIOD_S)):
             tick = self.step()
             state = state_of(tick)

@@ -27,7 +27,7 @@ from exostride.analysis.walking import (
 )
 from exostride.bench.transparent_drive import TransparentDrive
 from exostride.bench.treadmill_run import TreadmillRun, Walk, with_guidance
-from exostride.bench.walking_page import write_page
+from exostride.bench.walking_page import write_page, write_picture
 from exostride.conventions import GRAVITY_M_S2, JOINT_KINDS, SIDES
 from exostride.errors import InputError
 from exostride.gait.bands import bands_at
@@ -268,6 +268,9 @@ def command(
     html_file: Annotated[
         Path | None, typer.Option("--html", help="Draw the walks against the bands.")
     ] = None,
+    picture_file: Annotated[
+        Path | None, typer.Option("--picture", help="Draw the walks in the robot as one SVG.")
+    ] = None,
     seconds: Annotated[float, typer.Option(help="Judged part of each walk [s].")] = 30.0,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
 ) -> None:
@@ -281,3 +284,6 @@ def command(
     if html_file is not None:
         write_page(html_file, figures, curves)
         typer.echo(f"page: {html_file}")
+    if picture_file is not None:
+        write_picture(picture_file, curves)
+        typer.echo(f"picture: {picture_file}")

@@ -45,23 +45,31 @@ def _draw_force(axes: Any, bands: tuple[Band, ...], walked: Any) -> None:
     axes.set_title("vertical ground force [N/kg]", fontsize=10)
 
 
-def figure_svg(curves: dict[str, Any]) -> str:
-    """Return one walk's mean curves against its bands as an SVG element."""
-    bands = bands_at(float(curves["froude"]))
+def figure_svg(walks: dict[str, dict[str, Any]]) -> str:
+    """Return the mean curves of walks, a row for each by its title, against their bands as an SVG element."""
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "exostride"}):
-        figure = Figure(figsize=(13.0, 2.9), layout="constrained")
-        axes = figure.subplots(1, 4)
-        for joint in range(3):
-            _draw_joint(axes[joint], bands, joint, np.asarray(curves["angle_deg"]))
-        _draw_force(axes[3], bands, np.asarray(curves["vertical_n_kg"]))
-        for one in axes:
-            one.set_xlabel("% of the left leg's cycle", fontsize=8)
-            one.tick_params(labelsize=8)
-        axes[0].legend(fontsize=7, frameon=False)
+        figure = Figure(figsize=(13.0, 2.9 * len(walks)), layout="constrained")
+        rows = figure.subplots(len(walks), 4, squeeze=False)
+        for axes, (title, curves) in zip(rows, walks.items(), strict=True):
+            bands = bands_at(float(curves["froude"]))
+            for joint in range(3):
+                _draw_joint(axes[joint], bands, joint, np.asarray(curves["angle_deg"]))
+            _draw_force(axes[3], bands, np.asarray(curves["vertical_n_kg"]))
+            for one in axes:
+                one.set_xlabel("% of the left leg's cycle", fontsize=8)
+                one.tick_params(labelsize=8)
+            axes[0].set_ylabel(title, fontsize=9)
+            axes[0].legend(fontsize=7, frameon=False)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata={"Date": None})
     text = stream.getvalue()
     return text[text.index("<svg") :]
+
+
+def write_picture(path: Path, curves: dict[str, Any]) -> None:
+    """Write the walks in the robot against their bands as one SVG file."""
+    walks = {title: lines for title, lines in curves.items() if lines and title.startswith("exoskeleton")}
+    path.write_text(figure_svg(walks) + "\n", encoding="utf-8")
 
 
 def write_page(path: Path, figures: dict[str, Any], curves: dict[str, Any]) -> None:
@@ -76,7 +84,9 @@ def write_page(path: Path, figures: dict[str, Any], curves: dict[str, Any]) -> N
     for title, lines in curves.items():
         parts.append(f"<h2>{html.escape(title)}</h2>")
         parts.append(
-            figure_svg(lines) if lines else "<p>The patient fell before there were strides to judge.</p>"
+            figure_svg({title: lines})
+            if lines
+            else "<p>The patient fell before there were strides to judge.</p>"
         )
     parts.append(f"<h2>All figures</h2><pre>{html.escape(json.dumps(figures, indent=1))}</pre></html>")
     path.write_text("\n".join(parts), encoding="utf-8")

@@ -52,8 +52,8 @@ class ImpedanceParameters(StrictModel):
     follows the walker's own motion.
     """
 
-    stiffness_nm_rad: tuple[float, float, float] = (200.0, 170.0, 100.0)
-    damping_nms_rad: tuple[float, float, float] = (7.0, 5.5, 2.5)
+    stiffness_nm_rad: tuple[float, float, float] = (110.0, 90.0, 55.0)
+    damping_nms_rad: tuple[float, float, float] = (4.0, 3.0, 1.5)
     follow_hz: float = Field(12.0, ge=0.0, le=50.0)
     blend_s: float = Field(1.0, gt=0.0, le=10.0)
     forgetting: float = Field(0.90, gt=0.0, le=1.0)

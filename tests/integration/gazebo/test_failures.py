@@ -107,7 +107,8 @@ def test_silence_is_answered_by_damping_and_ends_with_the_next_command():
         out.close()
 
 
-def test_the_server_ends_when_its_peer_is_killed():
+@pytest.mark.parametrize("hangs", [False, True])
+def test_the_server_ends_when_its_peer_is_killed(hangs):
     code = (
         "from exostride.hardware.gazebo import GazeboDevice; import time\n"
         "d = GazeboDevice(); d.configure({'patient': 'stance', 'timeout_s': 1.0}, 0.005)\n"
@@ -115,6 +116,8 @@ def test_the_server_ends_when_its_peer_is_killed():
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as peer:
         pid = int(peer.stdout.readline())
+        if hangs:
+            os.kill(pid, signal.SIGSTOP)
         peer.kill()
     assert gone(pid)
 

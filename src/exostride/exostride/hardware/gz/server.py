@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -163,6 +164,7 @@ class Server:
                 env=environment,
                 cwd=self.directory,
                 start_new_session=True,
+                preexec_fn=_die_with_owner,  # noqa: PLW1509 - one system call, no lock
             )
         except OSError as error:
             raise DeviceError(f"Gazebo cannot be started: {error}; {INSTALL_HINT}") from None
@@ -265,6 +267,15 @@ class Server:
                 _end(process, 0.0 if process is self._display else END_TIMEOUT_S)
         self._process = self._display = None
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_owner() -> None:
+    """Have the kernel kill this process with its owner: one that hangs would not see the owner go."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:

@@ -14,7 +14,7 @@ difference from the consistent gait goes with them to other speeds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -140,16 +140,23 @@ def load_consistent(path: Path, norms: ReferenceGait, own: Path | None = None) -
     motion = _motion(load(_PlanFile, path).speeds, path)
     if own is None:
         return ConsistentReference(motion, norms)
-    mine = _motion(load(WalkerFile, own).speeds, own, motion.angle_rad.shape[2])
-    return ConsistentReference(motion, norms, mine)
+    mine = _motion(load(WalkerFile, own).speeds, own)
+    width = max(motion.angle_rad.shape[2], mine.angle_rad.shape[2])
+    return ConsistentReference(_widened(motion, width), norms, _widened(mine, width))
 
 
-def _motion(speeds: Sequence[_PlanSpeed | WalkerSpeed], path: Path, width: int = 0) -> Motion:
+def _widened(motion: Motion, width: int) -> Motion:
+    """Return the same motion as series of ``width`` coefficients: harmonics that it lacks are zero."""
+    lacks = width - motion.angle_rad.shape[2]
+    return replace(motion, angle_rad=np.pad(motion.angle_rad, ((0, 0), (0, 0), (0, lacks))))
+
+
+def _motion(speeds: Sequence[_PlanSpeed | WalkerSpeed], path: Path) -> Motion:
     order = sorted(speeds, key=lambda speed: speed.froude_speed)
-    width = width or len(order[0].angle_deg.get(JOINT_KINDS[0], ()))
+    width = max(len(order[0].angle_deg.get(JOINT_KINDS[0], ())), 3) | 1  # a mean and at least one harmonic
     for speed in order:
         for joint in JOINT_KINDS:
-            if len(speed.angle_deg.get(joint, ())) != width or width % 2 == 0:
+            if len(speed.angle_deg.get(joint, ())) != width:
                 raise ConfigError(
                     f"{path}: speed {speed.froude_speed:g}: angle_deg.{joint}: needs {width} coefficients"
                 )

@@ -58,9 +58,9 @@ def writing(bag: Path) -> dict[str, dict[str, float]]:
         raise InputError(f"{bag}: holds no messages")
     messages.sort(key=lambda raw: raw[15:23][::-1])
     with tempfile.TemporaryDirectory() as folder:
-        found = {name: _write(mcap, messages, name, Path(folder)) for name in ("none", "lz4", "zstd")}
+        figures = {name: _write(mcap, messages, name, Path(folder)) for name in ("none", "lz4", "zstd")}
     mcap.close()
-    return found
+    return figures
 
 
 def _ours(bag: Path) -> float:

@@ -133,7 +133,7 @@ def test_loss_of_the_hardware_ends_everything(stack):
     ("parameters", "node", "message"),
     [
         ({"hardware": {"device": "nothing"}}, "hardware", "unknown device 'nothing'; available: "),
-        ({"patient": "nobody"}, "controller", "unknown patient 'nobody'; available: "),
+        ({"patient": "nobody"}, "safety", "unknown patient 'nobody'; available: "),
         ({"session": {"controller": "magic"}}, "controller", "unknown controller 'magic'; available: "),
         ({"gait_phase": {"estimator": "magic"}}, "gait_phase", "unknown phase estimator 'magic'"),
         ({"session": {"settings": "belt_speed_m_s=9"}}, "session", "belt_speed_m_s = 9"),

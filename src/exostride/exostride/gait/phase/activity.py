@@ -40,7 +40,7 @@ class LegActivity:
 
     def __init__(self, parameters: ShellParameters) -> None:
         self._p = parameters
-        self._direction = LegDirection()
+        self._direction = LegDirection(parameters)
         self.reset()
 
     def reset(self) -> None:

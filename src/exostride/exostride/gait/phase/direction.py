@@ -14,28 +14,27 @@ from __future__ import annotations
 
 import math
 
-BACKWARD_SHARE = 0.55
-"""Forward motion takes at least this much of a cycle in walking backward."""
-MORE_THAN_USUAL = 0.15
-"""... and at least this much more of it than usual."""
-USUAL_CYCLES = 3
-"""Cycles after which the usual share is known."""
-MEMORY_CYCLES = 20
-"""Cycles that the usual share is the mean of."""
-TURN_SHARE = 0.25
-"""Part of the thigh's range by which it must have gone back for a turn to count ..."""
-TURN_LEAST_RAD = 0.1
-"""... and at least this far [rad]: before the first step the range is that of the noise."""
-CYCLES = 2
-"""Cycles in a row that make a walker backward: a single one may be a stumble, or a slow first step."""
+from exostride.gait.phase.settings import ShellParameters
 
 
 class LegDirection:
     """Direction of walking of one leg; ``backward`` after :meth:`step`."""
 
-    __slots__ = ("_back_s", "_cycles", "_far", "_far_s", "_forward_s", "_seen", "_sign", "_usual", "backward")
+    __slots__ = (
+        "_back_s",
+        "_cycles",
+        "_far",
+        "_far_s",
+        "_forward_s",
+        "_p",
+        "_seen",
+        "_sign",
+        "_usual",
+        "backward",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, parameters: ShellParameters) -> None:
+        self._p = parameters
         self.reset()
 
     def reset(self) -> None:
@@ -55,7 +54,7 @@ class LegDirection:
         beyond = self._sign * (angle_rad - self._far)
         if beyond >= 0.0:
             self._far, self._far_s = angle_rad, t
-        elif beyond < -max(TURN_SHARE * range_rad, TURN_LEAST_RAD):
+        elif beyond < -max(self._p.turn_share * range_rad, self._p.turn_least_rad):
             self._turn(self._far_s)
             self._far, self._far_s = angle_rad, t
 
@@ -72,11 +71,13 @@ class LegDirection:
         self._sign = -self._sign
 
     def _judge(self, share: float) -> None:
-        if self._seen >= USUAL_CYCLES and share > max(BACKWARD_SHARE, self._usual + MORE_THAN_USUAL):
+        p = self._p
+        least = max(p.backward_share, self._usual + p.backward_more)
+        if self._seen >= p.usual_cycles and share > least:
             self._cycles += 1
-            self.backward = self._cycles >= CYCLES
+            self.backward = self._cycles >= p.backward_cycles
             return
         self._cycles = 0
         self.backward = False
-        self._seen = min(self._seen + 1, MEMORY_CYCLES)
+        self._seen = min(self._seen + 1, p.usual_memory_cycles)
         self._usual += (share - self._usual) / self._seen

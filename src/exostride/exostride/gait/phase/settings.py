@@ -51,6 +51,13 @@ class ShellParameters(StrictModel):
     stride_min_s: float = Field(default=0.4, gt=0.1)
     stride_max_s: float = Field(default=4.0, gt=0.5)
     correction_rate: float = Field(default=1.0, gt=0.0)
+    turn_share: float = Field(default=0.25, gt=0.0, lt=1.0)
+    turn_least_rad: float = Field(default=0.1, gt=0.0)
+    backward_share: float = Field(default=0.55, gt=0.5, lt=1.0)
+    backward_more: float = Field(default=0.15, gt=0.0)
+    backward_cycles: int = Field(default=2, ge=1)
+    usual_cycles: int = Field(default=3, ge=1)
+    usual_memory_cycles: int = Field(default=20, ge=1)
 
 
 class FilterParameters(ShellParameters):

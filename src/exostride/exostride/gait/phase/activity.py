@@ -10,13 +10,6 @@ from exostride.gait.phase.settings import ShellParameters
 from exostride.gait.phase.signals import LegSample
 from exostride.types import GaitState
 
-OVERDUE = 2.2
-"""A heel strike that is late by more strides than this means that the leg is stopping; by twice as many
-after the first stride, which is no measure of the next."""
-
-STANCE_FRACTION = 0.62
-"""Part of the cycle a foot is on the ground before the leg's own share is known (Perry 2010)."""
-
 
 class LegActivity:
     """Gait state of one leg from the range of its thigh angle and the regularity of its strides.
@@ -88,7 +81,8 @@ class LegActivity:
             self.state = GaitState.BACKWARD
         elif not math.isfinite(stride):
             self.state = GaitState.STARTING
-        elif since > OVERDUE * stride * (1.0 + 1.0 / max(events.strides, 1)):
+        # The first stride is no measure of the next: twice as long after it.
+        elif since > self._p.overdue_strides * stride * (1.0 + 1.0 / max(events.strides, 1)):
             self.state = GaitState.STOPPING
         else:
             self.state = GaitState.WALKING
@@ -102,7 +96,7 @@ class LegActivity:
         if self.state == GaitState.UNKNOWN:
             return 0.5
         # Logistic edges, 3 % of the cycle wide, at toe off and heel strike.
-        off = 1.0 / (1.0 + math.exp(min((phase - STANCE_FRACTION) / 0.02, 50.0)))
+        off = 1.0 / (1.0 + math.exp(min((phase - self._p.stance_fraction) / 0.02, 50.0)))
         on = 1.0 / (1.0 + math.exp(min((1.0 - phase) / 0.02, 50.0)))
         return max(off, on)
 

@@ -30,7 +30,6 @@ import numpy as np
 from pydantic import Field
 
 from exostride.gait.phase import prior
-from exostride.gait.phase.activity import STANCE_FRACTION
 from exostride.gait.phase.base import TwoLegEstimator, wrap
 from exostride.gait.phase.kalman import PhaseFilter
 from exostride.gait.phase.learner import StrideLearner
@@ -132,7 +131,7 @@ class IndividualLeg:
         if leg.lifted_s > self._lifted_s:
             self._lifted_s = leg.lifted_s
             if leg.contact is False and not self._exact and not gait.strides:
-                f.start(STANCE_FRACTION + (t - leg.lifted_s) * f.rate_hz, f.rate_hz, 0.08)
+                f.start(self._p.stance_fraction + (t - leg.lifted_s) * f.rate_hz, f.rate_hz, 0.08)
         if gait.ready and fresh:
             f.observe(gait, leg.angle_rad, leg.rate_rad_s, dt, self._doubt())
             self._bound()
@@ -240,7 +239,7 @@ class IndividualLeg:
                 if exact and at > self._lifted_s:
                     # The first swing, timed by the cells, tells the rate better than its range does.
                     rate_hz = min(
-                        max((1.0 - STANCE_FRACTION) / (at - self._lifted_s), p.rate_min_hz), rate_hz
+                        max((1.0 - p.stance_fraction) / (at - self._lifted_s), p.rate_min_hz), rate_hz
                     )
                 f.start((t - at) * rate_hz, rate_hz, 0.04)
         elif abs(apart) < p.strike_gate:

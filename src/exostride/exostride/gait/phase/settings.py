@@ -50,6 +50,8 @@ class ShellParameters(StrictModel):
     standing_time_s: float = Field(default=1.0, gt=0.1)
     stride_min_s: float = Field(default=0.4, gt=0.1)
     stride_max_s: float = Field(default=4.0, gt=0.5)
+    overdue_strides: float = Field(default=2.2, gt=1.0)
+    stance_fraction: float = Field(default=0.62, gt=0.0, lt=1.0)
     correction_rate: float = Field(default=1.0, gt=0.0)
     turn_share: float = Field(default=0.25, gt=0.0, lt=1.0)
     turn_least_rad: float = Field(default=0.1, gt=0.0)

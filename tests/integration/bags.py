@@ -10,7 +10,22 @@ from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from rosbags.highlevel import AnyReader
 
+from exostride import types
 from exostride.nodes.adapter import ADAPTERS
+
+EXACT = (
+    types.ExoState,
+    types.EnvironmentState,
+    types.GaitPhase,
+    types.GaitEvent,
+    types.AssistCommand,
+    types.EnvironmentCommand,
+    types.SafetyPermit,
+    types.AppliedTorque,
+    types.SimTruth,
+    types.StepMetrics,
+)
+"""Values that two runs of a session with the same seed share to the last bit."""
 
 _BY_NAME = {adapter.topic.bag_name: adapter for adapter in ADAPTERS.values()}
 

@@ -10,7 +10,7 @@ pytest.importorskip("exostride_msgs")
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bags import difference, values
+from bags import EXACT, difference, values
 
 from exostride import types
 from exostride.runtime.simulate import SimulationConfig, run
@@ -21,24 +21,12 @@ SECONDS = 20.0
 RATE_HZ = 200
 PATIENT = "unimpaired"
 ESTIMATOR = "default"
-EXACT = (
-    types.ExoState,
-    types.EnvironmentState,
-    types.GaitPhase,
-    types.GaitEvent,
-    types.AssistCommand,
-    types.EnvironmentCommand,
-    types.SafetyPermit,
-    types.AppliedTorque,
-    types.SimTruth,
-    types.SessionState,
-    types.StepMetrics,
-)
+SESSION = (*EXACT, types.SessionState)
 
 
 def of_session(found):
     """Return values by class, without the supervisor's word from before the first tick."""
-    return {cls: items for cls, items in found.items() if cls in EXACT}
+    return {cls: items for cls, items in found.items() if cls in SESSION}
 
 
 def same(left, right):

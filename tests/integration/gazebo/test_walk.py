@@ -13,7 +13,7 @@ pytest.importorskip("exostride_msgs")
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bags import difference, values
+from bags import EXACT, difference, values
 
 from exostride import types
 from exostride.conventions import GRAVITY_M_S2
@@ -36,18 +36,6 @@ STOP_S = 37.0
 ALIKE_S = 20.0
 """How much of the session the second run repeats."""
 FAULT = f"F20@swing:left,start={STOP_S:g}"
-EXACT = (
-    types.ExoState,
-    types.EnvironmentState,
-    types.GaitPhase,
-    types.GaitEvent,
-    types.AssistCommand,
-    types.EnvironmentCommand,
-    types.SafetyPermit,
-    types.AppliedTorque,
-    types.SimTruth,
-    types.StepMetrics,
-)
 
 
 class Walk:

@@ -8,6 +8,7 @@ from exostride.analysis.planar import (
     LegChain,
     SegmentInertia,
     chain,
+    merged,
     net_moments,
     second_derivative,
     segment_inertia,
@@ -144,3 +145,23 @@ def test_reference_solution_of_a_published_recording(data):
     error = np.sqrt(np.mean((ours - reference)[inside] ** 2, axis=0))
     scale = np.sqrt(np.mean(reference[inside] ** 2, axis=0))
     assert (error / scale < 0.002).all(), (error / scale).round(5)
+
+
+def test_a_measured_rate_takes_the_noise_out_of_an_acceleration_and_nothing_else():
+    """Pelvis swaying at 0.4 and 3 Hz; noise of place and rate as of an optical and an inertial sensor."""
+    random, period = np.random.default_rng(3), 0.005
+    t = np.arange(4000) * period
+    slow, quick = 2.0 * np.pi * 0.4, 2.0 * np.pi * 3.0
+    place = 0.02 * np.sin(slow * t) + 0.005 * np.sin(quick * t)
+    rate = 0.02 * slow * np.cos(slow * t) + 0.005 * quick * np.cos(quick * t)
+    true = -0.02 * slow**2 * np.sin(slow * t) - 0.005 * quick**2 * np.sin(quick * t)
+    noisy = place + random.normal(0.0, 0.0005, t.size)
+    # An offset of the rate must not make the place drift.
+    found = merged(noisy, rate + 0.002 + random.normal(0.0, 0.005, t.size), t, period)
+    inner = slice(400, -400)
+    assert np.abs(found - place)[inner].max() < 0.0005
+
+    def error(values):
+        return (second_derivative(smooth(values, period), period) - true)[inner].std()
+
+    assert error(found) < 0.15 < 0.6 < error(noisy)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exostride.analysis import estimate as why
-from exostride.analysis.planar import blocks, leg_moments, smooth
+from exostride.analysis.planar import blocks, leg_moments, merged, smooth
 from exostride.analysis.walk import Walk
 from exostride.control.cuffs import CuffPosture, Recorded
 from exostride.conventions import GRAVITY_M_S2, side_slice
@@ -101,8 +101,26 @@ class Effort:
         s = self.walk.session
         if self.moment_reason:
             return None
-        assert s.angle_rad is not None and s.pelvis_pitch_rad is not None
-        return self._moments_of(s.angle_rad, s.pelvis_pitch_rad)
+        assert s.angle_rad is not None and self._pitch_rad is not None
+        return self._moments_of(s.angle_rad, self._pitch_rad)
+
+    @cached_property
+    def _pitch_rad(self) -> Vector | None:
+        """The pelvis' pitch (N,), its quick part from the gyroscope where there is one; or None."""
+        s = self.walk.session
+        if s.pelvis_pitch_rad is None or s.pelvis_gyro_rad_s is None:
+            return s.pelvis_pitch_rad
+        return merged(s.pelvis_pitch_rad, s.pelvis_gyro_rad_s[:, 1].astype(float), s.time_s, s.period_s)
+
+    @cached_property
+    def _correction_m(self) -> Matrix:
+        """What the pelvis' measured velocity makes of its place, x and z (N, 2), zero without velocity."""
+        s = self.walk.session
+        assert s.pelvis_m is not None
+        place = s.pelvis_m[:, [0, 2]]
+        if s.pelvis_velocity_m_s is None:
+            return np.zeros(place.shape)
+        return merged(place, s.pelvis_velocity_m_s[:, [0, 2]], s.time_s, s.period_s) - place
 
     def _moments_of(self, angle_rad: Matrix, pitch_rad: Vector) -> tuple[Matrix, Matrix]:
         s = self.walk.session
@@ -111,7 +129,7 @@ class Effort:
             leg_moments(
                 angle_rad[:, side_slice(side)],
                 pitch_rad,
-                self.walk.hip_m(side),
+                self.walk.hip_m(side) + self._correction_m,
                 s.foot_force_n[:, [3 * side, 3 * side + 2]],
                 s.foot_cop_m[:, 2 * side],
                 s.body,
@@ -127,7 +145,8 @@ class Effort:
         s, geometry = self.walk.session, self.walk.geometry
         if s.angle_rad is None or s.velocity_rad_s is None or s.cuff_torque_nm is None:
             return None
-        if s.pelvis_pitch_rad is None:
+        pitch = self._pitch_rad
+        if pitch is None:
             return None
         if (
             geometry is None
@@ -135,7 +154,7 @@ class Effort:
             or s.joint_torque_nm is None
             or s.pelvis_gyro_rad_s is None
         ):
-            return Worn(s.angle_rad, s.velocity_rad_s, s.cuff_torque_nm, s.pelvis_pitch_rad)
+            return Worn(s.angle_rad, s.velocity_rad_s, s.cuff_torque_nm, pitch)
         n = len(s.time_s)
         found = Worn(np.empty((n, 6)), np.empty((n, 6)), np.empty((n, 6)), np.empty(n))
         cuffs = CuffPosture(geometry, s.period_s)
@@ -147,7 +166,7 @@ class Effort:
                     s.cuff_torque_nm[wide],
                     s.joint_torque_nm[wide].astype(float),
                     s.cuff_force_n[wide].astype(float),
-                    s.pelvis_pitch_rad[wide],
+                    pitch[wide],
                     s.pelvis_gyro_rad_s[wide, 1].astype(float),
                 )
             )

@@ -1,4 +1,7 @@
-"""A ROS package of small programs, in an ament prefix of its own."""
+"""A ROS package of small programs, in an ament prefix of its own.
+
+Each leaves its process id when it is ready for signals, however long it takes to get there.
+"""
 
 import os
 from pathlib import Path
@@ -9,10 +12,13 @@ PROGRAMS = {
     "talk": 'echo two words; echo "domain $ROS_DOMAIN_ID $ROS_AUTOMATIC_DISCOVERY_RANGE"',
     "arguments": 'for word in "$@"; do echo "<$word>"; done; echo "V=$V"; pwd',
     "fail": "echo failing; exit 7",
-    "wait": 'echo $$ >"$PIDS/wait.$$"; trap "echo told; exit 0" INT TERM; while :; do sleep 0.05; done',
-    "stubborn": 'echo $$ >"$PIDS/stubborn.$$"; trap "" INT TERM; while :; do sleep 0.05; done',
-    "parent": 'echo $$ >"$PIDS/parent.$$"; (trap "" INT TERM; echo child; exec sleep 300) & '
-    'echo $! >"$PIDS/child.$!"; trap "exit 0" INT TERM; while :; do sleep 0.05; done',
+    "wait": 'trap "echo told; exit 0" INT TERM; echo $$ >"$PIDS/wait.$$"; while :; do sleep 0.05; done',
+    "stubborn": 'trap "" INT TERM; echo $$ >"$PIDS/stubborn.$$"; while :; do sleep 0.05; done',
+    "unmoved": 'trap "echo heard INT" INT; trap "echo heard TERM" TERM; '
+    'echo $$ >"$PIDS/unmoved.$$"; while :; do sleep 0.05; done',
+    "parent": 'trap "exit 0" INT TERM; echo $$ >"$PIDS/parent.$$"; '
+    '(trap "" INT TERM; echo $BASHPID >"$PIDS/child.$BASHPID"; exec sleep 300) & '
+    "while :; do sleep 0.05; done",
 }
 
 

@@ -247,8 +247,10 @@ class Server:
         """Return ``error`` with what is known about the process."""
         if self._process is None:
             return error
+        # One that has hung up is about to end, on a busy machine not at once; one that is silent may live on.
+        gone = self._stream is not None and not self._stream.silent
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.2)
+            self._process.wait(5.0 if gone else 0.2)
         code = self._process.poll()
         if code is None:
             return error

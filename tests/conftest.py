@@ -7,10 +7,11 @@ for new ones: ``make test PYTEST="--hypothesis-profile=search tests/property"``.
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("same", derandomize=True)
-settings.register_profile("search", derandomize=False, print_blob=True)
+_ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", _ANY_SPEED, derandomize=True)
+settings.register_profile("search", _ANY_SPEED, derandomize=False, print_blob=True)
 settings.load_profile("same")
 
 _KINDS = ("unit", "property", "scenario", "integration", "launch")

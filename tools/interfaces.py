@@ -57,10 +57,11 @@ order `hip_left knee_left ankle_left hip_right knee_right ankle_right`; quaterni
 
 In **lock-step** step 6 waits for both commands and the permit, at most `lockstep_timeout_s` of wall time;
 an input that did not come counts as missing, and is then waited for no longer than T until it comes in time
-again. On every tenth tick the permit waits for the session's word of ten ticks before, so a request takes
-effect at the same tick in every run. **Paced**, ticks begin at absolute deadlines and answers have until 80
-% of the period (`answer_share`). Freshness is judged by sequence number alone; no topic has a DDS deadline
-or lifespan.
+again. `EXOSTRIDE_PATIENCE=20` in the environment makes this and the other waits in wall time twenty times as
+long, for a machine that others use too; paced, it changes nothing. On every tenth tick the permit waits for
+the session's word of ten ticks before, so a request takes effect at the same tick in every run. **Paced**,
+ticks begin at absolute deadlines and answers have until 80 % of the period (`answer_share`). Freshness is
+judged by sequence number alone; no topic has a DDS deadline or lifespan.
 
 ## Topics
 

@@ -11,6 +11,10 @@ import pytest
 
 from exostride.runtime.launch import domain as domains
 
+HANG_S = 300.0
+"""Far above what any step needs: nothing is asserted about the machine's speed."""
+PATIENT = "20"
+"""A node of a busy machine that gets no time for seconds is not a lost one, unless that is the question."""
 NODES = ("hardware", "gait_phase", "controller", "safety", "recorder", "session")
 
 
@@ -26,6 +30,7 @@ class Stack:
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             "ROS_LOG_DIR": str(folder / "ros_log"),
             "PYTHONUNBUFFERED": "1",
+            "EXOSTRIDE_PATIENCE": PATIENT,
         }
         self.processes: dict[str, subprocess.Popen] = {}
 
@@ -58,7 +63,7 @@ class Stack:
         """Return what all nodes have said."""
         return "\n".join(f"--- {node}\n{self.log(node)}" for node in self.processes)
 
-    def until(self, text: str, node: str = "session", timeout: float = 180.0) -> None:
+    def until(self, text: str, node: str = "session", timeout: float = HANG_S) -> None:
         """Wait until a node has said ``text``."""
         deadline = time.monotonic() + timeout
         while text not in self.log(node):
@@ -66,11 +71,21 @@ class Stack:
             assert self.processes[node].poll() is None, f"{node} ended\n{self.logs()}"
             time.sleep(0.02)
 
+    def until_recorded(self, more: int = 200_000) -> None:
+        """Wait until the bag, whose file grows as it is written, has so many bytes more than now."""
+        begun, deadline = self._recorded(), time.monotonic() + HANG_S
+        while self._recorded() < begun + more:
+            assert time.monotonic() < deadline, f"nothing is recorded\n{self.logs()}"
+            time.sleep(0.02)
+
+    def _recorded(self) -> int:
+        return sum(file.stat().st_size for file in self.bag.glob("*.active"))
+
     def signal(self, node: str, number: int) -> None:
         """Send a signal to a node."""
         self.processes[node].send_signal(number)
 
-    def codes(self, timeout: float) -> dict[str, int]:
+    def codes(self, timeout: float = HANG_S) -> dict[str, int]:
         """Wait for the end of all nodes; return their exit codes."""
         deadline = time.monotonic() + timeout
         try:

@@ -17,7 +17,7 @@ from rclpy.node import Node
 from exostride.errors import ConfigError, ExitCode, ExostrideError
 from exostride.nodes import qos
 from exostride.nodes.adapter import ADAPTERS
-from exostride.nodes.process import quiet_collector, real_time
+from exostride.nodes.process import patience, quiet_collector, real_time
 from exostride.runtime.assembly import DEFAULT_PATIENT, StackConfig
 
 SILENCE_S: Final = 2.0
@@ -42,6 +42,8 @@ class GraphNode:
     ----------
     exit_code
         ``None`` while running; then the code with which the process is to end.
+    patience
+        Factor on waits in wall time.
     queue
         Messages that subscriptions keep.
     """
@@ -57,6 +59,7 @@ class GraphNode:
         self.log: Any = self.get_logger()  # type: ignore[attr-defined]
         self.rate_hz = self.parameter("rate_hz", 200, "control rate [Hz], 100 to 500")
         self.lockstep = self.parameter("lockstep", True, "whether each tick waits for all nodes")
+        self.patience = patience(self.lockstep)
         self.wants_real_time = self.parameter("real_time", True, "ask for real-time scheduling when paced")
 
     # ------------------------------------------------------------------ parameters
@@ -171,8 +174,9 @@ class GraphNode:
 
     def watch_clock(self, now_s: float) -> None:
         """End when the master clock has fallen silent."""
-        if self._last_state_s is not None and now_s - self._last_state_s > SILENCE_S:
-            self.fail(f"no exo/state for {SILENCE_S:g} s: the hardware node is gone or hangs")
+        longest = SILENCE_S * self.patience
+        if self._last_state_s is not None and now_s - self._last_state_s > longest:
+            self.fail(f"no exo/state for {longest:g} s: the hardware node is gone or hangs")
 
     def fail(self, why: str, code: ExitCode = ExitCode.FAILED) -> None:
         """Say why, and end with ``code``."""

@@ -164,7 +164,7 @@ class HardwareNode(ManagedNode):
         return self.lockstep or seq < _START_TICKS
 
     def _timeout_for_tick(self) -> float:
-        return self._period if any(self._lost.values()) else float(self._timeout)
+        return self._period if any(self._lost.values()) else self._timeout * self.patience
 
     def _take(self, name: str, value: AssistCommand | EnvironmentCommand | SafetyPermit) -> None:
         self._joiner.put(name, value.seq, value)
@@ -205,8 +205,8 @@ class HardwareNode(ManagedNode):
         if now_s - self._told_s >= 1.0:
             self._told_s = now_s
             self._tell()
-        if now_s - self._permitted_s > _ALONE_S:
-            self.fail(f"no safety/permit for {_ALONE_S:g} s: braking, and ending")
+        if now_s - self._permitted_s > _ALONE_S * self.patience:
+            self.fail(f"no safety/permit for {_ALONE_S * self.patience:g} s: braking, and ending")
             self.active = False
             self.end()
             return 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import os
 import signal
 import sys
@@ -19,10 +20,12 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.experimental.events_executor import EventsExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from exostride.errors import ExitCode, ExostrideError
+from exostride.errors import ConfigError, ExitCode, ExostrideError
 
 EXECUTOR_VARIABLE: Final = "EXOSTRIDE_EXECUTOR"
 """``events`` (the default) or ``single``: rclpy's own, kept for comparison by the benchmark."""
+PATIENCE_VARIABLE: Final = "EXOSTRIDE_PATIENCE"
+"""Factor on what lock-step waits for in wall time, for a machine that others use too; 1 by default."""
 _PRIORITY: Final = 40
 _LAST_RESORT_S: Final = 2.0
 """Longest time for taking a node apart before the process is ended regardless [s]."""
@@ -71,6 +74,24 @@ def real_time(enable: bool) -> str:
     except (PermissionError, FileNotFoundError) as error:
         return f"ordinary ({error.strerror})"
     return f"SCHED_FIFO {_PRIORITY}"
+
+
+def patience(lockstep: bool) -> float:
+    """Return the factor on waits in wall time that the environment asks for; 1 when paced, where time counts.
+
+    Raises
+    ------
+    ConfigError
+        What the environment says is no number of at least 1.
+    """
+    text = os.environ.get(PATIENCE_VARIABLE, "1")
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 1.0 <= factor < math.inf:
+        raise ConfigError(f"{PATIENCE_VARIABLE}={text}: must be a number of at least 1")
+    return factor if lockstep else 1.0
 
 
 def make_executor() -> Any:

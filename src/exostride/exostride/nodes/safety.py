@@ -66,7 +66,7 @@ class SafetyNode(PlainNode):
         stack = self.stack(patient)
         self._period = stack.period_s
         self._component = make_safety(stack)
-        self._wait = _WAIT_S if self.lockstep else _PACED_SHARE * stack.period_s
+        self._wait = _WAIT_S * self.patience if self.lockstep else _PACED_SHARE * stack.period_s
         self._joiner = SequenceJoiner(_INPUTS)
         self._asked: list[tuple[OperatorRequest, Future[Reply]]] = []
         audit = self.parameter("audit", "", "file of the audit log; auto for one by date, empty for none")

@@ -220,7 +220,7 @@ class SessionNode(PlainNode):
         if steps is not None:
             self._advance(steps)
             return 0.005
-        silent = self._last_state_s is not None and now_s - self._last_state_s > _SILENT_S
+        silent = self._last_state_s is not None and now_s - self._last_state_s > _SILENT_S * self.patience
         if silent and self.running:
             self._steps = self._check_clock()
         return IDLE_POLL_S

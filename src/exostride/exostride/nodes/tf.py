@@ -85,8 +85,8 @@ class TfNode(PlainNode):
 
     def poll(self, now_s: float) -> float:
         """End with the session, or when the clock has fallen silent: somebody else says why."""
-        patience = _LINGER_S if self._over else SILENCE_S
-        if self._last_state_s is not None and now_s - self._last_state_s > patience:
+        longest = _LINGER_S if self._over else SILENCE_S * self.patience
+        if self._last_state_s is not None and now_s - self._last_state_s > longest:
             self.stop(ExitCode.OK)
         return IDLE_POLL_S
 

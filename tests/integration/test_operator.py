@@ -138,7 +138,7 @@ def test_an_incompatible_quality_of_service_is_named_and_ends_the_node(stack, cl
         AssistCommandMessage, "assist/command", QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     )
     stack.until("topic assist/command: another node uses an incompatible quality of service", node="hardware")
-    assert stack.processes["hardware"].wait(timeout=60.0) == 1
+    assert stack.processes["hardware"].wait(timeout=180.0) == 1
 
 
 def test_a_lost_recorder_is_told(stack, client):

@@ -52,7 +52,7 @@ def arguments():
 def ros_run(stack, folder, arguments):
     stack.bag = folder
     stack.start(session={"duration_s": SECONDS}, gait_phase={"estimator": ESTIMATOR}, **arguments)
-    codes = stack.codes(timeout=240.0)
+    codes = stack.codes()
     stack.processes.clear()
     return codes["session"], values(folder)
 

@@ -2,13 +2,17 @@ r"""What the robot's assessments measured: tone, isometric force and range of mo
 
 The torque of the body at one of its joints, tissue and muscles together, is what inverse dynamics leaves
 after the cuffs' part is taken off: :math:`\tau_{body} = M_{net} - \tau_{cuff}`. Passively moved, it
-resists; its growth with speed is tone. When an assessment was under way stands in the therapy settings, what
-moved in the commands.
+resists; its growth with speed is tone. A joint that is led faster lags further behind and is met at other
+angles, so the elastic course of its tissue is taken off first, as the slowest ways tell it:
+
+.. math:: -\tau_{body} = e(q) + b\,\dot q, \qquad e(q) = e_0 + e_1 q + e_2 q^2
+
+When an assessment was under way stands in the therapy settings, what moved in the commands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -20,6 +24,7 @@ from scipy.ndimage import uniform_filter1d
 
 from exostride.analysis.effort import effort_of
 from exostride.analysis.estimate import Estimate, missing, single
+from exostride.analysis.planar import smooth
 from exostride.analysis.session import Session
 from exostride.analysis.walk import Walk
 
@@ -29,7 +34,9 @@ RANGE: Final = "range_of_motion"
 NOT_DONE: Final = "this assessment was not part of the session"
 NO_TORQUE: Final = "forces or body dimensions are missing for this assessment"
 STRONGER: Final = "the patient was stronger than the robot can hold"
-REASONS: Final = (NOT_DONE, NO_TORQUE, STRONGER)
+SHAKING: Final = "the joint shook by itself"
+"""Clonus: reflexes that keep themselves going resist as much at any speed, so there is no growth with it."""
+REASONS: Final = (NOT_DONE, NO_TORQUE, STRONGER, SHAKING)
 
 _MOVING_RAD_S: Final = np.radians(3.0)
 _RESTING_RAD_S: Final = np.radians(0.1)
@@ -44,13 +51,43 @@ _PEAKED, _LONG_S = 1.25, 1.0
 """A move at constant speed that takes long is no faster in its middle than this."""
 
 
+_SLOWEST: Final = 1.1
+"""A way led at up to so many times the least speed is one of the slowest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """The patient's own joints over time (N, 6): angle [rad], velocity [rad/s], torque of the body [N m]."""
+
+    angle_rad: NDArray[np.float64]
+    velocity_rad_s: NDArray[np.float64]
+    torque_nm: NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One way of one joint: direction (1 flexion), speed [rad/s], resistance of the body [N m]."""
+    """One way of one joint, while it was led at constant speed.
+
+    Attributes
+    ----------
+    sign
+        1 flexion, -1 extension.
+    led_rad_s
+        Speed at which it was led [rad/s].
+    speed_rad_s, angle_rad, resistance_nm
+        Speed in this direction, angle and resistance of the body (n,).
+    """
 
     sign: float
-    speed_rad_s: float
-    resistance_nm: float
+    led_rad_s: float
+    speed_rad_s: NDArray[np.float64]
+    angle_rad: NDArray[np.float64]
+    resistance_nm: NDArray[np.float64]
+
+    @property
+    def shakes(self) -> bool:
+        """Whether the joint swung about more than it was moved."""
+        return bool(self.speed_rad_s.std() > abs(float(self.speed_rad_s.mean())))
 
 
 def spans(session: Session, controller: str) -> list[tuple[float, float]]:
@@ -69,10 +106,21 @@ def _rows(session: Session, controller: str) -> NDArray[np.bool_]:
     return inside
 
 
-def body_torque_nm(walk: Walk) -> NDArray[np.float64] | None:
-    """Return the torque of tissue and muscles (N, 6), or None where it cannot be known."""
-    left, right = (effort_of(walk).body_torque_nm(side) for side in (0, 1))
-    return None if left is None or right is None else np.hstack([left, right])
+def motion(walk: Walk) -> Motion | None:
+    """Return how the patient's own joints moved and what tissue and muscles gave, or None where unknown."""
+    if "_motion" not in walk.__dict__:
+        walk.__dict__["_motion"] = _motion(walk)
+    cached: Motion | None = walk.__dict__["_motion"]
+    return cached
+
+
+def _motion(walk: Walk) -> Motion | None:
+    effort = effort_of(walk)
+    left, right, worn = effort.body_torque_nm(0), effort.body_torque_nm(1), effort.worn
+    if left is None or right is None or worn is None:
+        return None
+    rate = smooth(worn.velocity_rad_s, walk.session.period_s)
+    return Motion(worn.angle_rad, rate, np.hstack([left, right]))
 
 
 def _rates(session: Session) -> NDArray[np.float64]:
@@ -93,9 +141,8 @@ def _alone(session: Session, column: int, inside: NDArray[np.bool_]) -> Iterator
             yield slice(start, end)
 
 
-def passes(session: Session, torque_nm: NDArray[np.float64], column: int) -> list[Pass]:
+def passes(session: Session, moved: Motion, column: int) -> list[Pass]:
     """Return every way of a joint in the assessment of tone, with what it met at its constant speed."""
-    assert session.velocity_rad_s is not None
     found = []
     rates = _rates(session)
     others = np.abs(np.delete(rates, column, axis=1)).max(axis=1)
@@ -106,37 +153,49 @@ def passes(session: Session, torque_nm: NDArray[np.float64], column: int) -> lis
         peaked = np.abs(rate).max() > _PEAKED * np.abs(rate).mean()
         if peaked and (place.stop - place.start) * session.period_s > _LONG_S:
             continue  # a soft move between postures, not one of constant speed
-        steady = np.abs(rate) > 0.95 * np.abs(rate).max()
+        led = float(np.abs(rate).max())
+        steady = np.abs(rate) > 0.95 * led
         sign = float(np.sign(rate.mean()))
-        speed = sign * float(session.velocity_rad_s[place, column][steady].mean())
-        resistance = -sign * float(torque_nm[place, column][steady].mean())
-        found.append(Pass(sign, speed, resistance))
+        angle, velocity, torque = (
+            values[place, column][steady]
+            for values in (moved.angle_rad, moved.velocity_rad_s, moved.torque_nm)
+        )
+        found.append(Pass(sign, led, sign * velocity, angle, -sign * torque))
     return found
 
 
+def growth(ways: Sequence[Pass]) -> tuple[float, float]:
+    """Return how the resistance of ways in one direction grows with speed, and its margin [N m s/rad].
+
+    The margin is half of the 95 % interval of the straight line through the ways; it knows their scatter,
+    not what all of them have in common.
+    """
+    least = min(way.led_rad_s for way in ways)
+    slowest = [way for way in ways if way.led_rad_s <= _SLOWEST * least]
+    angle = np.concatenate([way.angle_rad for way in slowest])
+    middle = angle.mean()
+    elastic = np.polyfit(angle - middle, np.concatenate([way.resistance_nm for way in slowest]), 2)
+    x = np.array([way.speed_rad_s.mean() for way in ways])
+    y = [(way.resistance_nm - np.polyval(elastic, way.angle_rad - middle)).mean() for way in ways]
+    fit = stats.linregress(x, y)
+    return float(fit.slope), float(stats.t.ppf(0.975, len(ways) - 2) * fit.stderr)
+
+
 def tone(walk: Walk, column: int, sign: float) -> Estimate:
-    """Return how resistance against one direction grows with speed [N m s/rad], by linear regression."""
+    """Return how resistance against one direction grows with speed [N m s/rad]."""
     session = walk.session
     if not spans(session, PASSIVE):
         return missing(NOT_DONE)
-    torque = body_torque_nm_of(walk)
-    if torque is None or session.reference_rad is None or session.velocity_rad_s is None:
+    moved = motion(walk)
+    if moved is None or session.reference_rad is None:
         return missing(NO_TORQUE)
-    ways = [p for p in passes(session, torque, column) if p.sign == sign]
+    ways = [way for way in passes(session, moved, column) if way.sign == sign]
     if len(ways) < _LEAST_PASSES:
         return missing(NOT_DONE)
-    x, y = np.array([p.speed_rad_s for p in ways]), np.array([p.resistance_nm for p in ways])
-    fit = stats.linregress(x, y)
-    margin = float(stats.t.ppf(0.975, len(ways) - 2) * fit.stderr)
-    return single(float(fit.slope), len(ways), margin)
-
-
-def body_torque_nm_of(walk: Walk) -> NDArray[np.float64] | None:
-    """Return :func:`body_torque_nm`, computed once for a walk."""
-    if "_body_torque" not in walk.__dict__:
-        walk.__dict__["_body_torque"] = body_torque_nm(walk)
-    cached: NDArray[np.float64] | None = walk.__dict__["_body_torque"]
-    return cached
+    if 2 * sum(way.shakes for way in ways) > len(ways):
+        return missing(SHAKING)
+    slope, margin = growth(ways)
+    return single(slope, len(ways), margin)
 
 
 def _muscles_nm(walk: Walk, side: int) -> NDArray[np.float64] | None:

@@ -48,13 +48,14 @@ def _both(
 _both(
     "tone_{}_nms_rad",
     "Tone against {}",
-    "Growth with speed of the resistance to passive {}, over three speeds (slope of a straight line).",
+    "Growth with speed of the resistance to passive {}, over three speeds (slope of a straight line). "
+    "At the patient's own joint, less the leg's weight and inertia and what tissue gives when moved slowly.",
     "Nm·s/rad",
     _LANCE,
     assessments.tone,
     Better.LOWER,
     2,
-    "0.5 Nm·s/rad or 20 % against the simulated reflexes; hip 1.5: a whole leg moves with it",
+    "0.5 Nm·s/rad or 20 % against the simulated reflexes and tissue; the margin is the scatter between ways",
 )
 _both(
     "isometric_{}_nm",

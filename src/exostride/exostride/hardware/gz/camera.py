@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-import tempfile
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from PIL import Image
-
 from exostride.errors import ConfigError
+from exostride.hardware.gz.server import private_directory
 
 WIDTH, HEIGHT, RATE_HZ = 640, 480, 20
-FORMATS = (".webp", ".gif")
-_LONGEST_FRAMES = 1200
 _PLACE = "2.5 -4.1 1.4 0 0.12 2.116"
+_PATIENCE_S = 3.5
+"""More than the film's maker takes for what is left."""
 
 
 class Film:
-    """Pictures that Gazebo's camera writes one by one, and the animation that :meth:`close` makes of them.
+    """Pictures that Gazebo's camera writes one by one, and the process that makes a film of them meanwhile.
+
+    The maker (:mod:`exostride.hardware.gz.film`) ends, and removes the pictures, when :meth:`close` is called
+    or when this process ends in whatever way.
 
     Raises
     ------
     ConfigError
-        The file's directory cannot be written to, or the file's ending is unknown.
+        The file cannot be written, or its ending is not ``.webp``.
     """
 
     def __init__(self, file: Path) -> None:
         self.file = file.absolute()
-        if self.file.suffix not in FORMATS:
-            raise ConfigError(f"video {file}: choose a name that ends in {' or '.join(FORMATS)}")
+        if self.file.suffix != ".webp":
+            raise ConfigError(f"video {file}: choose a name that ends in .webp")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            self.directory = Path(tempfile.mkdtemp(prefix=".exostride-film-", dir=self.file.parent))
+            with self.file.open("ab"):
+                pass
+            if not self.file.stat().st_size:
+                self.file.unlink()
         except OSError as error:
             raise ConfigError(f"video {file}: {error.strerror}") from None
+        self.directory = private_directory()
+        self.maker = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "exostride.hardware.gz.film",
+                *map(str, (self.directory, self.file, RATE_HZ)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # it outlives signals to our group by what it takes to finish
+        )
 
     def element(self) -> ET.Element:
         """Return a static SDF model with the camera, which writes its pictures by itself."""
@@ -58,26 +77,14 @@ class Film:
         ET.SubElement(save, "path").text = str(self.directory)
         return model
 
-    def pictures(self) -> list[Path]:
-        """Return the pictures written so far, in order."""
-        found = [p for p in self.directory.iterdir() if p.suffix in (".jpg", ".png") and p.stat().st_size]
-        return sorted(found, key=lambda p: int(p.stem.rsplit("-", 1)[-1]))
-
     def close(self) -> None:
-        """Make the film, if anything is on it, and remove the pictures; may be called more than once."""
-        if not self.directory.is_dir():
-            return
-        files = self.pictures()
-        every = 1 + len(files) // _LONGEST_FRAMES
-        frames = []
-        for file in files[::every]:
-            try:
-                with Image.open(file) as image:
-                    frames.append(image.convert("RGB"))
-            except OSError:
-                continue  # the last one may have been cut off when Gazebo ended
-        if frames:
-            first, *rest = frames
-            period_ms = round(1000 * every / RATE_HZ)
-            first.save(self.file, save_all=True, append_images=rest, duration=period_ms, loop=0, quality=60)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Finish the film and remove the pictures; may be called more than once."""
+        assert self.maker.stdin is not None
+        self.maker.stdin.close()
+        try:
+            self.maker.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.maker.kill()
+            self.maker.wait()
+        with contextlib.suppress(OSError):
+            shutil.rmtree(self.directory)

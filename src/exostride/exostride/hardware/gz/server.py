@@ -46,6 +46,11 @@ def _sweep() -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+def private_directory() -> Path:
+    """Return a new directory of this process; what is not removed is, when a later session starts."""
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+
+
 def _port_is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -89,7 +94,7 @@ class Server:
         self._display: subprocess.Popen[bytes] | None = None
         self._stream: Stream | None = None
         _sweep()
-        self.directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        self.directory = private_directory()
         self.hello: dict[str, str] = {}
 
     # ------------------------------------------------------------------ start
@@ -180,6 +185,7 @@ class Server:
                  "-nolisten", "tcp", "-noreset"],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 pass_fds=[write_end], start_new_session=True,
+                preexec_fn=_die_with_owner,  # noqa: PLW1509 - one system call, no lock
             )  # fmt: skip
         except OSError as error:
             os.close(read_end)

@@ -5,18 +5,22 @@ so that results are the same to the last bit where only ``+ - * /`` and comparis
 the module is imported, for the types that the annotations say, kept beside the source (``__pycache__``) and
 made again when the source or the processor changes; ``NUMBA_DISABLE_JIT=1`` runs the source itself.
 
-Numba looks only at a function's own file to see whether stored code is out of date. So a compiled function
-calls none from another file.
+A compiled function may call others, of other files too: they become part of its machine code. Numba looks
+only at a function's own file to see whether stored code is out of date; here the key under which code is
+stored also holds what the function takes from outside, callees and constants.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Generic, TypeVar, cast, get_args, get_type_hints, overload
 
 import numba
 import numpy as np
 from numba import types
+from numba.core.caching import FunctionCache
+from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -58,12 +62,41 @@ def _kind(hint: Any) -> types.Type:
     return kind if isinstance(kind, types.Type) else types.Array(numba.from_dtype(kind), 1, "C")
 
 
+def _taken_in(function: Any) -> str:
+    """Return a digest of what a function takes in at compilation: its callees' code and all constants."""
+    code, parts = function.__code__, []
+    for name in code.co_names:
+        value = function.__globals__.get(name)
+        if isinstance(value, Dispatcher):
+            inner = value.py_func.__code__
+            parts += [inner.co_code.hex(), repr(inner.co_consts), _taken_in(value.py_func)]
+        elif isinstance(value, np.ndarray):
+            parts.append(value.tobytes().hex())
+        elif isinstance(value, (bool, int, float, tuple)):
+            parts.append(repr(value))
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+class _Cache(FunctionCache):
+    """Numba's store of machine code on disk, with a key that knows callees and constants."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        key: tuple[Any, ...] = super()._index_key(sig, codegen)  # type: ignore[no-untyped-call]
+        return (*key, _taken_in(self._py_func))
+
+
 def compiled(function: Function) -> Function:
     """Compile a function for the types of its parameters' annotations."""
     hints = get_type_hints(function, include_extras=True)
     hints.pop("return", None)
     signature = tuple(_kind(hint) for hint in hints.values())
-    return cast(Function, numba.njit(signature, cache=True, error_model="numpy")(function))
+    made: Any = numba.njit(error_model="numpy")(function)
+    enabled = isinstance(made, Dispatcher)
+    if enabled:
+        made._cache = _Cache(function)  # type: ignore[no-untyped-call]
+        made.compile(signature)
+        made.disable_compile()
+    return cast(Function, made)
 
 
 def record(kind: np.dtype[np.void], **values: object) -> Record:

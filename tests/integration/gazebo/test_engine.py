@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from exostride.bench.engines import no_contact
+from exostride.bench.engines_free import no_contact
 from exostride.hardware.gazebo import GazeboDevice
 
 pytestmark = [pytest.mark.gazebo, pytest.mark.usefixtures("gazebo")]

@@ -1,179 +1,110 @@
 """``exostride bench engines``: the same body, robot and torques in MuJoCo and in Gazebo.
 
-*Without contact* both pelves are held, there is no ground and no dry friction, MuJoCo integrates as Gazebo's
-ODE does (semi-implicit Euler) and ODE solves its joints directly. Torques that swing every joint
-through at least 30 degrees are made once, by tracking sines in MuJoCo, and then applied open loop, the same
-numbers at the same steps, in both engines; the robot moves through its cuffs. The figure is the largest
-difference of any joint's angle over the whole time.
+*Without contact* (:mod:`exostride.bench.engines_free`) joints swing in the air. *With contact*
+(:mod:`exostride.bench.engines_walk`) sessions run through the whole virtual-clock graph over both engines:
+whole stances of both feet at full belt speed, and what the laws do for a foot that drops.
 
-*With contact* sessions run through the whole virtual-clock graph over both engines
-(:mod:`exostride.bench.engines_walk`): whole stances of both feet at full belt speed, and what the default law
-does for the foot clearance of a patient with a foot drop.
+It is made of pieces of a minute or two. The file of figures is written after each; interrupted, or ended by
+``--budget``, it goes on where it was, if neither the sources nor the configuration have changed meanwhile.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from hashlib import sha256
+from math import isfinite, nan
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
 
-import mujoco
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
-from exostride.bench.engines_walk import ENGINES, assistance, compared
+from exostride.bench.control_grid import model_hash
+from exostride.bench.engines_free import no_contact
+from exostride.bench.engines_walk import ENGINES, Scene, compared, helped, walk
 from exostride.errors import InputError
-from exostride.hardware.gz.engine import GazeboEngine
-from exostride.hardware.gz.installation import find_installation
-from exostride.hardware.gz.server import Server
-from exostride.hardware.gz.terrain import TERRAINS
-from exostride.hardware.gz.world import OdeOptions, robot_tree, session_world
-from exostride.model.anthropometry import BodyParameters
-from exostride.plant.config import PlantConfig, load_plant_config
-from exostride.plant.engine import Engine, MujocoEngine
-from exostride.plant.world import World, build_world
-
-Trajectory = NDArray[np.float64]
-HELD_KG_M2 = 1e9
-"""Inertia of a pelvis that is held."""
-SWING = {
-    "hip_abduction": (0.12, 0.38, 0.7, 600.0),
-    "hip": (0.35, 0.42, 0.9, 400.0),
-    "knee": (0.85, 0.42, 1.1, 200.0),
-    "ankle": (-0.20, 0.30, 1.3, 80.0),
-    "toe": (0.35, 0.45, 1.0, 60.0),
-}
-"""Of the patient's joints: middle [rad], amplitude [rad], frequency [Hz], stiffness [N m/rad]."""
-FINE_S = 1e-4
-"""Physics step at which the torques are made."""
-
-
-def hanging_world(timestep_s: float) -> tuple[World, PlantConfig]:
-    """Return robot and patient in the air, their pelves held, all joints at zero but for cuffs' springs."""
-    config = load_plant_config()
-    config = config.model_copy(
-        update={"physics": config.physics.model_copy(update={"timestep_s": timestep_s})}
-    )
-    world = build_world(config, BodyParameters(), "exoskeleton", "ground")
-    model = world.model
-    for v in (world.base_v, world.pelvis_v):
-        model.dof_armature[v : v + 6] = HELD_KG_M2
-    model.dof_frictionloss[:] = 0.0
-    model.opt.integrator = mujoco.mjtIntegrator.mjINT_EULER
-    model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
-    return world, config
-
-
-def _start(world: World) -> Any:
-    data = mujoco.MjData(world.model)
-    for q in {world.base_q, world.pelvis_q}:
-        data.qpos[q + 2] = world.geometry.standing_height
-    mujoco.mj_forward(world.model, data)
-    return data
-
-
-def _hinges(world: World) -> list[tuple[str, int, int]]:
-    model = world.model
-    hinge = mujoco.mjtJoint.mjJNT_HINGE
-    return [
-        (model.joint(i).name, int(model.jnt_qposadr[i]), int(model.jnt_dofadr[i]))
-        for i in range(model.njnt)
-        if model.jnt_type[i] == hinge
-    ]
-
-
-def swinging_torques(world: World, steps: int) -> Trajectory:
-    """Return torques (steps, nv) that track sines with the patient's joints in MuJoCo."""
-    data, dt = _start(world), float(world.model.opt.timestep)
-    engine = MujocoEngine(world, data)
-    torques = np.zeros((steps, world.model.nv))
-    driven = [
-        (q, v, *SWING[name.removeprefix("patient_").rsplit("_", 1)[0]], name.endswith("left"))
-        for name, q, v in _hinges(world)
-        if name.startswith("patient_")
-    ]
-    for k in range(steps):
-        t = k * dt
-        ramp = min(1.0, t / 0.3)
-        for q, v, middle, amplitude, frequency, stiffness, left in driven:
-            phase = 2.0 * np.pi * frequency * t + (0.0 if left else 1.3)
-            goal = ramp * (middle + amplitude * np.sin(phase))
-            torques[k, v] = stiffness * (goal - data.qpos[q]) - 0.05 * stiffness * data.qvel[v]
-        data.qfrc_applied[:] = torques[k]
-        engine.step()
-    return torques
-
-
-def _play(engine: Engine, data: Any, world: World, torques: Trajectory) -> tuple[Trajectory, float]:
-    places = [q for _, q, _ in _hinges(world)]
-    path = np.empty((len(torques), len(places)))
-    start = perf_counter()
-    for k, torque in enumerate(torques):
-        data.qfrc_applied[:] = torque
-        engine.step()
-        path[k] = data.qpos[places]
-    return path, perf_counter() - start
-
-
-def no_contact(timestep_s: float, seconds: float) -> dict[str, Any]:
-    """Return the largest difference of any joint's angle between the engines, and how fast they were."""
-    fine, _ = hanging_world(FINE_S)
-    torques = swinging_torques(fine, round(seconds / FINE_S))[:: round(timestep_s / FINE_S)]
-    world, config = hanging_world(timestep_s)
-    data = _start(world)
-    mine, mujoco_s = _play(MujocoEngine(world, data), data, world, torques)
-    theirs, gazebo_s, version = _in_gazebo(config, torques)
-    error = np.abs(mine - theirs)
-    names = [name for name, _, _ in _hinges(world)]
-    sweep = np.degrees(np.ptp(mine, axis=0))
-    limits = np.array([world.model.joint(name).range for name in names])
-    room = np.minimum(mine.min(axis=0) - limits[:, 0], limits[:, 1] - mine.max(axis=0))
-    return {
-        "timestep_s": timestep_s,
-        "seconds": seconds,
-        "max_joint_error_rad": float(error.max()),
-        "worst_joint": names[int(error.max(axis=0).argmax())],
-        "joint_error_rad": {n: float(e) for n, e in zip(names, error.max(axis=0), strict=True)},
-        "room_to_stops_deg": {n: round(float(r), 1) for n, r in zip(names, np.degrees(room), strict=True)},
-        "least_sweep_deg": float(sweep.min()),
-        "sweep_deg": {n: round(float(s), 1) for n, s in zip(names, sweep, strict=True)},
-        "times_real_time": {"mujoco": seconds / mujoco_s, "gazebo": seconds / gazebo_s},
-        "gazebo": version,
-    }
-
-
-def _in_gazebo(config: PlantConfig, torques: Trajectory) -> tuple[Trajectory, float, str]:
-    world, _ = hanging_world(config.physics.timestep_s)
-    installation = find_installation()
-    text, names = session_world(
-        world,
-        robot_tree(BodyParameters(), world),
-        belt=(config.belt.mass_kg, config.belt.half_length_m),
-        friction=config.contact.friction,
-        damping={},
-        library=str(installation.plugin),
-        timeout_s=10.0,
-        options=OdeOptions(solver="world"),
-        terrain=TERRAINS["ground"],
-        hang=True,
-    )
-    data = _start(world)
-    server = Server(installation, 10.0)
-    try:
-        engine = GazeboEngine(world, data, server.start(text), names)
-        engine.place()
-        path, seconds = _play(engine, data, world, torques)
-        return path, seconds, server.hello["engine"]
-    finally:
-        server.close()
-
 
 WALKS = ("hemiparetic_left_mild:impedance", "unimpaired:transparent")
 ASSISTED = "foot_drop"
 LAWS = ("transparent", "impedance", "foot_drop")
 """No help, the default law, and the law that does nothing but lift a foot that would drag."""
+FREE = {"no_contact": 1e-4, "no_contact_1ms": 1e-3}
+"""Physics steps [s] of the parts without contact."""
+FREE_S = 2.0
+_BENCH = ("engines_free.py", "engines_walk.py")
+
+
+@dataclass
+class Pieces:
+    """Figures of the pieces that are done, kept in the file of figures.
+
+    Attributes
+    ----------
+    file
+        That file, if there is to be one.
+    until_s
+        When no further piece is begun, on the clock of :func:`time.perf_counter`.
+    """
+
+    file: Path | None
+    until_s: float = float("inf")
+    done: dict[str, Any] = field(default_factory=dict)
+    whole: bool = True
+
+    def __post_init__(self) -> None:
+        """Take over what an earlier run of the same model has left."""
+        here = Path(__file__)
+        own = b"".join(here.with_name(name).read_bytes() for name in _BENCH)
+        self.model = sha256(model_hash().encode() + own).hexdigest()[:16]
+        if self.file is None or not self.file.is_file():
+            return
+        try:
+            kept = json.loads(self.file.read_text(encoding="utf-8"))
+            pieces = _numbers(dict(kept["pieces"]))
+            self.done = pieces if kept["model"] == self.model else {}
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{self.file}: no figures of this command; choose another file") from None
+
+    def get(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return a piece, made now if it has not been; ``None`` if there is no time left."""
+        if name not in self.done:
+            if perf_counter() > self.until_s:
+                self.whole = False
+                return None
+            self.done[name] = make()
+            self.write({})
+        return self.done[name]
+
+    def write(self, figures: dict[str, Any]) -> None:
+        """Write figures and pieces, whole or not at all."""
+        if self.file is None:
+            return
+        whole = _plain({**figures, "model": self.model, "pieces": self.done})
+        text = json.dumps(whole, indent=2, allow_nan=False) + "\n"
+        part = self.file.with_name(f".{self.file.name}.part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(self.file)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with nothing in place of not-a-number, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _numbers(value: Any) -> Any:
+    """Return a value with not-a-number in place of nothing."""
+    if isinstance(value, dict):
+        return {key: _numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers(item) for item in value]
+    return nan if value is None else value
 
 
 def command(
@@ -184,21 +115,64 @@ def command(
     assist: Annotated[
         str, typer.Option(help="Patient whose toe clearance is compared without and with help; empty: none.")
     ] = ASSISTED,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="Belt speed of that comparison [m/s]; default: the patient's own.")
+    ] = None,
+    unloading: Annotated[
+        float | None, typer.Option(help="Unloading of that comparison [%]; default: the patient's own.")
+    ] = None,
+    budget: Annotated[
+        float, typer.Option(help="Begin nothing more after so many seconds; with --json, go on later.")
+    ] = float("inf"),
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here; what it has already is kept.")
+    ] = None,
 ) -> None:
     """Compare MuJoCo and Gazebo on the same model: without contact, walking, and helped."""
-    result: dict[str, Any] = {"no_contact": no_contact(1e-4, 2.0), "no_contact_1ms": no_contact(1e-3, 2.0)}
-    for name in ("no_contact", "no_contact_1ms"):
-        typer.echo(_without_contact(result[name]))
-    if seconds > 0.0:
-        parts = [_walk(text, seconds) for text in walks or WALKS]
-        keys = ("stance_time_difference_pct", "peak_force_difference_pct")
-        result["contact"] = {key: max(part[key] for part in parts) for key in keys} | {"walks": parts}
-    if seconds > 0.0 and assist:
-        part = result["assistance"] = assistance(assist, seconds, LAWS)
-        typer.echo(_helped(part))
-    if json_file is not None:
-        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    with_contact = [_scene(text, seconds) for text in walks or WALKS] if seconds > 0.0 else []
+    aided = [Scene(assist, law, seconds, speed, unloading) for law in LAWS] if with_contact and assist else []
+    pieces = Pieces(json_file, perf_counter() + budget)
+    figures: dict[str, Any] = {}
+    for name, part, line in _parts(pieces, with_contact, aided):
+        typer.echo(line)
+        figures[name] = part
+    pieces.write(figures)
+    if not pieces.whole:
+        typer.echo("the budget is used up; the same command goes on from here", err=True)
+
+
+def _parts(
+    pieces: Pieces, with_contact: list[Scene], aided: list[Scene]
+) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield name, figures and line of each part that is complete."""
+    for name, timestep_s in FREE.items():
+        free = pieces.get(name, partial(no_contact, timestep_s, FREE_S))
+        if free is not None:
+            yield name, free, _without_contact(free)
+    done: list[dict[str, Any]] = []
+    for scene in with_contact:
+        both = {engine: _walked(pieces, engine, scene) for engine in ENGINES}
+        if None not in both.values():
+            done.append(compared(scene, both))
+            keys = ("stance_time_difference_pct", "peak_force_difference_pct")
+            worst = {key: max(part[key] for part in done) for key in keys}
+            yield "contact", {**worst, "walks": list(done)}, _walking(done[-1])
+    rows = {engine: [_walked(pieces, engine, scene) for scene in aided] for engine in ENGINES}
+    if aided and not any(None in row for row in rows.values()):
+        part = helped(aided, rows)
+        yield "assistance", part, _helped(part)
+
+
+def _walked(pieces: Pieces, engine: str, scene: Scene) -> Any:
+    name = f"{engine}: {json.dumps(asdict(scene))}"
+    return pieces.get(name, lambda: asdict(walk(engine, scene)))
+
+
+def _scene(text: str, seconds: float) -> Scene:
+    patient, colon, controller = text.partition(":")
+    if not colon:
+        raise InputError(f"--walk {text}: expected PATIENT:CONTROLLER, for example {WALKS[0]}")
+    return Scene(patient, controller, seconds)
 
 
 def _without_contact(part: dict[str, Any]) -> str:
@@ -211,19 +185,14 @@ def _without_contact(part: dict[str, Any]) -> str:
     )
 
 
-def _walk(text: str, seconds: float) -> dict[str, Any]:
-    patient, colon, controller = text.partition(":")
-    if not colon:
-        raise InputError(f"--walk {text}: expected PATIENT:CONTROLLER, for example {WALKS[0]}")
-    part = compared(patient, controller, seconds)
+def _walking(part: dict[str, Any]) -> str:
     sides = [part[engine] for engine in ENGINES]
-    typer.echo(
-        f"walking, {patient}, {controller}, {seconds:g} s: stance times differ by "
+    return (
+        f"walking, {part['patient']}, {part['controller']}, {part['seconds']:g} s: stance times differ by "
         f"{part['stance_time_difference_pct']:.1f} % ({_pair(sides, 'stance_time_s', '.2f')} s), peak ground "
         f"reactions by {part['peak_force_difference_pct']:.1f} % ({_pair(sides, 'peak_force_n', '.0f')} N), "
         f"{_pair(sides, 'stances', 'd')} stances; {_pair(sides, 'times_real_time', '.2f')} times real time"
     )
-    return part
 
 
 def _pair(sides: list[dict[str, Any]], key: str, form: str) -> str:
@@ -232,16 +201,16 @@ def _pair(sides: list[dict[str, Any]], key: str, form: str) -> str:
 
 def _helped(part: dict[str, Any]) -> str:
     lines = [
-        f"toe clearance of {part['patient']}, left, mid-swing median [mm]:",
-        f"  {'':10s}" + "".join(f"{name:>20s}" for name in part["controllers"]),
+        f"left sole of {part['patient']} in mid-swing, {part['speed_m_s']:g} m/s, "
+        f"{part['unloading_percent']:g} % unloaded:",
+        f"  {'':8s}{'law':14s}{'median':>8s}{'raised':>8s}{'lowest':>8s} [mm]{'>= 5 mm':>10s}{'drag':>9s}",
     ]
     for engine in ENGINES:
         row = part[engine]
-        cells = [f"{row['clearance_mm'][0]:.1f}"]
-        cells += [
-            f"{c:.1f} ({raised:+.1f})"
-            for c, raised in zip(row["clearance_mm"][1:], row["raised_mm"][1:], strict=True)
-        ]
-        fell = "" if all(row["upright"]) else "   fell"
-        lines.append(f"  {engine:10s}" + "".join(f"{cell:>20s}" for cell in cells) + fell)
+        for i, law in enumerate(part["controllers"]):
+            lines.append(
+                f"  {engine:8s}{law:14s}{row['clearance_mm'][i]:8.1f}{row['raised_mm'][i]:+8.1f}"
+                f"{row['least_mm'][i]:8.1f}{'':5s}{row['clear_percent'][i]:8.0f} %"
+                f"{row['drag_steps'][i]:5d} of {row['swings'][i]}" + ("" if row["upright"][i] else "   fell")
+            )
     return "\n".join(lines)

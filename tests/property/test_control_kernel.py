@@ -11,7 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from exostride import registry
-from exostride.runtime import assembly
+from exostride.runtime.assembly.control import control_context
+from exostride.runtime.assembly.stack import StackConfig, safety_limits
 from exostride.safety.guard import LOST, SampleGuard
 from exostride.safety.kernel import SafetyKernel
 from exostride.types import (
@@ -30,8 +31,8 @@ from exostride.types import (
 
 T = 0.005
 TICKS = 160
-STACK = assembly.StackConfig(patient="unimpaired")
-LIMITS = assembly.safety_limits(STACK)
+STACK = StackConfig(patient="unimpaired")
+LIMITS = safety_limits(STACK)
 LAWS = [name for name in registry.names(registry.CONTROLLERS) if not name.startswith("knee_swing")]
 SIGNALS = int(
     Signal.JOINT_ANGLE
@@ -45,7 +46,7 @@ SIGNALS = int(
 
 @cache
 def context():
-    return assembly.control_context(STACK)
+    return control_context(STACK)
 
 
 def a_walk(seed, swing, cuff_nm):

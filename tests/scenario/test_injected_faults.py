@@ -8,7 +8,8 @@ import pytest
 from exostride.errors import InputError
 from exostride.hardware.faulty import FaultyDevice
 from exostride.hardware.simulated import SimulatedDevice
-from exostride.runtime import assembly
+from exostride.runtime.assembly.hardware import make_hardware
+from exostride.runtime.assembly.stack import StackConfig, safety_limits
 from exostride.runtime.component import HardwareComponent, TickInputs
 from exostride.safety.component import OperatorRequest, SafetyComponent
 from exostride.safety.injection import parse
@@ -22,11 +23,11 @@ class Stand:
     """A body that stands stiffly in the robot, brought to STAND, with faults to come."""
 
     def __init__(self, *faults: str) -> None:
-        stack = assembly.StackConfig(rate_hz=200, lockstep=True, patient="stance", robot="exoskeleton")
+        stack = StackConfig(rate_hz=200, lockstep=True, patient="stance", robot="exoskeleton")
         self.device = FaultyDevice(SimulatedDevice(), [parse(f) for f in faults], settle_s=0.2)
         self.device.configure({"patient": "stance"}, PERIOD)
-        self.hardware: HardwareComponent = assembly.make_hardware(stack, self.device)
-        self.safety = SafetyComponent(assembly.safety_limits(stack), PERIOD)
+        self.hardware: HardwareComponent = make_hardware(stack, self.device)
+        self.safety = SafetyComponent(safety_limits(stack), PERIOD)
         self.applied: AppliedTorque | None = None
         self.states: list[SafetyState] = []
         self.bits: list[int] = []

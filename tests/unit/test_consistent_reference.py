@@ -10,7 +10,8 @@ from exostride.gait.consistent import PLAN_FILE, load_consistent
 from exostride.gait.reference import FILE_NAME, derivative, load_reference
 from exostride.paths import config_dir
 from exostride.patient.gait_plan import ANGLE, load_plan
-from exostride.runtime.assembly import StackConfig, control_context, reference_of
+from exostride.runtime.assembly.control import control_context, reference_of
+from exostride.runtime.assembly.stack import StackConfig
 
 NORMS = load_reference(config_dir() / "norms" / FILE_NAME)
 PLAN = config_dir() / "norms" / PLAN_FILE

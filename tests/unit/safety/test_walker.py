@@ -13,7 +13,7 @@ from exostride.model.anthropometry import BodyParameters
 from exostride.model.dynamics import LegDynamics
 from exostride.model.geometry import body_geometry
 from exostride.model.segments import leg_inertias
-from exostride.runtime.assembly import walker_of
+from exostride.runtime.assembly.safety import walker_of
 from exostride.safety.detect_spasm import Spread
 from exostride.safety.walker import Segment, Walker, WalkerTorque
 

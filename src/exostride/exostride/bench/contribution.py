@@ -26,7 +26,8 @@ from exostride.control.effort import EffortMeter, EffortParameters
 from exostride.conventions import JOINT_KINDS, side_slice
 from exostride.model.dynamics import LegDynamics
 from exostride.patient.profiles import load_profile
-from exostride.runtime import assembly
+from exostride.runtime.assembly.control import control_context
+from exostride.runtime.assembly.stack import StackConfig
 from exostride.types import Vector
 
 WRONG: Final = 0.2
@@ -66,7 +67,7 @@ class ShareCheck:
     """
 
     def __init__(self, patient: str, period_s: float, seed: int | None) -> None:
-        context = replace(assembly.control_context(assembly.StackConfig(patient=patient)), period_s=period_s)
+        context = replace(control_context(StackConfig(patient=patient)), period_s=period_s)
         p = EffortParameters()
         dynamics = LegDynamics("patient", context.body)
         if seed is not None:

@@ -22,7 +22,8 @@ from exostride.gait.reference import ReferenceCurve
 from exostride.patient.profile import PatientProfile, Side
 from exostride.patient.profiles import load_patient, load_profile
 from exostride.patient.virtual import VirtualPatient
-from exostride.runtime import assembly
+from exostride.runtime.assembly.control import control_context
+from exostride.runtime.assembly.stack import StackConfig
 from exostride.types import Vector
 
 _LOADED_N: Final = 30.0
@@ -215,7 +216,7 @@ def _rig(cell: Cell, config: BenchConfig, patient: str) -> Rig:
 
 def _curve(rig: Rig) -> ReferenceCurve:
     """Return the reference that the errors are taken from."""
-    context = assembly.control_context(assembly.StackConfig(patient=rig.setup.patient))
+    context = control_context(StackConfig(patient=rig.setup.patient))
     return context.reference.curve(rig.settings.belt_speed_m_s, context.leg_length_m)
 
 

@@ -14,7 +14,9 @@ from typing import Any, Final
 from exostride.control.settings import from_mapping
 from exostride.hardware.simulated import SimulatedDevice
 from exostride.plant.seam import FaultSeam
-from exostride.runtime import assembly
+from exostride.runtime.assembly.control import make_control
+from exostride.runtime.assembly.phase import make_phase
+from exostride.runtime.assembly.stack import StackConfig, safety_limits
 from exostride.safety.kernel import SafetyKernel
 from exostride.types import (
     AssistCommand,
@@ -72,7 +74,7 @@ class Rig:
 
     def __init__(self, setup: RigSetup, seam: FaultSeam | None = None) -> None:
         self.setup = setup
-        stack = assembly.StackConfig(
+        stack = StackConfig(
             rate_hz=setup.rate_hz,
             patient=setup.patient,
             robot=setup.robot,
@@ -86,9 +88,9 @@ class Rig:
         self.device.configure(
             {"patient": setup.patient, "robot": setup.robot, "seed": setup.seed}, self.period_s
         )
-        self.phase = assembly.make_phase(stack, setup.estimator, {})
-        self.control = assembly.make_control(stack, self.settings)
-        self._kernel = SafetyKernel(assembly.safety_limits(stack), self.period_s)
+        self.phase = make_phase(stack, setup.estimator, {})
+        self.control = make_control(stack, self.settings)
+        self._kernel = SafetyKernel(safety_limits(stack), self.period_s)
         self._stand = round(setup.stand_s / self.period_s)
         self.seq = 0
 

@@ -22,7 +22,7 @@ from exostride.paths import config_dir
 from exostride.recording.recover import recover
 from exostride.recording.session_info import SessionInfo
 from exostride.recording.writer import BagWriter, WriterOptions
-from exostride.runtime.assembly import body_of
+from exostride.runtime.assembly.stack import body_of
 from exostride.safety.limits import load_limits
 from exostride.types import ExoState, TherapySettings
 

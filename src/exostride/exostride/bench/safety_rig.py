@@ -20,7 +20,11 @@ from exostride.bench.safety_cases import HOMING, ROWS, Case, Row, Scene
 from exostride.hardware.faulty import FaultyDevice
 from exostride.hardware.simulated import SimulatedDevice
 from exostride.patient.profiles import load_profile
-from exostride.runtime import assembly
+from exostride.runtime.assembly.control import make_control
+from exostride.runtime.assembly.hardware import make_hardware
+from exostride.runtime.assembly.phase import make_phase
+from exostride.runtime.assembly.safety import walker_of
+from exostride.runtime.assembly.stack import StackConfig, safety_limits
 from exostride.runtime.component import SafetyStage, Word
 from exostride.runtime.graph import Graph, Tick
 from exostride.runtime.protocol import make_plan
@@ -88,17 +92,17 @@ class Rig:
         }
         plan = make_plan(None, overrides, None, None, None, limit_s=1e6)
         plan = replace(plan, stand_s=_STAND_S + 1.0)
-        stack = assembly.StackConfig(rate_hz=RATE_HZ, patient=walk.patient)
+        stack = StackConfig(rate_hz=RATE_HZ, patient=walk.patient)
         self.simulated = SimulatedDevice()
         self.device = FaultyDevice(self.simulated, faults)
         self.device.configure({"patient": walk.patient, "seed": walk.seed}, PERIOD_S)
-        self.limits, self.walker = assembly.safety_limits(stack), assembly.walker_of(walk.patient)
+        self.limits, self.walker = safety_limits(stack), walker_of(walk.patient)
         self.component = SafetyComponent(self.limits, PERIOD_S, walker=self.walker)
         self.stage = _Stage(self.component, PERIOD_S)
         self.graph = Graph(
-            assembly.make_hardware(stack, self.device),
-            assembly.make_phase(stack, "default", {}),
-            assembly.make_control(stack, plan.settings),
+            make_hardware(stack, self.device),
+            make_phase(stack, "default", {}),
+            make_control(stack, plan.settings),
             self.stage,
             SessionComponent(plan, PERIOD_S),
         )

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from exostride.bench.sim import one_core
-from exostride.runtime.assembly import StackConfig, safety_limits
+from exostride.runtime.assembly.stack import StackConfig, safety_limits
 from exostride.runtime.simulate import SimulationConfig, build
 from exostride.safety.component import SafetyComponent
 from exostride.safety.kernel import SafetyKernel

@@ -18,7 +18,7 @@ from exostride.errors import ConfigError, ExitCode, ExostrideError
 from exostride.nodes import qos
 from exostride.nodes.adapter import ADAPTERS
 from exostride.nodes.process import patience, quiet_collector, real_time
-from exostride.runtime.assembly import DEFAULT_PATIENT, StackConfig
+from exostride.runtime.assembly.stack import DEFAULT_PATIENT, StackConfig
 
 SILENCE_S: Final = 2.0
 """A node ends when the master clock, ``exo/state``, has been silent for so long [s of wall time]."""

@@ -7,7 +7,7 @@ import sys
 from exostride.errors import ExostrideError, InputError
 from exostride.nodes.base import ManagedNode
 from exostride.nodes.process import run
-from exostride.runtime.assembly import make_control
+from exostride.runtime.assembly.control import make_control
 from exostride.runtime.component import ControlComponent
 from exostride.runtime.joiner import SequenceJoiner
 from exostride.types import (

@@ -6,7 +6,7 @@ import sys
 
 from exostride.nodes.base import ManagedNode, nested
 from exostride.nodes.process import run
-from exostride.runtime.assembly import make_phase
+from exostride.runtime.assembly.phase import make_phase
 from exostride.types import ExoState, GaitEvent, GaitPhase
 
 

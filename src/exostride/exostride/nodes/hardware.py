@@ -18,7 +18,8 @@ from exostride.model.description import urdf
 from exostride.nodes.base import IDLE_POLL_S, ManagedNode, nested
 from exostride.nodes.process import run
 from exostride.nodes.standard import Diagnostics, RobotDescription, StandardTopics
-from exostride.runtime.assembly import SIMULATED, body_of, make_device, make_hardware
+from exostride.runtime.assembly.hardware import make_device, make_hardware
+from exostride.runtime.assembly.stack import SIMULATED, body_of
 from exostride.runtime.component import TickInputs
 from exostride.runtime.faults import graph_faults
 from exostride.runtime.joiner import SequenceJoiner

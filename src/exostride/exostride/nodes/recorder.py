@@ -19,7 +19,7 @@ from exostride.nodes.process import run
 from exostride.recording.session_info import SessionInfo, git_state
 from exostride.recording.topics import BY_VALUE, TOPICS, Topic
 from exostride.recording.writer import BagWriter
-from exostride.runtime.assembly import patient_record
+from exostride.runtime.assembly.stack import patient_record
 from exostride.types import ExoState, RecorderState
 
 _STAMP: Final = struct.Struct("<4xiII")

@@ -23,7 +23,7 @@ from exostride.errors import ExitCode
 from exostride.nodes.base import IDLE_POLL_S, PlainNode
 from exostride.nodes.process import run
 from exostride.nodes.standard import Diagnostics
-from exostride.runtime.assembly import make_safety
+from exostride.runtime.assembly.safety import make_safety
 from exostride.runtime.joiner import SequenceJoiner
 from exostride.runtime.session import STRIDE
 from exostride.safety.audit import AuditLog

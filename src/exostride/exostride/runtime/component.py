@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from exostride.control.effort import EffortMeter
 from exostride.control.pace import BeltPace
 from exostride.control.switching import Switcher
 from exostride.interfaces import AssistController, Device, EnvironmentLaw, PhaseEstimator
@@ -34,6 +33,9 @@ from exostride.types import (
     SessionState,
     TherapySettings,
 )
+
+if TYPE_CHECKING:  # the robot's dynamics take a second to load, and only the controller needs them
+    from exostride.control.effort import EffortMeter
 
 
 class Kernel(Protocol):

@@ -14,7 +14,11 @@ from exostride.config import StrictModel
 from exostride.errors import DeviceError, ExitCode
 from exostride.recording.session_info import SessionInfo, git_state
 from exostride.recording.writer import BagWriter, WriterOptions
-from exostride.runtime import assembly
+from exostride.runtime.assembly.control import make_control
+from exostride.runtime.assembly.hardware import make_device, make_hardware
+from exostride.runtime.assembly.phase import make_phase
+from exostride.runtime.assembly.safety import make_safety
+from exostride.runtime.assembly.stack import SIMULATED, StackConfig, patient_record
 from exostride.runtime.graph import Graph, Tick
 from exostride.runtime.protocol import make_plan
 from exostride.runtime.session import SessionComponent, verdict
@@ -131,7 +135,7 @@ def build(config: SimulationConfig) -> Graph:
         config.goal_steps or None,
         limit_s=config.duration_s,
     )
-    stack = assembly.StackConfig(
+    stack = StackConfig(
         rate_hz=config.rate_hz,
         lockstep=True,
         patient=config.patient,
@@ -140,17 +144,17 @@ def build(config: SimulationConfig) -> Graph:
         controller_parameters={plan.settings.controller: config.controller_parameters},
     )
     parameters = {**_device_defaults(config), **config.device_parameters}
-    phase = assembly.make_phase(stack, config.estimator, config.estimator_parameters)
-    control = assembly.make_control(stack, plan.settings)
-    safety = assembly.make_safety(stack)
+    phase = make_phase(stack, config.estimator, config.estimator_parameters)
+    control = make_control(stack, plan.settings)
+    safety = make_safety(stack)
     session = SessionComponent(plan, stack.period_s)
-    device = assembly.make_device(config.device, parameters, stack.period_s, config.faults)
-    return Graph(assembly.make_hardware(stack, device), phase, control, safety, session)
+    device = make_device(config.device, parameters, stack.period_s, config.faults)
+    return Graph(make_hardware(stack, device), phase, control, safety, session)
 
 
 def _device_defaults(config: SimulationConfig) -> dict[str, Any]:
     """Return what a simulated device is told about the session; others have parameters of their own."""
-    if config.device not in assembly.SIMULATED:
+    if config.device not in SIMULATED:
         return {}
     return {"patient": config.patient, "robot": config.robot, "seed": config.seed}
 
@@ -160,7 +164,7 @@ def _open_bag(config: SimulationConfig) -> BagWriter | None:
         return None
     info = SessionInfo(
         configuration=config.model_dump(mode="json", exclude={"settings"}),
-        patient=assembly.patient_record(config.patient, config.device),
+        patient=patient_record(config.patient, config.device),
         seeds={"seed": config.seed},
         control_period_s=1.0 / config.rate_hz,
         runner="virtual",

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from exostride.errors import DeviceError
@@ -23,7 +24,8 @@ LONGEST_SOCKET_PATH = 107
 _PREFIX = "exostride-gz-"
 START_TIMEOUT_S = 9.0
 """Longest start, in the process' own computing time or in time without any: a busy machine is no fault."""
-END_TIMEOUT_S = 2.5
+END_TIMEOUT_S = 1.0
+"""Longest wait for a server that was told to end: it has nothing to lose, and its owner little time."""
 
 
 def free_port() -> int:
@@ -169,7 +171,7 @@ class Server:
                 env=environment,
                 cwd=self.directory,
                 start_new_session=True,
-                preexec_fn=_die_with_owner,  # noqa: PLW1509 - one system call, no lock
+                preexec_fn=_die_with_owner(signal.SIGKILL),  # noqa: PLW1509 - one system call, no lock
             )
         except OSError as error:
             raise DeviceError(f"Gazebo cannot be started: {error}; {INSTALL_HINT}") from None
@@ -185,7 +187,7 @@ class Server:
                  "-nolisten", "tcp", "-noreset"],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 pass_fds=[write_end], start_new_session=True,
-                preexec_fn=_die_with_owner,  # noqa: PLW1509 - one system call, no lock
+                preexec_fn=_die_with_owner(signal.SIGTERM),  # noqa: PLW1509 - as above
             )  # fmt: skip
         except OSError as error:
             os.close(read_end)
@@ -270,9 +272,10 @@ class Server:
                 self._stream.send(Kind.QUIT)
             self._stream.close()
             self._stream = None
-        for process in (self._process, self._display):
-            if process is not None:
-                _end(process, 0.0 if process is self._display else END_TIMEOUT_S)
+        if self._process is not None:
+            _end(self._process, END_TIMEOUT_S, signal.SIGKILL)
+        if self._display is not None:
+            _end(self._display, 0.0, signal.SIGTERM, signal.SIGKILL)  # it has a lock file to remove
         self._process = self._display = None
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -281,16 +284,20 @@ _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_owner() -> None:
-    """Have the kernel kill this process with its owner: one that hangs would not see the owner go."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+def _die_with_owner(which: signal.Signals) -> Callable[[], None]:
+    """Return what has the kernel end a new process with its owner: one that hangs would not see that go."""
+
+    def ask() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(which))
+
+    return ask
 
 
-def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
+def _end(process: subprocess.Popen[bytes], patience_s: float, *signals: signal.Signals) -> None:
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(patience_s)
     # The group is ours alone (start_new_session), so its number names nothing else while it is not reaped.
-    for which in (signal.SIGTERM, signal.SIGKILL):
+    for which in signals:
         if process.poll() is not None:
             break
         with contextlib.suppress(ProcessLookupError):

@@ -33,11 +33,10 @@ from typing import Any, Final
 
 import numpy as np
 from pydantic import Field
-from scipy.signal import lfilter
 
+from exostride.compiled import Record, record
 from exostride.config import StrictModel
-from exostride.control.worn import posture
-from exostride.conventions import N_JOINTS
+from exostride.control import worn
 from exostride.model.geometry import BodyGeometry
 from exostride.types import ExoState, Vector
 
@@ -81,14 +80,32 @@ class CuffParameters(StrictModel):
 class Posture:
     """The patient's joints: angle, velocity, what of it the cuffs' yielding is, torque of the cuffs.
 
-    Vectors are (6,) in joint order, or (N, 6) over time; ``pitch_rad`` is the pelvis' own.
+    They are the four ``rows``, (4, 6) in joint order or (4, N, 6) over time; ``pitch_rad`` is the pelvis'
+    own.
     """
 
-    angle_rad: Vector
-    velocity_rad_s: Vector
-    giving_rad_s: Vector
-    cuff_nm: Vector
+    rows: Vector
     pitch_rad: Some
+
+    @property
+    def angle_rad(self) -> Vector:
+        """Angle [rad]."""
+        return np.asarray(self.rows[0])
+
+    @property
+    def velocity_rad_s(self) -> Vector:
+        """Velocity [rad/s]."""
+        return np.asarray(self.rows[1])
+
+    @property
+    def giving_rad_s(self) -> Vector:
+        """What the cuffs' yielding is of the velocity [rad/s]."""
+        return np.asarray(self.rows[2])
+
+    @property
+    def cuff_nm(self) -> Vector:
+        """Torque of the cuffs [N m]."""
+        return np.asarray(self.rows[3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,66 +150,48 @@ class CuffPosture:
         self._belt = p
         self._belt_follow = 1.0 - float(np.exp(-period_s * p.belt_nm_rad / max(p.belt_nms_rad, 1e-9)))
         self._period = period_s
+        self._worn: Record = record(
+            worn.WORN,
+            softness=self._softness,
+            follow=self._follow,
+            legs=self._legs,
+            weight=_WEIGHT,
+            prior=_PRIOR,
+            belt=p.belt_nm_rad,
+            frame=p.frame_nm_rad,
+            frame_damping=p.frame_nms_rad,
+            belt_follow=self._belt_follow,
+            period=period_s,
+        )
+        self._pelvis = self._worn["pelvis"]
         self.reset()
 
     def reset(self) -> None:
         """Forget the legs."""
-        self._moved: Vector | None = None
-        self._pelvis = 0.0
-        self._change: Vector = np.zeros(N_JOINTS)
+        self._worn["started"] = 0
 
     def step(self, state: ExoState, pitch: float) -> Posture:
         """Return the patient's posture from a state with all signals; ``pitch`` is the robot's base's."""
-        wanted = self._softness * state.cuff_force_n
-        belt = self._belt
-        bears = belt.frame_nm_rad * pitch + belt.frame_nms_rad * float(state.pelvis_gyro_rad_s[1])
-        tilt = (bears - float(state.joint_torque_nm[0] + state.joint_torque_nm[3])) / belt.belt_nm_rad
-        fresh = self._moved is None
-        if self._moved is None:
-            self._moved, self._pelvis = wanted, tilt
-        self._moved = self._moved + self._follow * (wanted - self._moved)
-        self._pelvis += self._belt_follow * (tilt - self._pelvis)
-        change, torque = self._posture(
-            state.angle_rad[None],
-            np.array([pitch]),
-            self._moved[None],
-            state.cuff_force_n[None],
-            np.array([self._pelvis]),
+        hips_nm = state.joint_torque_nm.item(0) + state.joint_torque_nm.item(3)
+        rows = worn.follow(
+            *(self._worn, state.angle_rad, state.velocity_rad_s, state.cuff_torque_nm, state.cuff_force_n),
+            *(hips_nm, pitch, state.pelvis_gyro_rad_s.item(1)),
         )
-        giving = np.zeros(N_JOINTS) if fresh else (change[0] - self._change) / self._period
-        self._change = change[0]
-        return Posture(
-            state.angle_rad + change[0],
-            state.velocity_rad_s + giving,
-            giving,
-            state.cuff_torque_nm + torque[0],
-            pitch + self._pelvis,
-        )
-
-    def _posture(
-        self, angle: Vector, pitch: Vector, moved: Vector, force: Vector, pelvis: Vector
-    ) -> tuple[Vector, Vector]:
-        return posture(angle, pitch, moved, force, pelvis, self._legs, _WEIGHT, _PRIOR)
+        return Posture(rows, pitch + self._pelvis.item())
 
     def over_time(self, seen: Recorded) -> Posture:
         """Return the patient's posture over a whole record, as :meth:`step` does tick by tick."""
         belt = self._belt
         bears = belt.frame_nm_rad * seen.pitch_rad + belt.frame_nms_rad * seen.pitch_rate_rad_s
         tilt = (bears - seen.joint_torque_nm[:, [0, 3]].sum(axis=1)) / belt.belt_nm_rad
-        pelvis = _followed(tilt, self._belt_follow)
+        pelvis = worn.followed(tilt, self._belt_follow)
         wanted = self._softness * seen.cuff_force_n
-        moved = np.column_stack([_followed(wanted[:, k], float(self._follow[k])) for k in range(18)])
-        change, torque = self._posture(seen.angle_rad, seen.pitch_rad, moved, seen.cuff_force_n, pelvis)
-        giving = np.diff(change, axis=0, prepend=change[:1]) / self._period
-        return Posture(
-            seen.angle_rad + change,
-            seen.velocity_rad_s + giving,
-            giving,
-            seen.cuff_torque_nm + torque,
-            seen.pitch_rad + pelvis,
+        moved = np.column_stack([worn.followed(wanted[:, k], float(self._follow[k])) for k in range(18)])
+        change, torque = worn.posture(
+            *(seen.angle_rad, seen.pitch_rad, moved, seen.cuff_force_n, pelvis),
+            *(self._legs, _WEIGHT, _PRIOR),
         )
-
-
-def _followed(wanted: Vector, share: float) -> Vector:
-    """Return a first-order filter's way after its input, from rest at the first value."""
-    return np.asarray(lfilter([share], [1.0, share - 1.0], wanted, zi=[(1.0 - share) * wanted[0]])[0])
+        giving = np.diff(change, axis=0, prepend=change[:1]) / self._period
+        angle, velocity = seen.angle_rad + change, seen.velocity_rad_s + giving
+        rows = np.array([angle, velocity, giving, seen.cuff_torque_nm + torque])
+        return Posture(rows, seen.pitch_rad + pelvis)

@@ -17,13 +17,13 @@ and :mod:`exostride.control.contribution` carries it into the uncertainty.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from exostride.compiled import Record, record
 from exostride.config import StrictModel
 from exostride.control import effort_terms as terms
 from exostride.control.context import ControlContext
@@ -34,14 +34,14 @@ from exostride.control.kinematics import pelvis_imu_m, pelvis_roll_pitch
 from exostride.conventions import GRAVITY_M_S2, JOINTS, N_JOINTS
 from exostride.model.dynamics import LegDynamics
 from exostride.model.joints import joint_table
-from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
+from exostride.patient.passive import REFERENCE_SCALE_NM
 from exostride.types import ExoState, Signal, Vector
 
 _NEEDED: Final = int(
     Signal.JOINT_ANGLE | Signal.JOINT_TORQUE | Signal.CUFF | Signal.FOOT_WRENCH | Signal.PELVIS
 )
 _ALL: Final = (1 << N_JOINTS) - 1
-_HIPS: Final = [0, 3]
+_HIPS: Final = slice(0, None, 3)
 _LOAD_N: Final = (30.0, 15.0)
 """Load at which a foot counts as standing, and at which it counts as lifted."""
 _SENSIBLE: Final = 1e4
@@ -81,20 +81,6 @@ class EffortParameters(StrictModel):
     floor_percent: float = Field(0.7, ge=0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """What one tick knew."""
-
-    torque_nm: Vector
-    velocity_rad_s: Vector
-    giving_rad_s: Vector
-    tissue_nm: Vector
-    drag_nm: Vector
-    cuff_nm: Vector
-    ground: NDArray[np.float64]
-    standing: tuple[bool, bool]
-
-
 class EffortMeter:
     """Estimates active torque every tick and the contribution every step; see module.
 
@@ -116,22 +102,27 @@ class EffortMeter:
     ) -> None:
         self._p = p = parameters or EffortParameters()
         self._dynamics = dynamics or LegDynamics("patient", context.body)
-        geometry = context.geometry
-        self._lengths = np.array([geometry.thigh, geometry.shank, geometry.foot.sole_z])
+        geometry, rows = context.geometry, joint_table()
         errors = (p.segments, p.cop_m, p.pitch_rad, p.tissue, p.damping, p.cuff, p.cuff_nm)
         self._errors = np.array([*errors, p.shear_n, p.yielding])
-        self._tissue = context.body_mass_kg * GRAVITY_M_S2 * context.leg_length_m / REFERENCE_SCALE_NM
-        rows = joint_table()
-        self._damping = np.array([rows["patient_" + name].damping_nms_rad for name in JOINTS])
         self._period = context.period_s
+        share = context.period_s / (context.period_s + _TURN_S)
+        self._legs: Record = record(
+            terms.LEGS,
+            lengths=(geometry.thigh, geometry.shank, geometry.foot.sole_z),
+            damping=[rows["patient_" + name].damping_nms_rad for name in JOINTS],
+            lever=-pelvis_imu_m(context.body),
+            tissue=context.body_mass_kg * GRAVITY_M_S2 * context.leg_length_m / REFERENCE_SCALE_NM,
+            rate=share / context.period_s,
+            keep=1.0 - share,
+            least_n=_LOAD_N[1],
+            bound=_SENSIBLE,
+        )
         self._observer = self._make_observer(p)
-        late = np.round(self._observer.delay_s / context.period_s).astype(int)
-        self._latest = int(late.max())
-        self._late = late.tolist()
-        self._past: deque[_Moment] = deque(maxlen=self._latest + 1)
-        self._share = context.period_s / (context.period_s + _TURN_S)
+        self._late = np.round(self._observer.delay_s / context.period_s).astype(np.int64)
+        self._latest = int(self._late.max())
+        self._past = np.zeros((self._latest + 1, terms.ROWS, N_JOINTS))
         self._cuffs = CuffPosture(geometry, context.period_s, p.cuffs)
-        self._lever = -pelvis_imu_m(context.body)
         self.meter = ContributionMeter(
             context.period_s, terms.ERRORS, p.least_work_j_kg * context.body_mass_kg, p.floor_percent
         )
@@ -151,9 +142,10 @@ class EffortMeter:
         """Estimated active torque of the muscles [N m], (6,); not a number while it can't be told."""
         self._mass: NDArray[np.float64] | None = None
         self._cuffs.reset()
-        self._spin: Vector | None = None
-        self._turning = np.zeros(3)
-        self._past.clear()
+        self._legs["turned"] = 0
+        self._legs["turning"] = 0.0
+        self._stood: deque[tuple[bool, bool]] = deque(maxlen=self._latest + 1)
+        self._place = 0
         self._standing = [True, True]
 
     @property
@@ -175,81 +167,56 @@ class EffortMeter:
         """Take one tick; return the newest contribution over a whole stride of each leg."""
         if not self._usable(state):
             self._observer.reset()
-            self._mass = self._spin = None
+            self._mass = None
+            self._legs["turned"] = 0
             self._cuffs.reset()
             self.torque_nm = np.full(N_JOINTS, np.nan)
             return self.meter.shares[2]
         seen = self._cuffs.step(state, pelvis_roll_pitch(state)[1])
-        q, qd = seen.angle_rad, seen.velocity_rad_s
-        tissue = self._tissue * passive_moment(q.reshape(2, 3))[0].ravel()
-        drag = self._damping * qd
-        ground = terms.ground_torque(
-            q, state.foot_force_n, state.foot_cop_m, seen.pitch_rad, self._lengths, _LOAD_N[1]
-        )
-        known = seen.cuff_nm + ground[0] + tissue - drag
+        now = self._past[self._place]
+        feet = (state.foot_force_n, state.foot_cop_m)
+        known = terms.known(self._legs, seen.rows, seen.pitch_rad, *feet, now)
         # Segments move with the robot's; only between them does the leg give.
-        self.torque_nm = self._observe(state, state.angle_rad, state.velocity_rad_s, known)
-        self._stand(state)
-        both = (self._standing[0], self._standing[1])
-        self._past.append(
-            _Moment(self.torque_nm, qd, seen.giving_rad_s, tissue, drag, seen.cuff_nm, ground, both)
+        now[terms.TORQUE] = self.torque_nm = self._observe(
+            state, state.angle_rad, state.velocity_rad_s, known
         )
-        if len(self._past) > self._latest:
+        self._stand(state)
+        self._stood.append((self._standing[0], self._standing[1]))
+        self._place = (self._place + 1) % (self._latest + 1)
+        if len(self._stood) > self._latest:
             self._account()
         return self.meter.shares[2]
 
     def _usable(self, state: ExoState) -> bool:
         if (state.available & _NEEDED) != _NEEDED or state.joint_valid != _ALL or state.foot_valid != 3:
             return False
-        parts = (
-            state.angle_rad,
-            state.velocity_rad_s,
-            state.cuff_torque_nm,
-            state.cuff_force_n,
-            state.joint_torque_nm,
-            state.foot_force_n,
-            state.foot_cop_m,
-            state.pelvis_orientation,
-            state.pelvis_accel_m_s2,
-            state.pelvis_gyro_rad_s,
+        return terms.sensible(
+            *(self._legs, state.angle_rad, state.velocity_rad_s, state.cuff_torque_nm, state.cuff_force_n),
+            *(state.joint_torque_nm, state.foot_force_n, state.foot_cop_m, state.pelvis_orientation),
+            *(state.pelvis_accel_m_s2, state.pelvis_gyro_rad_s),
         )
-        return terms.all_below(np.concatenate(parts), _SENSIBLE)
 
     def _observe(self, state: ExoState, q: Vector, qd: Vector, known: Vector) -> Vector:
         """Return the observer's torque; the rates of joints are taken against the world.
 
         A pelvis that pitches turns the thighs as hips would.
         """
-        self._dynamics.set_apparent_gravity(-self._hip_acceleration(state))
+        felt = terms.hip_acceleration(self._legs, state.pelvis_accel_m_s2, state.pelvis_gyro_rad_s)
+        self._dynamics.set_apparent_gravity(-felt)
         mass = self._dynamics.mass_matrix(q)
         before = mass if self._mass is None else self._mass
         self._mass = mass
-        pitching = float(state.pelvis_gyro_rad_s[1])
         world = qd.copy()
-        world[_HIPS] -= pitching
+        world[_HIPS] -= state.pelvis_gyro_rad_s.item(1)
         bias = self._dynamics.bias(q, world)
         return self._observer.step(*terms.momentum(mass, before, world, known, bias, self._period))
-
-    def _hip_acceleration(self, state: ExoState) -> Vector:
-        """Return the specific force between the hips (3,) [m/s²], carried over from where the IMU sits."""
-        gyro = state.pelvis_gyro_rad_s
-        if self._spin is None:
-            self._spin = gyro.copy()
-        moving = (self._spin, self._turning, self._lever, self._share / self._period, 1.0 - self._share)
-        return terms.hip_acceleration(state.pelvis_accel_m_s2, gyro, *moving)
 
     def _stand(self, state: ExoState) -> None:
         for side in (0, 1):
             limit = _LOAD_N[1] if self._standing[side] else _LOAD_N[0]
-            self._standing[side] = bool(state.foot_force_n[3 * side + 2] > limit)
+            self._standing[side] = state.foot_force_n.item(3 * side + 2) > limit
 
     def _account(self) -> None:
         """Form the powers of the moment that the slowest estimate speaks of, with every systematic error."""
-        past = self._past
-        then = past[0]
-        torque = np.array([past[late].torque_nm[i] for i, late in enumerate(self._late)])
-        patient, robot = terms.powers(
-            *(torque, then.velocity_rad_s, then.giving_rad_s, then.tissue_nm, then.drag_nm, then.cuff_nm),
-            *(then.ground, self._errors),
-        )
-        self.meter.step(patient, robot, then.standing)
+        patient, robot = terms.powers(self._past, self._place, self._late, self._errors)
+        self.meter.step(patient, robot, self._stood[0])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import cos, sin
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import In1, In2, Out1, compiled
+from exostride.compiled import In1, In2, In3, Int1, Out2, Record, compiled
+from exostride.patient.passive import moments
 from exostride.types import Vector
 
 ERRORS: Final = 8
@@ -19,11 +20,31 @@ _SEGMENTS, _COP, _PITCH, _TISSUE, _DAMPING, _CUFF, _CUFF_NM, _SHEAR, _YIELDING =
 _ON_ROBOT: Final = 5
 _ON_VELOCITY: Final = 7
 
+TORQUE, VELOCITY, GIVING, TISSUE, DRAG, CUFF, GROUND = range(7)
+"""Rows of what one tick knew; the ground's four rows come last."""
+ROWS: Final = GROUND + 4
+
 Matrix = NDArray[np.float64]
+
+LEGS: Final = np.dtype(
+    [
+        *(("lengths", "f8", (3,)), ("damping", "f8", (6,)), ("lever", "f8", (3,))),
+        *(("spin", "f8", (3,)), ("turning", "f8", (3,))),
+        *((name, "f8") for name in ("tissue", "rate", "keep", "least_n", "bound")),
+        ("turned", "i8"),
+    ],
+    align=True,
+)
+"""The walker's legs, ``lengths`` as for :func:`ground_torque`; ``lever`` from the pelvis' IMU to the hips.
+
+``spin`` and ``turning`` are the pelvis' last rate and its filtered angular acceleration, once ``turned``.
+"""
+
+Legs = Annotated[Record, LEGS]
 
 
 @compiled
-def all_below(values: In1, bound: float) -> bool:
+def _below(values: In1, bound: float) -> bool:
     """Return whether all values are numbers smaller than ``bound``."""
     sound = True
     for value in values:
@@ -33,16 +54,44 @@ def all_below(values: In1, bound: float) -> bool:
 
 
 @compiled
-def hip_acceleration(
-    felt: In1, gyro: In1, before: Out1, turning: Out1, lever: In1, rate: float, keep: float
-) -> Vector:
-    """Return the specific force between the hips (3,) [m/s²], carried over from where the IMU sits.
+def sensible(
+    legs: Legs,
+    angle: In1,
+    velocity: In1,
+    cuff_torque: In1,
+    cuff_force: In1,
+    joint_torque: In1,
+    foot_force: In1,
+    cop: In1,
+    orientation: In1,
+    accel: In1,
+    gyro: In1,
+) -> bool:
+    """Return whether all readings are numbers that a working sensor may show."""
+    bound = legs[0].bound
+    joints = _below(angle, bound) and _below(velocity, bound) and _below(joint_torque, bound)
+    cuffs = _below(cuff_torque, bound) and _below(cuff_force, bound)
+    feet = _below(foot_force, bound) and _below(cop, bound)
+    return (
+        joints
+        and cuffs
+        and feet
+        and _below(orientation, bound)
+        and _below(accel, bound)
+        and _below(gyro, bound)
+    )
 
-    ``turning`` is the filtered angular acceleration and moves on, as does ``before``, the gyro's last value.
-    """
+
+@compiled
+def hip_acceleration(legs: Legs, felt: In1, gyro: In1) -> Vector:
+    """Return the specific force between the hips (3,) [m/s²], carried over from where the IMU sits."""
+    w = legs[0]
+    turning, lever = w.turning, w.lever
     for k in range(3):
-        turning[k] = keep * turning[k] + rate * (gyro[k] - before[k])
-        before[k] = gyro[k]
+        before = w.spin[k] if w.turned else gyro[k]
+        turning[k] = w.keep * turning[k] + w.rate * (gyro[k] - before)
+        w.spin[k] = gyro[k]
+    w.turned = 1
     swung, turned, out = np.empty(3), np.empty(3), np.empty(3)
     for k in range(3):
         n, m = (k + 1) % 3, (k + 2) % 3
@@ -103,42 +152,68 @@ def ground_torque(q: In1, force: In1, cop: In1, pitch: float, lengths: In1, leas
 
 
 @compiled
-def powers(
-    torque: In1,
-    velocity: In1,
-    giving: In1,
-    tissue: In1,
-    drag: In1,
-    cuff: In1,
-    ground: In2,
-    sizes: In1,
-) -> Matrix:
-    """Return the powers of patient and robot [W], (2, 2 ERRORS + 1, 6).
+def known(
+    legs: Legs,
+    seen: In2,
+    pitch: float,
+    force: In1,
+    cop: In1,
+    now: Out2,
+) -> Vector:
+    """Write rows of ``now``, all but the observer's torque; return what is known to move the joints (6,).
+
+    ``seen`` are angle, velocity, yielding and cuffs' torque, ``force`` and ``cop`` the ground's on the feet.
+    """
+    w, q = legs[0], np.empty((2, 3))
+    for i in range(6):
+        q[i // 3, i % 3] = seen[0, i]
+    moment, stiffness = np.empty((2, 3)), np.empty((2, 3))
+    moments(q, moment, stiffness)
+    ground = ground_torque(seen[0], force, cop, pitch, w.lengths, w.least_n)
+    out = np.empty(6)
+    for i in range(6):
+        tissue, drag = w.tissue * moment[i // 3, i % 3], w.damping[i] * seen[1, i]
+        out[i] = seen[3, i] + ground[0, i] + tissue - drag
+        now[VELOCITY, i], now[GIVING, i] = seen[1, i], seen[2, i]
+        now[TISSUE, i], now[DRAG, i], now[CUFF, i] = tissue, drag, seen[3, i]
+        for k in range(4):
+            now[GROUND + k, i] = ground[k, i]
+    return out
+
+
+@compiled
+def powers(past: In3, oldest: int, late: Int1, sizes: In1) -> Matrix:
+    """Return the powers of patient and robot [W], (2, 2 ERRORS + 1, 6), at the oldest moment of the past.
 
     The first row is the estimate, then come those with each error added, then those with each subtracted.
+    ``past`` is a ring of moments (n, ROWS, 6); the torque of joint i then is the estimate of ``late[i]``
+    ticks later.
     """
     out = np.empty((2, 2 * ERRORS + 1, 6))
     error = np.empty(ERRORS)
+    then = past[oldest]
     for i in range(6):
-        error[0] = sizes[_SEGMENTS] * (torque[i] + cuff[i] + ground[0, i] + tissue[i] - drag[i])
-        error[1] = sizes[_COP] * ground[1, i]
-        error[2] = sizes[_PITCH] * ground[2, i]
-        error[3] = sizes[_TISSUE] * tissue[i]
-        error[4] = sizes[_DAMPING] * drag[i]
-        error[5] = sizes[_CUFF] * cuff[i] + sizes[_CUFF_NM]
-        error[6] = sizes[_SHEAR] * ground[3, i]
+        torque = past[(oldest + late[i]) % past.shape[0], TORQUE, i]
+        cuff, tissue, drag = then[CUFF, i], then[TISSUE, i], then[DRAG, i]
+        error[0] = sizes[_SEGMENTS] * (torque + cuff + then[GROUND, i] + tissue - drag)
+        error[1] = sizes[_COP] * then[GROUND + 1, i]
+        error[2] = sizes[_PITCH] * then[GROUND + 2, i]
+        error[3] = sizes[_TISSUE] * tissue
+        error[4] = sizes[_DAMPING] * drag
+        error[5] = sizes[_CUFF] * cuff + sizes[_CUFF_NM]
+        error[6] = sizes[_SHEAR] * then[GROUND + 3, i]
         error[7] = 0.0
         for row in range(2 * ERRORS + 1):
             sign = 1.0 if row <= ERRORS else -1.0
             k = (row - 1) % ERRORS
-            patient, robot, speed = torque[i], cuff[i], velocity[i]
+            patient, robot, speed = torque, cuff, then[VELOCITY, i]
             if row > 0:
                 patient += sign * error[k]
                 if k == _ON_ROBOT:
                     # A cuff that reads too much hides as much of the patient's torque.
                     robot -= sign * error[k]
                 elif k == _ON_VELOCITY:
-                    speed -= sign * sizes[_YIELDING] * giving[i]
+                    speed -= sign * sizes[_YIELDING] * then[GIVING, i]
             out[0, row, i] = patient * speed
             out[1, row, i] = robot * speed
     return out

@@ -6,18 +6,32 @@ Equations and names are those of :mod:`exostride.control.cuffs`.
 from __future__ import annotations
 
 from math import cos, sin, sqrt
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import In1, In2, Out1, Out2, compiled
+from exostride.compiled import In1, In2, Out1, Out2, Record, compiled
+from exostride.conventions import N_JOINTS
 from exostride.types import Vector
 
 LARGEST_RAD: Final = 0.5
 """Beyond this no cuff lets a segment turn or a leg lean."""
 
 Matrix = NDArray[np.float64]
+
+WORN: Final = np.dtype(
+    [
+        *((name, "f8", (18,)) for name in ("softness", "follow", "moved")),
+        *(("legs", "f8", (9,)), ("weight", "f8", (6,)), ("prior", "f8", (5,)), ("change", "f8", (N_JOINTS,))),
+        *((name, "f8") for name in ("belt", "frame", "frame_damping", "belt_follow", "pelvis", "period")),
+        ("started", "i8"),
+    ],
+    align=True,
+)
+"""Cuffs, belt and legs, and where they were at the last tick: ``moved``, ``change``, ``pelvis``."""
+
+Worn = Annotated[Record, WORN]
 
 
 @compiled
@@ -122,6 +136,34 @@ def _ends(alpha: float, beta: float, gamma: float) -> Vector:
 
 
 @compiled
+def _leg(
+    angle: In1,
+    pitch: float,
+    moved: In1,
+    force: In1,
+    pelvis: float,
+    legs: In1,
+    weight: In1,
+    prior: In1,
+    change: Out1,
+    torque: Out1,
+) -> None:
+    """Write what :func:`posture` returns for one leg at one time, (3,) each."""
+    alpha = angle[0] - pitch
+    beta = alpha - angle[1]
+    gamma = beta + angle[2]
+    lean = moved[1] * legs[6] + moved[4] * legs[7] + moved[7] * legs[8]
+    lean = min(max(lean, -LARGEST_RAD), LARGEST_RAD)
+    ends = _ends(alpha, beta, gamma)
+    turned = _turned(ends, moved, lean, legs, weight, prior)
+    own = _ends(alpha + turned[0], beta + turned[1], gamma + turned[2])
+    change[0] = turned[0] + pelvis
+    change[1] = turned[0] - turned[1]
+    change[2] = turned[2] - turned[1]
+    torque[:] = _added(ends, own, lean, force, legs)
+
+
+@compiled
 def posture(
     angle: In2,
     pitch: In1,
@@ -151,18 +193,62 @@ def posture(
     change, torque = np.empty(angle.shape), np.empty(angle.shape)
     for n in range(angle.shape[0]):
         for side in range(2):
-            first, nine = 3 * side, 9 * side
-            alpha = angle[n, first] - pitch[n]
-            beta = alpha - angle[n, first + 1]
-            gamma = beta + angle[n, first + 2]
-            d, f = moved[n, nine : nine + 9], force[n, nine : nine + 9]
-            lean = d[1] * legs[6] + d[4] * legs[7] + d[7] * legs[8]
-            lean = min(max(lean, -LARGEST_RAD), LARGEST_RAD)
-            ends = _ends(alpha, beta, gamma)
-            turned = _turned(ends, d, lean, legs, weight, prior)
-            own = _ends(alpha + turned[0], beta + turned[1], gamma + turned[2])
-            change[n, first] = turned[0] + pelvis[n]
-            change[n, first + 1] = turned[0] - turned[1]
-            change[n, first + 2] = turned[2] - turned[1]
-            torque[n, first : first + 3] = _added(ends, own, lean, f, legs)
+            joints, nine = slice(3 * side, 3 * side + 3), slice(9 * side, 9 * side + 9)
+            d, f = moved[n, nine], force[n, nine]
+            out = (change[n, joints], torque[n, joints])
+            _leg(angle[n, joints], pitch[n], d, f, pelvis[n], legs, weight, prior, out[0], out[1])
     return change, torque
+
+
+@compiled
+def follow(
+    worn: Worn,
+    angle: In1,
+    velocity: In1,
+    torque: In1,
+    force: In1,
+    hips_nm: float,
+    pitch: float,
+    pitching: float,
+) -> Matrix:
+    """Move on by a tick; return the patient's angle, velocity, what of it is yielding, cuffs' torque, (4, 6).
+
+    ``torque`` is that of the cuffs on the robot's own joints, ``hips_nm`` the sum of what the drives of the
+    hips bear, ``pitch`` and ``pitching`` are those of the robot's base.
+    """
+    w = worn[0]
+    fresh = w.started == 0
+    tilt = (w.frame * pitch + w.frame_damping * pitching - hips_nm) / w.belt
+    if fresh:
+        w.started = 1
+        w.pelvis = tilt
+    w.pelvis += w.belt_follow * (tilt - w.pelvis)
+    for k in range(18):
+        wanted = w.softness[k] * force[k]
+        if fresh:
+            w.moved[k] = wanted
+        w.moved[k] += w.follow[k] * (wanted - w.moved[k])
+    out, change = np.empty((4, N_JOINTS)), np.empty(N_JOINTS)
+    for side in range(2):
+        joints, nine = slice(3 * side, 3 * side + 3), slice(9 * side, 9 * side + 9)
+        rest = (w.legs, w.weight, w.prior, change[joints], out[3, joints])
+        _leg(angle[joints], pitch, w.moved[nine], force[nine], w.pelvis, *rest)
+    for i in range(N_JOINTS):
+        giving = 0.0 if fresh else (change[i] - w.change[i]) / w.period
+        w.change[i] = change[i]
+        out[0, i] = angle[i] + change[i]
+        out[1, i] = velocity[i] + giving
+        out[2, i] = giving
+        out[3, i] = torque[i] + out[3, i]
+    return out
+
+
+@compiled
+def followed(wanted: In1, share: float) -> Vector:
+    """Return a first-order filter's way after its input, from rest at the first value."""
+    out = np.empty(wanted.size)
+    kept = (1.0 - share) * wanted[0]
+    for n in range(wanted.size):
+        out[n] = kept + share * wanted[n]
+        kept = (1.0 - share) * out[n]
+    return out

@@ -58,7 +58,7 @@ REFERENCE_SCALE_NM: Final = 72.0 * 9.81 * 0.92
 
 
 @compiled
-def _moments(angle: In2, moment: Out2, stiffness: Out2) -> None:
+def moments(angle: In2, moment: Out2, stiffness: Out2) -> None:
     """Write the moments and stiffnesses of :func:`passive_moment` of angles of shape (N, 3)."""
     e = np.empty(7)
     for n in range(angle.shape[0]):
@@ -84,5 +84,5 @@ def passive_moment(angle_rad: NDArray[np.float64]) -> tuple[NDArray[np.float64],
     """
     angle = np.ascontiguousarray(angle_rad, dtype=np.float64)
     moment, stiffness = np.empty_like(angle), np.empty_like(angle)
-    _moments(angle.reshape(-1, 3), moment.reshape(-1, 3), stiffness.reshape(-1, 3))
+    moments(angle.reshape(-1, 3), moment.reshape(-1, 3), stiffness.reshape(-1, 3))
     return moment, stiffness

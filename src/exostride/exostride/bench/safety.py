@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,9 +20,10 @@ from scipy.stats import chi2
 
 from exostride.bench.safety_cases import Case, cases
 from exostride.bench.safety_files import run_files
-from exostride.bench.safety_free import CURVES_EVERY, KNOBS, cells_from, curve, delays, run_cell
+from exostride.bench.safety_free import CURVES_EVERY, KNOBS, cell, curve, delays, run_cell
 from exostride.bench.safety_page import page
 from exostride.bench.safety_rig import PERIOD_S, Rig, Walk, forked, run_walk
+from exostride.bench.workers import Found, Job, cores, spread
 from exostride.errors import ExitCode, InputError
 from exostride.paths import config_dir
 from exostride.safety.faults import CATALOGUE
@@ -153,14 +154,19 @@ def _per_hour(cells: list[dict[str, Any]], hours: float) -> dict[str, float]:
     return {f: round(sum(c["reduces"].get(f, 0) for c in cells) / hours, 1) for f in faults}
 
 
-def _todo(done: set[str], only: set[str], seeds: int) -> Iterator[tuple[Walk, list[Case]]]:
-    """Yield walks with the next cases they have to give, in rounds over all walks."""
+def _matrix_jobs(done: set[str], only: set[str], seeds: int) -> Iterator[Job]:
+    """Yield one job for each walk with the next cases it has to give, in rounds over all walks."""
     left = [c for c in cases(seeds) if c.key not in done and (not only or c.fault in only)]
     for start in range(0, len(left), _ROUND):
         for seed in range(seeds):
             mine = [c for c in left if c.seed == seed][start : start + _ROUND]
             if mine:
-                yield WALKS[seed % len(WALKS)], mine
+                yield partial(_matrix_job, WALKS[seed % len(WALKS)], mine)
+
+
+def _matrix_job(walk: Walk, todo: list[Case]) -> Iterator[Found]:
+    for case, result in run_walk(walk, todo):
+        yield "results", case.key, result
 
 
 class Clock:
@@ -175,39 +181,39 @@ class Clock:
         return self._budget is not None and time.monotonic() - self._start > share * self._budget
 
 
-def run_matrix(results: Results, clock: Clock, only: set[str], seeds: int, share: float) -> None:
-    """Run cases, some of every walk in turn, until all are done or the share of the budget is used up."""
-    for walk, todo in _todo(set(results.data["results"]), only, seeds):
-        for case, result in run_walk(walk, todo):
-            results.put("results", case.key, result)
-            if clock.over(share):
-                return
+def _curve_job(walk: Walk, faults: list[str]) -> Iterator[Found]:
+    """Yield the delays of every threshold for one of the matrix's walkers."""
+    rig = Rig(walk)
+    problem = rig.reach("walking")
+    for fault in faults:
+        found = {"skipped": problem} if problem else forked(partial(delays, rig, fault))
+        yield "curve_runs", f"{fault}#{walk.name}", found
 
 
-def run_curves(results: Results, clock: Clock, share: float) -> None:
-    """Find the delays of every threshold on the matrix's walkers."""
+def _curve_jobs(done: set[str]) -> Iterator[Job]:
     for walk in WALKS:
-        todo = [f for f in KNOBS if f"{f}#{walk.name}" not in results.data["curve_runs"]]
-        if not todo or clock.over(share):
-            continue
-        rig = Rig(walk)
-        problem = rig.reach("walking")
-        for fault in todo:
-            if problem or clock.over(share):
-                break
-            found = forked(partial(delays, rig, fault))
-            results.put("curve_runs", f"{fault}#{walk.name}", found)
+        todo = [f for f in KNOBS if f"{f}#{walk.name}" not in done]
+        if todo:
+            yield partial(_curve_job, walk, todo)
 
 
-def run_free(results: Results, clock: Clock, hours: float) -> None:
-    """Walk without a fault until the hours or the budget are reached."""
-    walked = sum(c.get("simulated_s", 0.0) for c in results.data["cells"].values())
-    for number, walk in cells_from(len(results.data["cells"])):
-        if walked >= 3600.0 * hours or clock.over():
-            return
-        done = forked(partial(run_cell, walk, number % CURVES_EVERY == 0))
-        results.put("cells", str(number), done)
-        walked += done.get("simulated_s", 0.0)
+def _free_job(number: int, walk: Walk) -> Iterator[Found]:
+    yield "cells", str(number), run_cell(walk, number % CURVES_EVERY == 0)
+
+
+def _free_jobs(results: Results, hours: float) -> Iterator[Job]:
+    """Yield walks without a fault until the hours are reached."""
+    cells = results.data["cells"]
+    number = 0
+    while sum(c.get("simulated_s", 0.0) for c in cells.values()) < 3600.0 * hours:
+        if str(number) not in cells:
+            yield partial(_free_job, number, cell(number))
+        number += 1
+
+
+def _run(results: Results, jobs: Iterator[Job], workers: int, over: Callable[[], bool]) -> None:
+    for group, key, value in spread(jobs, workers, over):
+        results.put(group, key, value)
 
 
 def text(data: dict[str, Any]) -> Iterator[str]:
@@ -229,8 +235,10 @@ def text(data: dict[str, Any]) -> Iterator[str]:
         f"95 % upper bound {free['rate_upper_95_per_hour']} /h"
     )
     yield f"  gave way without a stop: {free['reduces_per_hour'] or 'never'} /h"
-    yield "trade-off: threshold, alarms an hour without fault, median delay in periods, found of tried"
-    for fault, points in data["curves"].items():
+    known = {f: points for f, points in data["curves"].items() if any(p["tried"] for p in points)}
+    if known:
+        yield "trade-off: threshold, alarms an hour without fault, median delay in periods, found of tried"
+    for fault, points in known.items():
         for p in points:
             name = f"{KNOBS[fault].name}={p['threshold']:g}"
             yield (
@@ -257,6 +265,9 @@ def command(
     seeds: Annotated[int, typer.Option(help="Seeds of the matrix, one walker each.", min=1)] = 5,
     only: Annotated[str, typer.Option(help="Only these faults, as F22,F23; no fault-free hours.")] = "",
     hours: Annotated[float, typer.Option(help="Fault-free hours.", min=0.0)] = HOURS,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; by default one for each core.", min=1)
+    ] = None,
     processes: Annotated[
         bool, typer.Option("--processes", help="The tier of real processes instead of the matrix.")
     ] = False,
@@ -275,14 +286,18 @@ def command(
         unknown = ", ".join(sorted(wanted - known))
         raise InputError(f"--only {only}: unknown {unknown}; known are {', '.join(sorted(known))}")
     results, clock = Results(json_path, model_hash()), Clock(budget)
-    if not wanted:
-        for key, result in run_files(_FILES_SEEDS, set(results.data["results"])):
-            results.put("results", key, result)
-    run_matrix(results, clock, wanted, seeds, 1.0 if wanted else 0.6)
-    if not wanted:
-        run_curves(results, clock, 0.75)
-        run_free(results, clock, hours)
-    results.save()
+    done, workers = results.data["results"], workers or cores()
+    try:
+        if not wanted:
+            for key, result in run_files(_FILES_SEEDS, set(done)):
+                results.put("results", key, result)
+        share = 1.0 if wanted else 0.6
+        _run(results, _matrix_jobs(set(done), wanted, seeds), workers, partial(clock.over, share))
+        if not wanted:
+            _run(results, _curve_jobs(set(results.data["curve_runs"])), workers, partial(clock.over, 0.75))
+            _run(results, _free_jobs(results, hours), workers, clock.over)
+    finally:
+        results.save()
     data = summary(results.data)
     for line in text(data):
         print(line)

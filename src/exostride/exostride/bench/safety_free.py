@@ -7,7 +7,6 @@ into a walk whose own detector is deaf.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -268,11 +267,3 @@ def curve(fault: str, cells: list[dict[str, Any]], runs: list[dict[str, Any]]) -
             }
         )
     return points
-
-
-def cells_from(first: int) -> Iterator[tuple[int, Walk]]:
-    """Yield cells without end."""
-    number = first
-    while True:
-        yield number, cell(number)
-        number += 1

@@ -214,6 +214,20 @@ def test_a_gazebo_that_dies_or_hangs_is_told_in_a_line_and_nothing_is_left(launc
     assert len(values(session.bag)[ExoState]) > 200
 
 
+@pytest.mark.parametrize(
+    ("fault", "cause", "action"),
+    [("F20@standing,start=2", "F20", Action.E_STOP), ("F01@standing:left:knee,start=2", "F01", Action.SOFT_STOP)],
+)
+def test_a_fault_in_the_loop_stops_the_session_and_is_told_in_words(launch, fault, cause, action):
+    session = launch("session.launch.yaml", "bag:=bag", *STANDING, f"fault:={fault}", EXOSTRIDE_PATIENCE="1")
+    assert session.end() == ExitCode.SAFETY_STOP, session.said
+    (told,) = re.findall(rf"safety stop: {cause}: (.+)", session.said)
+    assert told.strip(), session.said
+    assert not session.alive()
+    states = values(session.bag)[SafetyState]
+    assert any(state.action >= action and state.cause == cause for state in states)
+
+
 def test_frames_are_not_missed(launch):
     session = launch("session.launch.yaml", "bag:=bag", "duration:=8.0", *STANDING)
     session.until("walking")

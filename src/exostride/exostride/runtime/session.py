@@ -248,10 +248,10 @@ class SessionComponent:
             self._done = self._done or over or t - self._since > REACTION_TIMEOUT_S
             return
         if state in _STOPS:
-            cause = safety.cause or safety.message if safety is not None else ""
+            why = [safety.cause, safety.message] if safety is not None else []
             self._requested = SupervisorState.IDLE
             self._stop = None
-            self._enter(SessionPhase.ABORTED, f"safety stop: {cause}" if cause else "safety stop")
+            self._enter(SessionPhase.ABORTED, ": ".join(["safety stop", *filter(None, why)]))
             return
         if self._stop is not None:
             self._requested = self._stop

@@ -38,9 +38,9 @@ from exostride.plant.world import RobotKind
 
 PERIOD_S: Final = 0.005
 SPEEDS_M_S: Final = (0.6, 1.0, 1.3)
-SLOW_M_S: Final = (0.14, 0.3)
-SLOW_STEPS: Final = 100
-SLOW_UNLOADING_PERCENT: Final = 30.0
+FROM_STANDING_M_S: Final = (0.14, 0.3, 0.8, 1.0)
+STEPS: Final = 100
+UNLOADING_PERCENT: Final = 30.0
 _STARTING_STRIDES: Final = 4
 """Strides' time in which the patient starts and the belt comes to speed."""
 PROFILE_SPEED_M_S: Final = 0.6
@@ -174,16 +174,16 @@ def steady(
     return figures, curves
 
 
-def slow(speed_m_s: float, robot: RobotKind, seed: int) -> dict[str, Any]:
+def from_standing(speed_m_s: float, robot: RobotKind, seed: int) -> dict[str, Any]:
     """Start from standing, make 100 steps with 30 % unloading, and stop again."""
     run = make_run("unimpaired", robot, 1.0, seed)
-    unload = SLOW_UNLOADING_PERCENT
+    unload = UNLOADING_PERCENT
     stride_s = run.patient.plan.stride_time_s(
         run.patient.plan.bracket(speed_m_s / run.patient.froude_m_s), run.patient.leg_m
     )
     upright = run.run(3.0, 0.0, unloading_percent=unload)
     upright = upright and run.run(
-        (SLOW_STEPS / 2 + _STARTING_STRIDES) * stride_s, speed_m_s, ACCELERATION_M_S2, unload
+        (STEPS / 2 + _STARTING_STRIDES) * stride_s, speed_m_s, ACCELERATION_M_S2, unload
     )
     upright = upright and run.run(6.0, 0.0, ACCELERATION_M_S2, unload)
     walk = run.walk()
@@ -214,7 +214,7 @@ def profile_figures(name: str, seconds: float, seed: int) -> dict[str, Any]:
 
 def measure(seconds: float, seed: int, tell: Callable[[str], None]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return all figures and the curves of the page; ``tell`` gets a line for each walk."""
-    figures: dict[str, Any] = {"unimpaired": {}, "slow": {}, "profiles": {}, "seed": seed}
+    figures: dict[str, Any] = {"unimpaired": {}, "from_standing": {}, "profiles": {}, "seed": seed}
     curves: dict[str, Any] = {}
     for robot in ROBOTS:
         figures["unimpaired"][robot] = {}
@@ -229,10 +229,10 @@ def measure(seconds: float, seed: int, tell: Callable[[str], None]) -> tuple[dic
             figures["unimpaired"][robot][f"{speed:g}"] = entry
             curves[f"{robot} {speed:g} m/s"] = lines
             tell(line(f"{robot:12s} {speed:4.2f} m/s", entry))
-        figures["slow"][robot] = {}
-        for speed in SLOW_M_S:
-            entry = slow(speed, robot, seed)
-            figures["slow"][robot][f"{speed:g}"] = entry
+        figures["from_standing"][robot] = {}
+        for speed in FROM_STANDING_M_S:
+            entry = from_standing(speed, robot, seed)
+            figures["from_standing"][robot][f"{speed:g}"] = entry
             tell(
                 f"{robot:12s} {speed:4.2f} m/s, 30 % unloaded: {entry['steps']} steps, "
                 f"{'FELL' if entry['fell'] else 'upright'} after {entry['seconds']} s"

@@ -5,9 +5,9 @@ import pytest
 
 from exostride.errors import ConfigError, InputError
 from exostride.patient.interface import PatientSense
-from exostride.patient.muscles import Muscles
+from exostride.patient.muscles import Muscles, activate
 from exostride.patient.passive import passive_moment
-from exostride.patient.physiology import EffortLevel
+from exostride.patient.physiology import EffortLevel, trying
 from exostride.patient.policy import FIELDS, SIZE, pack, unpack
 from exostride.patient.profile import Effort, PatientProfile
 from exostride.patient.profiles import default_plans, load_patient, load_profile, patient_names
@@ -61,7 +61,7 @@ def run_muscles(m, torque, ticks=400):
     out = []
     for k in range(ticks):
         value, rate = torque(k * T)
-        drive = m.step(np.full((2, 4), value), np.full((2, 4), rate), np.ones((2, 1)))
+        drive = activate(*m.volition(), np.full((2, 4), value), np.full((2, 4), rate), np.ones(2))
         out.append(m.contract(drive, STILL)[0].copy())
     return np.array(out)
 
@@ -128,7 +128,8 @@ def test_delay_and_slowness_make_volition_late():
         out = []
         for k in range(400):
             value, rate = wave(k * T)
-            out.append(m.step(np.full((2, 4), value), np.full((2, 4), rate), np.ones((2, 1)))[0, 1])
+            drive = activate(*m.volition(), np.full((2, 4), value), np.full((2, 4), rate), np.ones(2))
+            out.append(drive[0, 1])
         meant = np.array([wave(k * T)[0] for k in range(400)])[100:]
         late = np.array(out)[100:]
         scores = [np.corrcoef(late[30:], meant[30 - n : len(meant) - n])[0, 1] for n in range(30)]
@@ -261,7 +262,7 @@ def test_effort_slacks_without_error_and_returns_with_it_leg_by_leg():
 
 def test_effort_is_given_back_in_swing_only():
     e = EffortLevel(Effort(start=0.4))
-    np.testing.assert_allclose(e.of(np.array([1.0, 0.0])), [[0.4], [1.0]])
+    np.testing.assert_allclose(trying(e.level, np.array([1.0, 0.0])), [0.4, 1.0])
     e = EffortLevel(Effort(retention=0.9, gain=0.3))
     e.feel(np.full((2, 4), np.radians(10.0)), np.array([0.0, 1.0]))
     e.stride(0)

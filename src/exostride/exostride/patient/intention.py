@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import In2, In3, Out2, compiled
+from exostride.compiled import In1, In2, In3, Out2, compiled
 
 MODEL: Final = 0
 """Torque of the internal model less what healthy tissue gives by itself, and its derivative by time."""
@@ -40,7 +40,7 @@ def intend(
     damping: In2,
     intended: In2,
     rate: In2,
-    effort: In2,
+    effort: In1,
     moment: In2,
     stiffening: In2,
     tissue: In2,
@@ -50,14 +50,14 @@ def intend(
 ) -> Matrix:
     """Return the arrays named above, stacked.
 
-    ``model`` to ``rate`` are a :class:`exostride.patient.policy.Drive`, ``effort`` has shape (2, 1);
+    ``model`` to ``rate`` are a :class:`exostride.patient.policy.Drive`, ``effort`` has shape (2,);
     ``moment`` and ``stiffening`` are those of passive tissue, shape (4, 3), of both legs as they are and as
     they are intended; ``tissue`` (2, 3) and ``healthy`` scale them to this body and to one that is sound;
     ``scale`` is m g l, ``time_s`` sqrt(l / g).
     """
     out = np.zeros((_PLACES, 2, 4))
     for leg in range(2):
-        part = effort[leg, 0]
+        part = effort[leg]
         for i in range(4):
             torque, elastic = model[leg, i] * scale, stiffness[leg, i] * scale
             if i > 0:

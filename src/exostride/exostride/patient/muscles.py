@@ -17,12 +17,12 @@ and slowly (McCrea, Eng & Hodgson 2003, Muscle Nerve 28:46): ``delay_s`` and ``s
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import In2, In3, Int1, Out2, Out3, compiled
+from exostride.compiled import In1, In2, In3, Int1, Out2, Out3, compiled
 from exostride.patient.profile import PatientProfile, Side
 
 ACTIVATION_S: Final = 0.04
@@ -58,7 +58,8 @@ def strength_matrix(side: Side) -> NDArray[np.float64]:
 
 
 @compiled
-def _activate(
+def activate(
+    started: bool,
     activation: Out2,
     line: Out3,
     head: int,
@@ -66,14 +67,24 @@ def _activate(
     blend: In2,
     model: In2,
     rate: In2,
-    effort: In2,
+    effort: In1,
 ) -> NDArray[np.float64]:
-    """Advance the activation by a tick and return it; ``line[head]`` takes the command."""
+    """Return the drive that the internal model's torque [N m] gives the muscles after a tick, shape (2, 4).
+
+    The command ``tau + T tau'`` makes a healthy muscle (time constant ``T``) give ``tau``; a slower or
+    later one gives it less and later. ``effort`` has a value a leg. What strength makes of it is
+    :func:`contract`'s part. ``line[head]`` takes the command; muscles that have not ``started`` have long
+    been at it.
+    """
     n = line.shape[0]
     out = np.empty((2, 4))
     for leg in range(2):
         for i in range(4):
-            line[head, leg, i] = (model[leg, i] + ACTIVATION_S * rate[leg, i]) * effort[leg, 0]
+            command = (model[leg, i] + ACTIVATION_S * rate[leg, i]) * effort[leg]
+            if not started:
+                activation[leg, i] = model[leg, i] * effort[leg]
+                line[:, leg, i] = command
+            line[head, leg, i] = command
             late = line[(head - lag[leg]) % n, leg, i]
             activation[leg, i] += blend[leg, 0] * (late - activation[leg, i])
             out[leg, i] = activation[leg, i]
@@ -81,7 +92,7 @@ def _activate(
 
 
 @compiled
-def _contract(
+def contract(
     drive: In2,
     velocity: In2,
     strength: In3,
@@ -136,22 +147,16 @@ class Muscles:
         self._weaken()
         self._tick = 0
 
-    def step(
-        self, model: NDArray[np.float64], model_rate: NDArray[np.float64], effort: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the drive that the internal model's torque [N m] gives the muscles, shape (2, 4).
-
-        The command ``tau + T tau'`` makes a healthy muscle (time constant ``T``) give ``tau``; a slower or
-        later one gives it less and later. ``effort`` has shape (2, 1), a value a leg. What strength makes
-        of it is :meth:`contract`'s part.
-        """
-        if not self._started:
-            self._activation = model * effort
-            self._line[:] = (model + ACTIVATION_S * model_rate) * effort
-            self._started = True
+    def volition(self) -> tuple[Any, ...]:
+        """Move on by a tick; return the state that :func:`activate` takes first."""
+        started, self._started = self._started, True
         self._head = (self._head + 1) % len(self._line)
-        line = (self._line, self._head, self._lag)
-        return _activate(self._activation, *line, self._blend, model, model_rate, effort)
+        return started, self._activation, self._line, self._head, self._lag, self._blend
+
+    @property
+    def strength(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """What :func:`contract` takes last: gain and limit by direction, leg and joint, what is preserved."""
+        return self._gain, self._preserved, self._left
 
     def contract(
         self, drive: NDArray[np.float64], velocity: NDArray[np.float64]
@@ -170,11 +175,15 @@ class Muscles:
         gain
             Part of the drive that comes through, shape (2, 4): also that of a joint's muscular stiffness.
         """
-        torque, gain = _contract(drive, velocity, self._gain, self._preserved, self._left)
+        torque, gain = contract(drive, velocity, *self.strength)
+        self.tire(torque)
+        return torque, gain
+
+    def tire(self, torque: NDArray[np.float64]) -> None:
+        """Let a tick of a torque [N m], shape (2, 4), tire the muscles."""
         self._tick += 1
         if self._tick % _FATIGUE_TICKS == 0:
             self._tire(torque)
-        return torque, gain
 
     def _tire(self, torque: NDArray[np.float64]) -> None:
         left = 1.0 - self.fatigued

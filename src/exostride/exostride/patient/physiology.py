@@ -44,13 +44,9 @@ class HeartRate:
         return self.bpm
 
 
-def emg(active_nm: NDArray[np.float64], mass_kg: float) -> Vector:
-    """Return normalised muscle activity, shape (12,): left then right; hip, knee, ankle; flexor, extensor."""
-    return _emg(active_nm, mass_kg)
-
-
 @compiled
-def _emg(active_nm: In2, mass_kg: float) -> Vector:
+def emg(active_nm: In2, mass_kg: float) -> Vector:
+    """Return normalised muscle activity, shape (12,): left then right; hip, knee, ankle; flexor, extensor."""
     out = np.empty(12)
     for k in range(6):
         torque = active_nm[k // 3, 1 + k % 3]
@@ -66,6 +62,15 @@ def _add_error(total: Out1, n: Out1, error: In2, swing: In1) -> None:
         mean = (abs(error[leg, 1]) + abs(error[leg, 2]) + abs(error[leg, 3])) / 3.0
         total[leg] += swing[leg] * mean
         n[leg] += swing[leg]
+
+
+@compiled
+def trying(level: In1, swing: In1) -> Vector:
+    """Return the legs' effort, shape (2,); ``swing`` is 1 for a leg in the air, 0 for one in stance."""
+    out = np.empty(2)
+    for leg in range(2):
+        out[leg] = 1.0 - swing[leg] * (1.0 - level[leg])
+    return out
 
 
 class EffortLevel:
@@ -84,10 +89,6 @@ class EffortLevel:
         """Return to the start value."""
         self.level = np.full(2, self._e.start)
         self._sum, self._n = np.zeros(2), np.zeros(2)
-
-    def of(self, swing: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the legs' effort, shape (2, 1); ``swing`` is 1 for a leg in the air, 0 for one in stance."""
-        return np.asarray((1.0 - swing * (1.0 - self.level))[:, None])
 
     def feel(self, error_rad: NDArray[np.float64], swing: NDArray[np.float64]) -> None:
         """Add one tick's tracking errors, shape (2, 4): a leg's mean as far as it swings."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +30,7 @@ def _parameter(sides: tuple[Side, Side], name: str) -> NDArray[np.float64]:
 
 
 @compiled
-def _reflex(
+def stretched(
     line: Out4,
     head: int,
     lag: Int3,
@@ -72,8 +74,12 @@ class StretchReflexes:
         """Return reflex torque [N m], shape (2, 3), for angles and velocities of shape (2, 3)."""
         if not self.active:
             return _NOTHING
+        return stretched(*self.line(), angle, velocity)
+
+    def line(self) -> tuple[Any, ...]:
+        """Move on by a tick; return the state that :func:`stretched` takes first."""
         self._head = (self._head + 1) % len(self._line)
-        return _reflex(self._line, self._head, self._lag, self._constants, angle, velocity)
+        return self._line, self._head, self._lag, self._constants
 
 
 class ClonusBursts:
@@ -108,6 +114,7 @@ class FlexorSpasms:
 
     def __init__(self, profile: PatientProfile, period_s: float, seed: int) -> None:
         self._s = profile.spasms
+        self.active = profile.spasms.rate_per_min > 0.0
         self._period_s = period_s
         self._seed = seed
         self.reset()
@@ -121,7 +128,7 @@ class FlexorSpasms:
     def step(self) -> NDArray[np.float64]:
         """Return spasm torque [N m], shape (2, 3)."""
         s = self._s
-        if s.rate_per_min == 0.0:
+        if not self.active:
             return _NOTHING
         out = np.zeros((2, 3))
         if self._left_s <= 0.0 and self._random.random() < s.rate_per_min / 60.0 * self._period_s:

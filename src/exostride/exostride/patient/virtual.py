@@ -9,15 +9,16 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import Record, record
 from exostride.conventions import GRAVITY_M_S2
 from exostride.model.geometry import body_geometry
-from exostride.patient import intention
+from exostride.patient import embodied
 from exostride.patient.gait_plan import ANGLE, PELVIS, PELVIS_RATE, GaitPlan, PlanCursor
 from exostride.patient.interface import JointDrive, PatientAction, PatientSense, driven, seized
 from exostride.patient.learning import StepLearning
 from exostride.patient.muscles import Muscles, strength_matrix
-from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
-from exostride.patient.physiology import EffortLevel, HeartRate, emg
+from exostride.patient.passive import REFERENCE_SCALE_NM
+from exostride.patient.physiology import EffortLevel, HeartRate
 from exostride.patient.policy import OFFSETS, STANCE_LOAD, Drive, Posture, WalkingPolicy
 from exostride.patient.profile import PatientProfile
 from exostride.patient.reflexes import ClonusBursts, FlexorSpasms, StretchReflexes
@@ -108,15 +109,22 @@ class VirtualPatient:
         self.effort = EffortLevel(profile.effort)
         self.learning = StepLearning(profile.learning)
         scale = self.moment_nm / REFERENCE_SCALE_NM
-        self._tissue = scale * np.array(
-            [[s.tissue.hip, s.tissue.knee, s.tissue.ankle] for s in (profile.left, profile.right)]
+        sides = (profile.left, profile.right)
+        self._has_clonus = any(s.clonus.torque_nm > 0.0 for s in sides)
+        self._reflexive = self.stretch.active or self._has_clonus
+        self._person: Record = record(
+            embodied.PERSON,
+            tissue=scale * np.array([[s.tissue.hip, s.tissue.knee, s.tissue.ankle] for s in sides]),
+            healthy=scale,
+            scale_nm=self.moment_nm,
+            time_s=self.time_s,
+            mass_kg=mass,
+            full_stance=STANCE_LOAD,
+            noise_keep=float(np.exp(-2.0 * np.pi * _TREMBLE_HZ * period_s)),
+            noise_size=profile.motor_noise,
+            reflexive=self._reflexive,
         )
-        self._healthy_tissue = scale
-        self._keep = float(np.exp(-2.0 * np.pi * _TREMBLE_HZ * period_s))
-        self._reflexive = self.stretch.active or any(
-            s.clonus.torque_nm > 0.0 for s in (profile.left, profile.right)
-        )
-        self._tissue_angle = np.empty((4, 3))
+        self._quiet, self._no_noise = np.zeros(2), np.zeros((2, 4))
         self._none, self._no_spasm = driven(), joints()
         self._seed = seed
         self.reset()
@@ -164,7 +172,6 @@ class VirtualPatient:
     def step(self, t: float, sense: PatientSense) -> PatientAction:
         """Return what the joints do until the next tick."""
         del t
-        angle, velocity = sense.angle_rad.reshape(2, 4), sense.velocity_rad_s.reshape(2, 4)
         load = np.maximum(sense.ground_force_n[2::3], 0.0) / self.weight_n
         change = sense.belt_speed_m_s - self.speed_m_s
         if abs(change) > _SPEED_FELT_M_S:
@@ -182,13 +189,14 @@ class VirtualPatient:
         if self.rhythm.blend < 1.0:
             drive = self._blend_standing(drive, posture)
             self.steps.reset()
-            return self._act(sense, angle, velocity, load, drive, phase)
+            return self._act(sense, load, drive, phase)
         self._balance_steps(sense, rows[:, ANGLE], posture, gait.laws, drive, phase)
         if self.learning.active:
-            torque, rate = self.learning.step(phase, self.time_s / stride_s, (drive.angle - angle)[:, 1:])
+            error = (drive.angle - sense.angle_rad.reshape(2, 4))[:, 1:]
+            torque, rate = self.learning.step(phase, self.time_s / stride_s, error)
             drive.model[:, 1:] += torque
             drive.model_rate[:, 1:] += rate
-        return self._act(sense, angle, velocity, load, drive, phase)
+        return self._act(sense, load, drive, phase)
 
     def _feel_robot(self, sense: PatientSense) -> None:
         """Notice the robot by its cuffs: what was learned for the legs in the robot is used from then on."""
@@ -267,74 +275,46 @@ class VirtualPatient:
 
     # ------------------------------------------------------------------ body
 
-    def _act(
-        self,
-        sense: PatientSense,
-        angle: NDArray[np.float64],
-        velocity: NDArray[np.float64],
-        load: Vector,
-        drive: Drive,
-        phase: Vector,
-    ) -> PatientAction:
-        muscles, swing = self.muscles, 1.0 - np.minimum(load * (1.0 / STANCE_LOAD), 1.0)
-        effort = self.effort.of(swing)
-        self._tissue_angle[:2], self._tissue_angle[2:] = angle[:, 1:], drive.angle[:, 1:]
-        moment, stiffening = passive_moment(self._tissue_angle)
-        meaning = intention.intend(
-            *(angle, velocity, drive.model, drive.model_rate, drive.balance, drive.stiffness),
-            *(drive.damping, drive.angle, drive.rate, effort, moment, stiffening),
-            *(self._tissue, self._healthy_tissue, self.moment_nm, self.time_s),
+    def _act(self, sense: PatientSense, load: Vector, drive: Drive, phase: Vector) -> PatientAction:
+        d, r, none = drive, embodied, self._none
+        noisy = self.profile.motor_noise
+        normal = self._random.standard_normal((2, 4)) if noisy else self._no_noise
+        rows, emg, swing = embodied.embody(
+            *(self._person, sense.angle_rad, sense.velocity_rad_s, load, self.effort.level),
+            *(d.model, d.model_rate, d.balance, d.stiffness, d.damping, d.angle, d.rate),
+            *(*self.muscles.volition(), *self.muscles.strength, self._noise, normal),
+            *(*self.stretch.line(), self._clonus(sense, load) if self._has_clonus else self._quiet),
         )
-        meant = muscles.step(meaning[intention.MODEL], meaning[intention.MODEL_RATE], effort)
-        whole, gain = muscles.contract(intention.drive_of(meaning, meant), velocity)
-        if self.profile.motor_noise:
-            normal = self._random.standard_normal((2, 4))
-            intention.tremble(self._noise, normal, self._keep, self.profile.motor_noise, meant, whole)
-        if self._reflexive:
-            self._add_reflexes(whole, angle, velocity, load)
-        self._live(meaning[intention.ERROR], whole, velocity, swing)
-        torque, stiffness, damping = intention.executed(meaning, whole, gain)
+        self.muscles.tire(rows[r.CONTRACTED].reshape(2, 4))
+        self._live(rows, sense.velocity_rad_s, swing)
         action = PatientAction(
             active=JointDrive(
-                torque, stiffness, damping, drive.angle.ravel(), meaning[intention.RATE].ravel()
+                rows[r.TORQUE], rows[r.STIFFNESS], rows[r.DAMPING], rows[r.ANGLE], rows[r.RATE]
             ),
-            passive=JointDrive(
-                torque_nm=meaning[intention.PASSIVE].ravel(),
-                stiffness_nm_rad=meaning[intention.ELASTIC].ravel(),
-                damping_nms_rad=self._none,
-                reference_rad=sense.angle_rad,
-                reference_velocity_rad_s=self._none,
-            ),
+            passive=JointDrive(rows[r.PASSIVE], rows[r.ELASTIC], none, sense.angle_rad, none),
             spasm_torque_nm=self._no_spasm,
             phase=phase,
             heart_rate_bpm=self.heart.bpm,
-            emg=emg(whole, self.profile.body.mass_kg),
+            emg=emg,
         )
+        if not self.spasms.active:
+            return action
         spasm = self.spasms.step().ravel()
         return seized(action, spasm) if spasm.any() else action
 
-    def _add_reflexes(
-        self,
-        torque: NDArray[np.float64],
-        angle: NDArray[np.float64],
-        velocity: NDArray[np.float64],
-        load: Vector,
-    ) -> None:
-        torque[:, 1:] += self.stretch.step(angle[:, 1:], velocity[:, 1:])
-        for leg, clonus in enumerate(self.clonus):
-            torque[leg, 3] += clonus.step(float(velocity[leg, 3]), float(load[leg]))
+    def _clonus(self, sense: PatientSense, load: Vector) -> Vector:
+        """Return the torque of clonus on both ankles [N m]."""
+        velocity = sense.velocity_rad_s.item
+        torque = [c.step(velocity(4 * i + 3), load.item(i)) for i, c in enumerate(self.clonus)]
+        return np.array(torque)
 
-    def _live(
-        self,
-        error: NDArray[np.float64],
-        active: NDArray[np.float64],
-        velocity: NDArray[np.float64],
-        swing: Vector,
-    ) -> None:
+    def _live(self, rows: NDArray[np.float64], velocity: Vector, swing: Vector) -> None:
+        """Take note of the tick: error felt, heart, and how hard the next stride is tried."""
         self._tick += 1
+        error = rows[embodied.ERROR].reshape(2, 4)
         self.felt_error_rad = error[:, 1:]
         if self._tick % self.heart.every == 0:
-            self.heart.step(float(np.abs(active * velocity).sum()))
+            self.heart.step(float(np.abs(rows[embodied.WHOLE] * velocity).sum()))
         if self.effort.slacks and self.rhythm.blend == 1.0:
             self.effort.feel(error, swing)
             for leg in (0, 1):

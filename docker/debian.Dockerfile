@@ -1,10 +1,9 @@
 # A plain Debian that runs exactly `make demo`. Build from the checkout's root:
 #   docker build -f docker/debian.Dockerfile -t exostride .
-# Pin by digest for a clinic:  --build-arg BASE=debian@sha256:...
-ARG BASE=debian:12.11-slim
+ARG BASE=debian:12.11-slim@sha256:b1a741487078b369e78119849663d7f1a5341ef2768798f7b7406c4240f86aef
 FROM ${BASE}
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates curl git make procps \
+ && apt-get install -y --no-install-recommends ca-certificates curl git make procps xvfb \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --create-home --uid 1000 exostride
 ENV EXOSTRIDE_GAZEBO_ROOT=/opt/exostride-gazebo
@@ -16,5 +15,5 @@ ARG GAZEBO=1
 RUN if [ "$GAZEBO" = 1 ]; then tools/gazebo.sh install; fi
 RUN chown -R exostride:exostride /home/exostride
 USER exostride
-HEALTHCHECK --interval=1m --timeout=20s CMD .venv/bin/exostride doctor --json >/dev/null || exit 1
+HEALTHCHECK --interval=5m --timeout=30s CMD .venv/bin/exostride doctor --json >/dev/null || exit 1
 CMD ["make", "demo"]

@@ -53,3 +53,8 @@ def test_compose_builds_what_is_there_and_asks_for_commands_that_exist():
             assert service["command"] in known
         if name == "rviz":
             assert (ROOT / service["command"].split()[-1]).is_file()
+            assert "rviz2" in (DOCKER / "ros.Dockerfile").read_text()
+            assert service["build"]["args"]["DESKTOP"] == 1
+        if name == "foxglove":
+            assert service["command"].split()[2] == "foxglove_bridge"
+            assert "-foxglove-bridge" in (DOCKER / "ros.Dockerfile").read_text()

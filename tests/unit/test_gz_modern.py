@@ -234,3 +234,21 @@ def test_without_bindings_it_is_said_how_to_get_them(monkeypatch):
 def test_a_machine_without_gazebo_11_uses_the_modern_one(stand_in, tmp_path, monkeypatch):
     monkeypatch.setenv("EXOSTRIDE_GAZEBO_ROOT", str(tmp_path))
     assert installation.find().kind == "gz"
+
+
+def test_a_camera_without_root_uses_the_machines_display_or_a_namespace_of_users(monkeypatch):
+    made = installation.Installation("root", "11", ("gz",), ("chroot", "/r", "/usr/bin/Xvfb"), Path(), {})
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert made.display() == made.xvfb
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(installation.shutil, "which", lambda name: None)
+    assert made.display() == ("unshare", "--map-root-user", *made.xvfb)
+    monkeypatch.setattr(installation.shutil, "which", lambda name: f"/bin/{name}")
+    assert made.display() == ("/bin/Xvfb",)
+
+
+def test_a_machine_with_no_gazebo_at_all_is_told_both_ways(tmp_path, monkeypatch):
+    monkeypatch.setenv("EXOSTRIDE_GAZEBO_ROOT", str(tmp_path))
+    monkeypatch.setenv("EXOSTRIDE_GZ_PYTHON", "/bin/false")
+    with pytest.raises(DeviceError, match=r"tools/gazebo\.sh install, or install Gazebo Harmonic"):
+        installation.find()

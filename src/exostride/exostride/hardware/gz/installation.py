@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -31,6 +32,13 @@ class Installation:
     plugin: Path
     environment: Mapping[str, str]
     flags: tuple[str, ...] = ("--verbose", "--seed", "1")
+
+    def display(self) -> tuple[str, ...]:
+        """Return the command of an X server; one within Gazebo's root takes root, or a namespace of users."""
+        if self.xvfb[0] != "chroot" or os.geteuid() == 0:
+            return self.xvfb
+        own = shutil.which("Xvfb")
+        return (own,) if own else ("unshare", "--map-root-user", *self.xvfb)
 
 
 def cache_dir() -> Path:
@@ -121,5 +129,8 @@ def find() -> Installation:
     except DeviceError as classic:
         try:
             return find_modern()
-        except DeviceError as modern:
-            raise DeviceError(f"{classic}. {modern}") from None
+        except DeviceError:
+            raise DeviceError(
+                f"{classic}, or install Gazebo Harmonic or later with its Python bindings "
+                "(EXOSTRIDE_GZ_PYTHON names an interpreter that has them)"
+            ) from None

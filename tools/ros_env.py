@@ -140,8 +140,8 @@ def register(checkout: Path, prefix: Path) -> int:
     for node in nodes(checkout):
         script = (
             f"#!{VENV}/bin/python\nimport sys\n\n"
-            f"from exostride.nodes.{node} import main\n\n"
-            'if __name__ == "__main__":\n    sys.exit(main())\n'
+            f"from exostride.nodes.start import {node}\n\n"
+            f'if __name__ == "__main__":\n    sys.exit({node}())\n'
         )
         replace(prefix / "lib" / "exostride" / node, script, 0o755)
     link(VENV / "bin" / "exostride", prefix / "lib" / "exostride" / "exostride")

@@ -10,7 +10,7 @@ console_scripts = ["exostride = exostride.cli:main"]
 if {"install", "develop"} & set(sys.argv):
     # colcon installs scripts to <prefix>/lib/exostride, where ROS 2 looks for a package's executables.
     # pip installs them to bin, where names as plain as `recorder` have no business.
-    console_scripts += [f"{name} = exostride.nodes.{name}:main" for name in NODES]
+    console_scripts += [f"{name} = exostride.nodes.start:{name}" for name in NODES]
 
 setup(
     name="exostride",

@@ -179,6 +179,13 @@ class CuffPosture:
         )
         return Posture(rows, pitch + self._pelvis.item())
 
+    @property
+    def lean_rad(self) -> tuple[float, float]:
+        """By how much each leg leaned to the left in the robot's at the last step [rad]."""
+        aside = self._worn["moved"].reshape(2, 3, 3)[:, :, 1] @ self._legs[6:9]
+        left, right = np.clip(aside, -worn.LARGEST_RAD, worn.LARGEST_RAD).tolist()
+        return left, right
+
     def over_time(self, seen: Recorded) -> Posture:
         """Return the patient's posture over a whole record, as :meth:`step` does tick by tick."""
         belt = self._belt

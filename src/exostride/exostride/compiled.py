@@ -44,6 +44,7 @@ In2 = Annotated[NDArray[np.float64], _array(types.float64, 2)]
 In3 = Annotated[NDArray[np.float64], _array(types.float64, 3)]
 In4 = Annotated[NDArray[np.float64], _array(types.float64, 4)]
 Int1 = Annotated[NDArray[np.int64], _array(types.int64, 1)]
+Int2 = Annotated[NDArray[np.int64], _array(types.int64, 2)]
 Int3 = Annotated[NDArray[np.int64], _array(types.int64, 3)]
 Out1 = Annotated[NDArray[np.float64], _array(types.float64, 1, written=True)]
 """Arrays that it writes."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from math import isfinite
 
 from exostride.compiled import Field, Record, record
-from exostride.plant import firmware
+from exostride.plant import firmware, status
 from exostride.plant.config import BeltConfig
 from exostride.types import EnvironmentCommand, EnvironmentFault
-
-NO_FAULT = EnvironmentFault(0)
 
 
 class BeltFirmware:
@@ -69,9 +67,4 @@ class BeltFirmware:
     @property
     def faults(self) -> EnvironmentFault:
         """What the belt says about itself."""
-        faults = NO_FAULT
-        if self.tripped:
-            faults |= EnvironmentFault.BELT_WATCHDOG
-        if self.latched:
-            faults |= EnvironmentFault.BELT_DRIVE
-        return faults
+        return EnvironmentFault(status.belt_faults(self.record))

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from math import isfinite
 
 from exostride.compiled import Field, Record, record
-from exostride.plant import firmware
+from exostride.plant import firmware, status
 from exostride.plant.config import HarnessConfig
 from exostride.types import EnvironmentCommand, EnvironmentFault, HarnessAction, SupportKind
-
-NO_FAULT = EnvironmentFault(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +119,4 @@ class HarnessFirmware:
     @property
     def faults(self) -> EnvironmentFault:
         """What the harness says about itself."""
-        faults = NO_FAULT
-        if self.tripped:
-            faults |= EnvironmentFault.HARNESS_WATCHDOG
-        if not self.load_cell_ok:
-            faults |= EnvironmentFault.HARNESS_LOAD_CELL
-        if not self.lift_ok:
-            faults |= EnvironmentFault.HARNESS_LIFT
-        if not self.cable_intact:
-            faults |= EnvironmentFault.HARNESS_CABLE
-        return faults
+        return EnvironmentFault(status.harness_faults(self.record))

@@ -12,7 +12,7 @@ from exostride.compiled import Record, record
 from exostride.errors import DeviceError
 from exostride.model.anthropometry import BodyParameters
 from exostride.patient.interface import JointDrive, PatientAction, PatientModel, PatientSense
-from exostride.plant import firmware
+from exostride.plant import firmware, status
 from exostride.plant.belt import BeltFirmware
 from exostride.plant.body_state import BodyState
 from exostride.plant.config import PlantConfig
@@ -185,6 +185,10 @@ class Plant:
     def belt_speed_m_s(self) -> float:
         """Speed of the belt's surface, backwards under the walker [m/s]."""
         return -self._qvel.item(self.world.belt_v) if self.world.belt_v >= 0 else 0.0
+
+    def machine(self) -> tuple[float, float, int, int, bool, int]:
+        """Return what belt and harness say of themselves, see :func:`status.machine`."""
+        return status.machine(self.belt.record, self.harness.record)
 
     def advance(self, steps: int) -> DriveApplied:
         """Advance the physics by ``steps`` steps (at most a third of the tape's length).

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
+import numpy as np
+
+from exostride.compiled import In1, compiled
 from exostride.plant.plant import Plant
 from exostride.plant.sensors import SensorPipeline
 from exostride.types import (
@@ -21,6 +26,17 @@ SIX_BITS = 0b111111
 SKIN_REST_C = 32.0
 SKIN_WORK_C_PER_N = 0.004
 SKIN_TIME_CONSTANT_S = 300.0
+
+
+@compiled
+def _warmed(skin: In1, force: In1, share: float) -> Vector:
+    """Return the skin's temperature: one thermal mass a cuff, warmed by pressure and friction."""
+    out = np.empty(skin.size)
+    for i in range(out.size):
+        x, y, z = force[3 * i], force[3 * i + 1], force[3 * i + 2]
+        goal = SKIN_REST_C + SKIN_WORK_C_PER_N * sqrt(x * x + y * y + z * z)
+        out[i] = skin[i] + (goal - skin[i]) * share
+    return out
 
 
 class Instruments:
@@ -84,30 +100,27 @@ class Instruments:
 
     def _environment(self, seq: int, time_s: float, p: dict[str, Vector]) -> EnvironmentState:
         plant = self._plant
-        speed = float(p["belt_speed"][0])
-        unloading = float(p["unloading"][0])
+        unloading = p["unloading"].item()
+        acceleration, target, kind, action, confirmed, faults = plant.machine()
         return EnvironmentState(
             seq=seq,
             time_s=time_s,
-            belt_speed_m_s=speed,
-            belt_acceleration_m_s2=plant.belt.acceleration_m_s2,
-            belt_target_m_s=plant.belt.target_m_s,
+            belt_speed_m_s=p["belt_speed"].item(),
+            belt_acceleration_m_s2=acceleration,
+            belt_target_m_s=target,
             unloading_n=unloading,
             unloading_percent=100.0 * unloading / plant.weight_n,
-            support_kind=int(plant.harness.kind),
-            harness_action=int(plant.harness.action),
-            harness_confirmed=plant.harness.confirmed,
+            support_kind=kind,
+            harness_action=action,
+            harness_confirmed=confirmed,
             guidance_force_n=p["guidance_force"],
-            guidance_torque_nm=float(p["guidance_torque"][0]),
-            faults=int(plant.belt.faults) | int(plant.harness.faults),
+            guidance_torque_nm=p["guidance_torque"].item(),
+            faults=faults,
         )
 
     def _physio(self, seq: int, time_s: float, p: dict[str, Vector]) -> PatientPhysio:
         action = self._plant.action
-        # Skin under a cuff warms with pressure and friction: one thermal mass driven by the cuff's force.
-        push = p["cuff_force"].reshape(6, 3)
-        goal = SKIN_REST_C + SKIN_WORK_C_PER_N * (push * push).sum(axis=1) ** 0.5
-        self._skin = self._skin + (goal - self._skin) * (self._period / SKIN_TIME_CONSTANT_S)
+        self._skin = _warmed(self._skin, p["cuff_force"], self._period / SKIN_TIME_CONSTANT_S)
         return PatientPhysio(
             seq=seq,
             time_s=time_s,

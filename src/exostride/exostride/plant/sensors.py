@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from math import atan2, sqrt
-from typing import Any
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import In1, In2, In3, Int1, Out1, compiled
+from exostride.compiled import In1, In2, In3, Int1, Int2, Out1, Record, compiled, record
 from exostride.conventions import SEGMENTS, SIDES
 from exostride.plant.body_state import N_POINTS
 from exostride.plant.config import ChannelConfig, SensorsConfig
@@ -57,6 +57,31 @@ def places() -> dict[str, slice]:
     return {name: slice(int(a), int(b)) for name, a, b in zip(SIZES, edges[:-1], edges[1:], strict=True)}
 
 
+_AT: Final = {name: place.start for name, place in places().items()}
+_JOINT_TORQUE: Final = _AT["joint_torque"]
+_SEGMENT_ANGLE: Final = _AT["segment_angle"]
+_TEMPERATURE: Final = _AT["motor_temperature"]
+_FOOT_FORCE: Final = _AT["foot_force"]
+_FOOT_COP: Final = _AT["foot_cop"]
+_FOOT_LOAD: Final = _AT["foot_load"]
+SIGN, BIAS, NOISE, STEP, INVERSE = range(5)
+"""Rows of what makes a reading of each channel; a channel with sign 0 is not a column of the tape."""
+
+TAPE: Final = np.dtype(
+    [
+        *((name, "f8", (6,)) for name in ("armature", "damping")),
+        ("sites", "i8", (2,)),
+        *((name, "i8") for name in ("drive", "constraint", "acceleration", "speed", "axes", "points")),
+        *((name, "i8") for name in ("torque_late", "axes_late", "force_late", "robot")),
+        ("threshold", "f8"),
+    ],
+    align=True,
+)
+"""Columns of the tape that joint torque, segments' angles and feet are made of, and how late each is."""
+
+Columns = Annotated[Record, TAPE]
+
+
 def _range(place: slice) -> NDArray[np.intp]:
     return np.arange(place.start, place.stop)
 
@@ -65,21 +90,6 @@ def _all(sensor: dict[str, slice], kind: str) -> slice:
     """Return the columns of a three-axis sensor of all segments."""
     start = sensor[f"{kind}_{SEGMENTS[0]}"].start
     return slice(start, start + 3 * len(SEGMENTS))
-
-
-@compiled
-def _gathered(rows: In2, place: Int1, sign: In1) -> Vector:
-    flat, out = rows.ravel(), np.empty(place.size)
-    for i in range(out.size):
-        out[i] = flat[place[i]] * sign[i]
-    return out
-
-
-@compiled
-def _measured(values: Out1, bias: In1, noise: In1, normal: In1, step: In1, inverse: In1) -> None:
-    """Make readings of ideal values, as the equation of :class:`SensorPipeline` says."""
-    for i in range(values.size):
-        values[i] = np.rint((values[i] + bias[i] + noise[i] * normal[i]) * inverse[i]) * step[i]
 
 
 @compiled
@@ -151,6 +161,41 @@ def _feet(
 
 
 @compiled
+def _measured(
+    columns: Columns,
+    rows: In2,
+    newest: int,
+    gather: Int2,
+    scale: In2,
+    normal: In1,
+    rotation: In2,
+    points: In3,
+    temperature: In1,
+) -> Vector:
+    """Return all channels; ``gather`` holds the row and column of those that the tape has as they are."""
+    c, n = columns[0], rows.shape[0]
+    values = np.empty(normal.size)
+    for i in range(values.size):
+        values[i] = rows[gather[0, i], gather[1, i]] * scale[SIGN, i]
+    if c.robot:
+        torque = values[_JOINT_TORQUE : _JOINT_TORQUE + 6]
+        chain = (c.drive, c.constraint, c.acceleration, c.speed, c.armature, c.damping)
+        _between_gear_and_link(rows[n - 1 - c.torque_late], *chain, torque)
+        axes = rows[n - 1 - c.axes_late, c.axes : c.axes + 18]
+        _segment_angles(axes, values[_SEGMENT_ANGLE : _SEGMENT_ANGLE + 6])
+        values[_TEMPERATURE : _TEMPERATURE + 6] = temperature
+    end = n - c.force_late
+    total, cop = values[_FOOT_FORCE : _FOOT_FORCE + 6], values[_FOOT_COP : _FOOT_COP + 4]
+    load = values[_FOOT_LOAD : _FOOT_LOAD + 4]
+    soles = (rotation, c.sites, points, c.threshold)
+    _feet(rows[end - newest : end], c.points, *soles, total, cop, load)
+    for i in range(values.size):
+        ideal = values[i] + scale[BIAS, i] + scale[NOISE, i] * normal[i]
+        values[i] = np.rint(ideal * scale[INVERSE, i]) * scale[STEP, i]
+    return values
+
+
+@compiled
 def _turned(row: In1, start: int, tilt: In1) -> Vector:
     """Return the quaternion (w first from ``start`` on) turned by a small vector, as xyzw."""
     w, x, y, z = row[start], row[start + 1], row[start + 2], row[start + 3]
@@ -182,50 +227,52 @@ class SensorPipeline:
         self.places = places()
         channels: dict[str, ChannelConfig] = {name: getattr(config, name) for name in SIZES}
         repeats = list(SIZES.values())
-        self._noise = np.repeat([channels[n].noise for n in SIZES], repeats)
+        noise = np.repeat([channels[n].noise for n in SIZES], repeats)
         self._bias_sd = np.repeat([channels[n].bias for n in SIZES], repeats)
         if not world.has_robot:
             absent = slice(0, self.places[ROBOT_GROUPS[-1]].stop)
-            self._noise[absent] = self._bias_sd[absent] = 0.0
+            noise[absent] = self._bias_sd[absent] = 0.0
         resolution = np.repeat([channels[n].resolution for n in SIZES], repeats)
         # A step far below a float's resolution of any channel stands for "not quantised".
-        self._step = np.where(resolution > 0.0, resolution, 1e-15)
-        self._inverse = 1.0 / self._step
+        step = np.where(resolution > 0.0, resolution, 1e-15)
+        self._scale = np.zeros((5, step.size))
+        self._scale[NOISE], self._scale[STEP], self._scale[INVERSE] = noise, step, 1.0 / step
         self._late = {name: round(channels[name].latency_s / self._dt) for name in SIZES}
-        self._threshold = config.foot_contact_threshold_n
-        self._index()
+        self._index(config.foot_contact_threshold_n)
         self.reset()
 
-    def _index(self) -> None:
+    def _index(self, threshold_n: float) -> None:
         w, model = self._w, self._w.model
         column = self._tape.column
         sensor = {name: column("sensor", part) for name, part in w.sensor_slices.items()}
         first = sensor[f"contact_{FOOT_POINTS[0]}_left"].start
-        self._points = slice(first, first + 6 * N_POINTS)
         self._base_q = column("q", slice(w.base_q, w.base_q + 7)).start
         soles = [model.site(f"patient_sole_{side}").id for side in SIDES]
-        self._soles, self._rotations = np.array(soles), self._d.site_xmat
-        self._sole_points = self._points_on_soles(soles)
+        self._rotations, self._sole_points = self._d.site_xmat, self._points_on_soles(soles)
+        self._columns = record(
+            TAPE,
+            sites=soles,
+            points=first,
+            torque_late=self._late["joint_torque"],
+            axes_late=self._late["segment_angle"],
+            force_late=self._late["foot_force"],
+            robot=w.has_robot,
+            threshold=threshold_n,
+        )
         # Channels that are a column of the tape as it is, or its negative, are gathered in one go.
-        width = self._tape.rows.shape[1]
-        self._gather = np.zeros(self._noise.size, dtype=np.intp)
-        self._sign = np.zeros(self._noise.size)
+        self._gather = np.zeros((2, self._scale.shape[1]), dtype=np.int64)
         for name, (columns, sign) in self._direct(sensor).items():
-            row = self._tape.rows.shape[0] - 1 - self._late[name]
-            self._gather[self.places[name]] = row * width + columns
-            self._sign[self.places[name]] = sign
+            at = self.places[name]
+            self._gather[0, at] = self._tape.rows.shape[0] - 1 - self._late[name]
+            self._gather[1, at], self._scale[SIGN, at] = columns, sign
         if not w.has_robot:
             return
-        groups = self._tape.columns
-        self._joint = (
-            column("force", w.a_drive).start,
-            groups["exo_constraint"].start,
-            groups["exo_acceleration"].start,
-            column("v", w.exo_v).start,
-            np.array(model.dof_armature[w.exo_v]),
-            np.asarray(model.dof_damping).reshape(model.nv, -1)[w.exo_v, 0],
-        )
-        self._axes = _all(sensor, "axis")
+        groups, c = self._tape.columns, self._columns
+        c["drive"], c["speed"] = column("force", w.a_drive).start, column("v", w.exo_v).start
+        c["constraint"], c["acceleration"] = groups["exo_constraint"].start, groups["exo_acceleration"].start
+        c["armature"] = model.dof_armature[w.exo_v]
+        c["damping"] = np.asarray(model.dof_damping).reshape(model.nv, -1)[w.exo_v, 0]
+        c["axes"] = _all(sensor, "axis").start
         self._legs = RobotLegs(model)
 
     def _direct(self, sensor: dict[str, slice]) -> dict[str, tuple[NDArray[np.intp], float]]:
@@ -275,41 +322,21 @@ class SensorPipeline:
     def reset(self) -> None:
         """Draw new biases from the seed, and start its noise anew."""
         self._rng = np.random.default_rng([self._seed, _STREAM])
-        self._bias = self._bias_sd * self._rng.standard_normal(self._bias_sd.size)
+        self._scale[BIAS] = self._bias_sd * self._rng.standard_normal(self._bias_sd.size)
 
     # ------------------------------------------------------------------ one tick
 
     def measure(self, temperature_c: Vector) -> Vector:
         """Return all channels of this tick as one vector; groups lie at :attr:`places`."""
-        values = _gathered(self._tape.rows, self._gather, self._sign)
-        if self._w.has_robot:
-            self._robot(values, temperature_c)
-        self._feet(values)
-        normal = self._rng.standard_normal(values.size)
-        _measured(values, self._bias, self._noise, normal, self._step, self._inverse)
-        return values
-
-    def _row(self, group: str) -> NDArray[np.float64]:
-        return self._tape.late(self._late[group])
-
-    def _robot(self, values: Vector, temperature_c: Vector) -> None:
-        at = self.places
-        _between_gear_and_link(self._row("joint_torque"), *self._joint, values[at["joint_torque"]])
-        _segment_angles(self._row("segment_angle")[self._axes], values[at["segment_angle"]])
-        values[at["motor_temperature"]] = temperature_c
-
-    def _feet(self, values: Vector) -> None:
-        at, rows, n = self.places, self._tape.rows, self._tape.newest
-        end = rows.shape[0] - self._late["foot_force"]
-        out = (values[at["foot_force"]], values[at["foot_cop"]], values[at["foot_load"]])
-        soles = (self._rotations, self._soles, self._sole_points, self._threshold)
-        _feet(rows[end - n : end], self._points.start, *soles, *out)
+        normal = self._rng.standard_normal(self._bias_sd.size)
+        tape = (self._columns, self._tape.rows, self._tape.newest, self._gather)
+        return _measured(*tape, self._scale, normal, self._rotations, self._sole_points, temperature_c)
 
     # ------------------------------------------------------------------ derived
 
     def orientation(self, tilt: Vector) -> Vector:
         """Return the pelvis' measured quaternion (xyzw): the true one turned by the small vector ``tilt``."""
-        return _turned(self._row("pelvis_tilt"), self._base_q + 3, tilt)
+        return _turned(self._tape.late(self._late["pelvis_tilt"]), self._base_q + 3, tilt)
 
     def cuff_torque(self, angle: Vector, force: Vector, moment: Vector) -> Vector:
         """Return the robot's torque on the patient about its own joints [N m]; see :class:`RobotLegs`."""

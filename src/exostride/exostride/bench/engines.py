@@ -29,6 +29,8 @@ from exostride.errors import InputError
 
 WALKS = ("hemiparetic_left_mild:impedance", "unimpaired:transparent")
 ASSISTED = "foot_drop"
+UNLOADING_PERCENT = 45.0
+"""More than this patient needs: who is held up so far catches the toes without help."""
 LAWS = ("transparent", "impedance", "foot_drop")
 """No help, the default law, and the law that does nothing but lift a foot that would drag."""
 FREE = {"no_contact": 1e-4, "no_contact_1ms": 1e-3}
@@ -118,9 +120,7 @@ def command(
     speed: Annotated[
         float | None, typer.Option(help="Belt speed of that comparison [m/s]; default: the patient's own.")
     ] = None,
-    unloading: Annotated[
-        float | None, typer.Option(help="Unloading of that comparison [%]; default: the patient's own.")
-    ] = None,
+    unloading: Annotated[float, typer.Option(help="Unloading of that comparison [%].")] = UNLOADING_PERCENT,
     budget: Annotated[
         float, typer.Option(help="Begin nothing more after so many seconds; with --json, go on later.")
     ] = float("inf"),

@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from exostride.compiled import Record, record
@@ -185,6 +186,18 @@ class CuffPosture:
         aside = self._worn["moved"].reshape(2, 3, 3)[:, :, 1] @ self._legs[6:9]
         left, right = np.clip(aside, -worn.LARGEST_RAD, worn.LARGEST_RAD).tolist()
         return left, right
+
+    @property
+    def foot_m(self) -> NDArray[np.float64]:
+        """How far each foot lay forward, left and up in its cuff at the last step [m], (2, 3)."""
+        moved: NDArray[np.float64] = self._worn["moved"].reshape(2, 3, 3)[:, 2]
+        return moved
+
+    @property
+    def foot_place_m(self) -> tuple[float, float]:
+        """Where the cuff sits on the foot, forward and up from the ankle [m]."""
+        forward, up = self._legs[4:6].tolist()
+        return forward, up
 
     def over_time(self, seen: Recorded) -> Posture:
         """Return the patient's posture over a whole record, as :meth:`step` does tick by tick."""

@@ -148,10 +148,13 @@ class ReferencePath:
             self.version += 1
         return settings.cadence_scale / self._curve.stride_time_s
 
-    def blended(self, hold: Vector) -> Vector:
-        """Return the hold on both legs (2,) over the joints (6,); that of the standing posture is one."""
+    def held(self, rhythm: RhythmSample) -> tuple[Vector, Vector]:
+        """Return the hold on both legs (2,), and what of it rests on a trusted phase.
+
+        Who stands is held in the standing posture, which is no moment of a step.
+        """
         b = self._blend
-        return np.repeat((1.0 - b) + b * hold, 3)
+        return (1.0 - b) + b * rhythm.hold, b * rhythm.trust
 
     def sample(self, rhythm: RhythmSample) -> tuple[Vector, Vector]:
         """Return reference angle [rad] and velocity [rad/s], each (6,)."""

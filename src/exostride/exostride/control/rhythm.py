@@ -51,11 +51,12 @@ def wrap(difference: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class RhythmSample:
-    """Phase (2,) in [0, 1), rate (2,) in cycles per second and hold (2,) in [0, 1], left and right."""
+    """Phase (2,) in [0, 1), rate (2,) in cycles per second, hold and trust (2,) in [0, 1], left and right."""
 
     phase: Vector
     rate_hz: Vector
     hold: Vector
+    trust: Vector
 
 
 class Rhythm:
@@ -115,7 +116,7 @@ class Rhythm:
         self._go_ahead(phase.state, moving, apart)
         self._phase = (new[0], new[1])
         hold = np.array([max(trust, self._lead) for trust in self._trust])
-        return RhythmSample(np.array(new), np.array(speeds), hold)
+        return RhythmSample(np.array(new), np.array(speeds), hold, np.array(self._trust))
 
     def _estimate(self, phase: GaitPhase, walking: bool) -> tuple[list[float], list[float], list[bool]]:
         """Return phase and rate of both legs as far as they can be used, no closer than a limp."""

@@ -28,6 +28,12 @@ _FASTEST_RAD_S: Final = 30.0
 """Beyond this no leg moves: such a reading is the sensor's fault and must not become a torque."""
 
 
+_LIKELY_RAD: Final = 0.25
+_REFUTED_RAD: Final = 0.5
+"""Error of a joint up to which a posture may be the one guessed, and from which it is another: a leg that
+already steps must not be held in the posture of somebody who stands, or in a step that the robot leads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """One tick as a law sees it; vectors (6,) in joint order, ``leg_phase`` and ``leg_rate_hz`` (2,).
@@ -78,6 +84,21 @@ def _finite(a: In1, b: In1) -> bool:
     return sound
 
 
+@compiled
+def _unrefuted(hold: In1, trusted: In1, error: In1) -> Vector:
+    """Return the hold on the joints (6,), without what of it is a guess that the leg's posture refutes."""
+    out = np.empty(N_JOINTS)
+    for side in range(2):
+        away = 0.0
+        for i in range(3 * side, 3 * side + 3):
+            away = max(away, abs(error[i]))
+        likely = min(max((_REFUTED_RAD - away) / (_REFUTED_RAD - _LIKELY_RAD), 0.0), 1.0)
+        kept = trusted[side] + likely * max(hold[side] - trusted[side], 0.0)
+        for i in range(3 * side, 3 * side + 3):
+            out[i] = kept
+    return out
+
+
 def bounded_level(level: Vector, settings: TherapySettings) -> Vector:
     """Return a level (6,) kept within the therapist's bounds."""
     return np.minimum(np.maximum(level, settings.assistance_min), settings.assistance_max)
@@ -123,11 +144,10 @@ class Tracker:
         self._bridge = self._bridge * self._decay
         self.gain = 1.0 - self._decay * (1.0 - self.gain)
         unseen = state.joint_valid != _ALL
-        # Who stands is held in the standing posture, which is no moment of a step.
-        hold = self.path.blended(rhythm.hold)
         error = reference - angle
         if unseen:
             error[((state.joint_valid >> _BITS) & 1) == 0] = 0.0
+        hold = _unrefuted(*self.path.held(rhythm), error)
         return Track(
             t=t,
             reference_rad=reference,

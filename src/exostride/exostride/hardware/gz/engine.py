@@ -31,7 +31,9 @@ from typing import Any
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
+from exostride.compiled import In2, compiled
 from exostride.errors import DeviceError
 from exostride.hardware.gz.frames import CommandFlag, Kind, StateFlag, Stream
 from exostride.hardware.gz.sole import Sole
@@ -52,6 +54,18 @@ class Abilities:
     def of(cls, hello: Mapping[str, str]) -> Abilities:
         """Return what an engine says of itself in its first frame."""
         return cls(damps=hello.get("damps", "1") == "1")
+
+
+@compiled
+def _moments(point: In2, centre: In2, force: In2) -> NDArray[np.float64]:
+    """Return the moments about ``centre`` of forces that act at ``point``, rows of (n, 3)."""
+    out = np.empty((point.shape[0], 3))
+    for i in range(out.shape[0]):
+        x, y, z = point[i, 0] - centre[i, 0], point[i, 1] - centre[i, 1], point[i, 2] - centre[i, 2]
+        out[i, 0] = y * force[i, 2] - z * force[i, 1]
+        out[i, 1] = z * force[i, 0] - x * force[i, 2]
+        out[i, 2] = x * force[i, 1] - y * force[i, 0]
+    return out
 
 
 class GazeboEngine:
@@ -200,7 +214,7 @@ class GazeboEngine:
             return
         point = d.geom_xpos[self._geoms]
         point[:, 2] -= self._radius
-        torque = np.cross(point - d.xipos[self._touch_body], force)
+        torque = _moments(point, d.xipos[self._touch_body], force)
         np.add.at(d.xfrc_applied, self._touch_body, np.hstack([force, torque]))
         if self._w.belt_v >= 0:
             d.qfrc_applied[self._w.belt_v] -= force[:, 0].sum()
@@ -255,7 +269,7 @@ class GazeboEngine:
             + m.actuator_biasprm[a, 1] * d.actuator_length[a]
             + np.where(theirs, 0.0, rate) * after[at]
         )
-        np.clip(motor, self._low[a], self._high[a], out=motor)
+        motor = np.minimum(np.maximum(motor, self._low[a]), self._high[a])
         torque = np.bincount(at, weights=motor, minlength=n)
         damping = np.where(mine, 0.0, self._damping)
         damping -= np.bincount(at, weights=np.where(theirs, rate, 0.0), minlength=n)
@@ -276,7 +290,7 @@ class GazeboEngine:
         force[n : 2 * n], torque[n : 2 * n] = -force[:n], -torque[:n]
         up = d.site_xpos[self._pulley] - d.site_xpos[self._harness_site]
         force[2 * n] = up * (self._tension(coming) / np.sqrt(up @ up))
-        torque += np.cross(d.site_xpos[self._sites] - d.xipos[self._at_body], force)
+        torque += _moments(d.site_xpos[self._sites], d.xipos[self._at_body], force)
         wrench = self._gather @ np.hstack([force, torque])
         wrench += d.xfrc_applied[self._bodies]
         return wrench

@@ -33,13 +33,13 @@ LEAST_M = 1e-5
 def impedance(solimp: Numbers, depth_m: Numbers) -> Numbers:
     """Return MuJoCo's impedance d at given depths."""
     low, high, width, middle, power = (float(v) for v in solimp)
-    x = np.clip(np.asarray(depth_m) / width, 0.0, 1.0)
+    x = np.minimum(np.maximum(np.asarray(depth_m) / width, 0.0), 1.0)
     rise = np.where(
         x <= middle,
         x**power / middle ** (power - 1.0),
         1.0 - (1.0 - x) ** power / (1.0 - middle) ** (power - 1.0),
     )
-    out: Numbers = np.clip(low + rise * (high - low), 1e-4, 1.0 - 1e-4)
+    out: Numbers = np.minimum(np.maximum(low + rise * (high - low), 1e-4), 1.0 - 1e-4)
     return out
 
 
@@ -76,4 +76,6 @@ class Sole:
         k, b, r = self._law(depth)
         pushed = h * k * depth - (1.0 - h * b) * speed_m_s
         kp = pushed / (depth * h * r)
-        return np.stack([kp, 1.0 / (h * r) - h * kp], axis=1)
+        out = np.empty((len(kp), 2))
+        out[:, 0], out[:, 1] = kp, 1.0 / (h * r) - h * kp
+        return out

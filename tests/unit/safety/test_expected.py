@@ -9,6 +9,7 @@ import pytest
 from safety_world import exo_state
 
 from exostride.safety.expected import _PER_UNIT, LAG_TICKS, N_SIGNALS, ExpectedTorque, signals
+from exostride.safety.intake import exo_values
 
 STRIDE = 200
 
@@ -97,7 +98,7 @@ def test_signals_are_the_legs_and_the_pelvis() -> None:
         pelvis_position_m=np.array([7.0, 8.0, 9.0]),
         pelvis_accel_m_s2=np.array([-1.0, -2.0, -3.0]),
     )
-    left, right, pelvis = signals(exo)
+    left, right, pelvis = signals(exo_values(exo)[1], tilt)
     assert left == [0, 1, 2, 10, 11, 12, 20, 22]
     assert right == [3, 4, 5, 13, 14, 15, 23, 25]
     assert pelvis == pytest.approx([tilt, 0.0, 1, 2, 4, 5, 6, 7, 8, 9, -1, -3])

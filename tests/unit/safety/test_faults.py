@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from safety_faults import CASES, NAN, Inject, Now, env, exo, inject, lose, put
-from safety_world import PERIOD, World, exo_state
+from safety_world import ALL, PERIOD, World, exo_state
 
 from exostride.safety.component import OperatorRequest
+from exostride.safety.detect_drives import RunawayDetector
 from exostride.safety.detect_sensors import StuckDetector
-from exostride.safety.faults import CATALOGUE
+from exostride.safety.faults import CATALOGUE, Finding
+from exostride.safety.guard import SampleGuard
+from exostride.safety.limits import SafetyLimits
+from exostride.safety.snapshot import Snapshot, look
 from exostride.types import (
     Action,
+    AppliedTorque,
     DeviceFault,
+    EnvironmentState,
+    ExoState,
     HarnessAction,
     Mode,
     RecorderState,
@@ -102,14 +108,48 @@ def test_stuck_encoder_is_told_by_its_twin(world: World) -> None:
     assert world.safety.cause == "F02" and "angle of knee left" in world.safety.message
 
 
-def test_a_joint_held_by_dry_friction_beside_a_biased_gyro_is_not_stuck(world: World) -> None:
+def looks(
+    limits: SafetyLimits, states: list[ExoState], applied: AppliedTorque | None = None
+) -> list[Snapshot]:
+    """Return states as detectors see them in training."""
+    guard, snaps = SampleGuard(limits, PERIOD), []
+    environment = EnvironmentState(0, 0.0)
+    for state in states:
+        guard.step(state.seq, state)
+        inputs = (applied, None, None, None, None)
+        snaps.append(look(state.seq, state, environment, inputs, (S.TRAIN, 1000), guard))
+    return snaps
+
+
+@pytest.mark.parametrize(
+    ("rate", "available", "stuck"), [(0.01, ALL, False), (1.0, ALL & ~64, False), (1.0, ALL, True)]
+)
+def test_a_joint_held_by_dry_friction_beside_a_biased_gyro_is_not_stuck(
+    world: World, rate: float, available: int, stuck: bool
+) -> None:
+    """Nor is one that has no twin; one whose twin really moves is."""
     detector, found = StuckDetector(world.limits, PERIOD), []
-    for seq in range(round(20.0 / PERIOD)):
-        bias = np.array([0.01, 0.0, 0.0, 0.0, 0.0, 0.0])
-        detector.step(
-            SimpleNamespace(exo=exo_state(seq, segment_rate_rad_s=bias), load=None, torque=None), found
-        )
-    assert not found
+    moving = np.array([rate, 0.0, 0.0, 0.0, 0.0, 0.0])
+    cells = {"available": available & ~(2 | 8)}
+    states = [exo_state(k, segment_rate_rad_s=moving, **cells) for k in range(round(20.0 / PERIOD))]
+    for snap in looks(world.limits, states):
+        detector.step(snap, found)
+    assert bool(found) == stuck
+
+
+def test_a_joint_that_was_not_measured_is_no_runaway_in_that_tick(world: World) -> None:
+    """Its torque is not judged, and what was counted before still counts."""
+    needed = world.limits.detect.drives.runaway_ticks
+    assert needed == 2
+    far = np.array([0.0, 60.0, 0.0, 0.0, 0.0, 0.0])
+    valid = (0b111111, 0b111101, 0b111111)
+    states = [exo_state(k, joint_torque_nm=far, joint_valid=bits) for k, bits in enumerate(valid)]
+    detector, told = RunawayDetector(world.limits, PERIOD), []
+    for snap in looks(world.limits, states, AppliedTorque(0, 0.0)):
+        found: list[Finding] = []
+        detector.step(snap, found)
+        told.append([f.fault for f in found])
+    assert told == [[], [], ["F18"]]
 
 
 def test_wrap_is_unwrapped_and_training_goes_on(world: World) -> None:

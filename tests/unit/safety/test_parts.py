@@ -12,9 +12,11 @@ from safety_world import PERIOD, exo_state
 from exostride.safety.guard import GOOD, HELD, LOST, SampleGuard
 from exostride.safety.homing import HomingSchedule
 from exostride.safety.intake import (
+    PLACES,
+    Rows,
     Sequence,
     environment_order_ok,
-    exo_problem,
+    exo_values,
     finite,
     joint_order,
     number,
@@ -24,7 +26,7 @@ from exostride.safety.intake import (
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.tank import EnergyTank
 from exostride.safety.walls import JointWall
-from exostride.types import AssistCommand, EnvironmentCommand, GaitPhase, Reason, SafetyPermit
+from exostride.types import AssistCommand, EnvironmentCommand, ExoState, GaitPhase, Reason, SafetyPermit
 
 JOINTS = range(6)
 
@@ -234,6 +236,10 @@ class TestGuard:
         assert guard.spike == 0b111111
 
 
+def problem(state: ExoState) -> str:
+    return exo_values(state)[0]
+
+
 class TestIntake:
     @pytest.mark.parametrize(
         "value",
@@ -261,7 +267,7 @@ class TestIntake:
 
     def test_every_nan_of_a_state_is_found_and_named(self) -> None:
         good = exo_state(0)
-        assert exo_problem(good) == ""
+        assert problem(good) == ""
         vectors = [n for n in good.__slots__ if isinstance(getattr(good, n), np.ndarray)]
         assert len(vectors) == 18
         for name in vectors:
@@ -269,22 +275,39 @@ class TestIntake:
                 for poison in (np.nan, np.inf, -np.inf):
                     value = getattr(good, name).copy()
                     value[index] = poison
-                    assert exo_problem(replace(good, **{name: value})).startswith(name), name
+                    assert problem(replace(good, **{name: value})).startswith(name), name
         for name in ("battery_fraction", "time_s", "stamp_s"):
-            assert exo_problem(replace(good, **{name: np.nan})) == name
+            assert problem(replace(good, **{name: np.nan})) == name
 
     def test_nan_of_what_was_not_measured_is_no_fault(self) -> None:
         angle = np.zeros(6)
         angle[2] = np.nan
-        assert exo_problem(exo_state(0, angle_rad=angle, joint_valid=0b111011)) == ""
-        assert exo_problem(exo_state(0, cuff_torque_nm=np.full(6, np.nan), available=1)) == ""
+        assert problem(exo_state(0, angle_rad=angle, joint_valid=0b111011)) == ""
+        assert problem(exo_state(0, cuff_torque_nm=np.full(6, np.nan), available=1)) == ""
         load = np.array([np.nan, np.nan, 1.0, 1.0])
-        assert exo_problem(exo_state(0, foot_load_n=load, foot_valid=0b10)) == ""
-        assert exo_problem(exo_state(0, foot_load_n=load, foot_valid=0b11)) == "foot_load_n[0]"
+        assert problem(exo_state(0, foot_load_n=load, foot_valid=0b10)) == ""
+        assert problem(exo_state(0, foot_load_n=load, foot_valid=0b11)) == "foot_load_n[0]"
+
+    def test_every_vector_stands_at_its_place(self) -> None:
+        good = exo_state(0)
+        names = [n for n in good.__slots__ if isinstance(getattr(good, n), np.ndarray)]
+        own = {name: 100.0 * k + np.arange(float(len(getattr(good, name)))) for k, name in enumerate(names)}
+        values = exo_values(replace(good, **own))[1]
+        assert {name: values[PLACES[name]] for name in PLACES} == {k: v.tolist() for k, v in own.items()}
+
+    def test_rows_are_read_one_after_another(self) -> None:
+        rows = Rows(2, "phase", "rate_hz")
+        gait = GaitPhase(1, 0.0, phase=np.array([0.1, 0.6]), rate_hz=np.array([0.8, 0.9]))
+        assert rows.read(gait) == ([0.1, 0.6, 0.8, 0.9], True)
+        values, sound = rows.read(replace(gait, rate_hz=np.array([np.nan, 0.9])))
+        assert values[:2] == [0.1, 0.6] and values[3] == 0.9 and not sound
+        for bad in (np.zeros(3), np.zeros((2, 1)), np.zeros(2, dtype=np.float32), [0.0, 0.0], None):
+            assert rows.read(replace(gait, phase=bad)) == ([], False)
+        assert rows.read(AssistCommand(seq=1, time_s=0.0)) == ([], False)
 
     def test_wrong_shapes(self) -> None:
-        assert exo_problem(exo_state(0, angle_rad=np.zeros(7))) == "shape"
-        assert exo_problem(exo_state(0, angle_rad=np.zeros(6, dtype=complex))) == "shape"
+        assert exo_values(exo_state(0, angle_rad=np.zeros(7))) == ("shape", [])
+        assert exo_values(exo_state(0, angle_rad=np.zeros(6, dtype=complex))) == ("shape", [])
 
     @pytest.mark.parametrize(
         "name",

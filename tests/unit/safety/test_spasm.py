@@ -11,9 +11,9 @@ from safety_world import PERIOD, exo_state
 from exostride.safety import codes
 from exostride.safety.detect_spasm import SpasmDetector
 from exostride.safety.faults import Finding
-from exostride.safety.guard import GOOD
+from exostride.safety.guard import SampleGuard
 from exostride.safety.limits import SafetyLimits
-from exostride.safety.snapshot import Snapshot
+from exostride.safety.snapshot import look
 from exostride.safety.walker import Walker
 from exostride.types import Action, EnvironmentState, GaitPhase, GaitState, SupervisorState
 
@@ -34,6 +34,7 @@ class Leg:
 
     def __post_init__(self) -> None:
         self.detector = SpasmDetector(self.limits, PERIOD, Walker())
+        self.guard = SampleGuard(self.limits, PERIOD)
 
     def tick(
         self,
@@ -51,11 +52,10 @@ class Leg:
             gait = GaitPhase(
                 self.seq, 0.0, phase=np.array([phase % 1.0, (phase + 0.5) % 1.0]), state=GaitState.WALKING
             )
-        snap = Snapshot(
-            self.seq, exo, EnvironmentState(self.seq, 0.0, belt_speed_m_s=self.speed), None, gait, None, None,
-            None, self.state, 1000 + self.seq, [0.0] * 6, [0.0] * 6, [GOOD] * 6, [0.0] * 6, (-own).tolist(),
-            [200.0] * 4,
-        )  # fmt: skip
+        environment = EnvironmentState(self.seq, 0.0, belt_speed_m_s=self.speed)
+        self.guard.step(self.seq, exo)
+        inputs, state = (None, gait, None, None, None), (self.state, 1000 + self.seq)
+        snap = look(self.seq, exo, environment, inputs, state, self.guard)
         found: list[Finding] = []
         self.detector.step(snap, found)
         self.found += [(self.seq, f) for f in found]

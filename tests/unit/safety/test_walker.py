@@ -15,6 +15,7 @@ from exostride.model.geometry import body_geometry
 from exostride.model.segments import leg_inertias
 from exostride.runtime.assembly.safety import walker_of
 from exostride.safety.detect_spasm import Spread
+from exostride.safety.intake import exo_values
 from exostride.safety.walker import Segment, Walker, WalkerTorque
 
 BODY = BodyParameters(height_m=1.62, mass_kg=58.0, sex="female")
@@ -57,7 +58,7 @@ def observe(ground_n: float, cuff_nm: np.ndarray) -> tuple[np.ndarray, np.ndarra
             foot_force_n=np.array([40.0, 0.0, ground_n, 0.0, 0.0, 0.0]) * (ground_n > 0.0),
             foot_cop_m=np.array([0.06, 0.0, 0.0, 0.0]),
         )
-        seen = np.array(observer.step(exo, cuff_nm.tolist()))
+        seen = np.array(observer.step(exo_values(exo)[1], PITCH, cuff_nm.tolist()))
     # The estimate is one time constant and half a tick late.
     q, qd, qdd = motion(199 * PERIOD - 1.0 / (2.0 * np.pi * 60.0) - PERIOD / 2.0)
     true = dynamics.torque(q, qd, qdd) - cuff_nm

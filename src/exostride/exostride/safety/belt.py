@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from exostride.safety import codes
-from exostride.safety.intake import environment_order_ok, finite, number
-from exostride.safety.limits import SafetyLimits
+from exostride.safety.intake import environment_order_ok, finite
+from exostride.safety.limits import SafetyLimits, plain
 from exostride.types import (
     EnvironmentCommand,
     EnvironmentState,
@@ -15,6 +17,16 @@ from exostride.types import (
 
 _SLOW_SHARE = 0.6
 """A belt told to slow down must manage this share of the deceleration before it counts as too fast."""
+_RANGES = {
+    "belt_speed_m_s": 1e3,
+    "belt_acceleration_m_s2": 1e6,
+    "belt_target_m_s": 1e3,
+    "unloading_n": 1e6,
+    "unloading_percent": 1e4,
+    "guidance_torque_nm": 1e6,
+}
+"""Size up to which a number of the environment can be one; what it may be is another question."""
+_NUMBERS, _MOST = attrgetter(*_RANGES), tuple(_RANGES.values())
 _MOVING = (codes.TRAIN, codes.STAND, codes.HOMING)
 
 
@@ -22,7 +34,7 @@ class EnvironmentKernel:
     """Belt and harness. After :meth:`step`: ``bits`` (Reason) and ``stopped``: the contactor is open."""
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._limits = limits.belt
+        self._limits = plain(limits.belt)
         self._t = period_s
         self._order: EnvironmentCommand | None = None
         self._expected = 0.0
@@ -44,16 +56,12 @@ class EnvironmentKernel:
     @staticmethod
     def readable(state: EnvironmentState) -> bool:
         """Return whether the state is one and its numbers can be used."""
-        return (
-            isinstance(state, EnvironmentState)
-            and number(state.belt_speed_m_s, -1e3, 1e3)
-            and number(state.belt_acceleration_m_s2, -1e6, 1e6)
-            and number(state.belt_target_m_s, -1e3, 1e3)
-            and number(state.unloading_n, -1e6, 1e6)
-            and number(state.unloading_percent, -1e4, 1e4)
-            and number(state.guidance_torque_nm, -1e6, 1e6)
-            and finite(state.guidance_force_n, 2)
-        )
+        if not isinstance(state, EnvironmentState):
+            return False
+        for value, most in zip(_NUMBERS(state), _MOST, strict=True):
+            if not (isinstance(value, (float, int)) and -most <= value <= most):
+                return False
+        return finite(state.guidance_force_n, 2)
 
     def step(
         self,

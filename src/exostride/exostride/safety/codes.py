@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from exostride.types import HarnessAction, Mode, Reason, Signal
+from exostride.types import (
+    DeviceFault,
+    EnvironmentFault,
+    GaitState,
+    HarnessAction,
+    Mode,
+    Reason,
+    Signal,
+    SupervisorState,
+)
 
 NOT_FINITE: Final = int(Reason.NOT_FINITE)
 COMMAND_STALE: Final = int(Reason.COMMAND_STALE)
@@ -48,3 +57,17 @@ HOMING: Final = int(Mode.HOMING)
 STAND: Final = int(Mode.STAND)
 TRAIN: Final = int(Mode.TRAIN)
 HOLD: Final = int(HarnessAction.HOLD)
+LIFT: Final = int(HarnessAction.LIFT)
+UNLOAD: Final = int(HarnessAction.UNLOAD)
+
+SENSOR_GONE: Final = int(DeviceFault.SENSOR_MISSING)
+BUS_GONE: Final = int(DeviceFault.BUS_OFF | DeviceFault.SUPPLY_LOST)
+BELT_FAULTS: Final = int(EnvironmentFault.BELT_WATCHDOG | EnvironmentFault.BELT_DRIVE)
+
+WALKING: Final = int(GaitState.WALKING)
+
+IN_HOMING: Final = int(SupervisorState.HOMING)
+IN_STAND: Final = int(SupervisorState.STAND)
+IN_TRAIN: Final = int(SupervisorState.TRAIN)
+IN_STOPPING: Final = int(SupervisorState.STOPPING)
+IN_SOFT_STOP: Final = int(SupervisorState.SOFT_STOP)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from exostride.safety import codes
 from exostride.safety.audit import AuditEntry
 from exostride.safety.detectors import Detectors
 from exostride.safety.faults import CATALOGUE, Finding, sentence, stronger
 from exostride.safety.intake import number
 from exostride.safety.kernel import permit_longest
-from exostride.safety.limits import SafetyLimits
+from exostride.safety.limits import SafetyLimits, plain
 from exostride.safety.selftest import SelfTest
 from exostride.safety.snapshot import Snapshot
 from exostride.safety.supervisor import STOPPED, Facts, StateMachine, Status, target_of
@@ -23,7 +24,6 @@ from exostride.types import (
     EnvironmentState,
     ExoState,
     GaitPhase,
-    HarnessAction,
     RecorderState,
     SafetyPermit,
     SafetyState,
@@ -78,14 +78,14 @@ class SafetyComponent:
         paced: bool = False,
         walker: Walker | None = None,
     ) -> None:
-        self._limits = limits
+        self._stops, self._belt_limits = plain(limits.detect.stops), plain(limits.belt)
         self._t = period_s
         self._longest = permit_longest(limits, period_s, paced)
         self._machine = StateMachine(limits, period_s)
         self.detectors = Detectors(limits, period_s, walker or Walker())
         self._selftest = SelfTest(limits, period_s, self._longest)
         self._active: dict[str, tuple[Finding, int]] = {}
-        self._clear = max(1, round(limits.detect.stops.clear_s / period_s))
+        self._clear = max(1, round(self._stops.clear_s / period_s))
         self._scale = 1.0
         self._belt = 0.0
         self._session_seen: tuple[int, int] = (-1, -1)
@@ -124,14 +124,16 @@ class SafetyComponent:
             self._belt,
         )
         self.seen = snap
-        if before.state == S.HOMING:
+        if before.state == codes.IN_HOMING:
             self._selftest.step(snap, found)
         facts = self._facts(exo, environment, before)
         request = self._request(seq, session, exo)
-        request, replies = self._operators(operator_requests, request, facts, found)
+        replies: list[Reply] = []
+        if operator_requests:
+            request, replies = self._operators(operator_requests, request, facts, found)
         worst = self._remember(seq, found)
         status = self._machine.step(worst, request, facts)
-        if status.state == S.HOMING and before.state != S.HOMING:
+        if status is not before and status.state == S.HOMING and before.state != S.HOMING:
             self._selftest.restart()
         self.replies = tuple(replies)
         permit = self._permit(seq, environment, worst)
@@ -150,31 +152,29 @@ class SafetyComponent:
     # ------------------------------------------------------------------ inputs
 
     def _facts(self, exo: ExoState, environment: EnvironmentState, status: Status) -> Facts:
-        stops = self._limits.detect.stops
+        rest = self._stops.belt_rest_m_s
         blocked = [f for f, _ in self._active.values() if CATALOGUE[f.fault].blocks_start]
-        lifted = getattr(environment, "harness_action", None) == HarnessAction.LIFT
+        lifted = getattr(environment, "harness_action", None) == codes.LIFT
         return Facts(
-            belt_rest=number(
-                getattr(environment, "belt_speed_m_s", None), -stops.belt_rest_m_s, stops.belt_rest_m_s
-            ),
+            belt_rest=number(getattr(environment, "belt_speed_m_s", None), -rest, rest),
             harness_lifted=lifted and bool(environment.harness_confirmed),
             estops_closed=bool(
                 getattr(exo, "estop_closed_a", False) and getattr(exo, "estop_closed_b", False)
             ),
-            homing_done=status.state == S.HOMING and self._selftest.done,
+            homing_done=status.state == codes.IN_HOMING and self._selftest.done,
             start_blocked="; ".join(sentence(f) for f in blocked),
         )
 
     def _request(self, seq: int, session: SessionState | None, exo: ExoState) -> SupervisorState | None:
         """Return what session or the patient's button asks for in this tick."""
         pressed = bool(getattr(exo, "patient_stop", False))
-        if pressed and self._machine.status.state == S.TRAIN:
+        if pressed and self._machine.status.state == codes.IN_TRAIN:
             self._patient_button = True
             return S.STOPPING
-        if session is None or session.effective_seq > seq or session.requested_state not in _REQUESTS:
+        if session is None or session.effective_seq > seq:
             return None
-        request = S(session.requested_state)
-        if self._patient_button:
+        request = _REQUESTS.get(session.requested_state)
+        if request is not None and self._patient_button:
             # The patient's own stop outlasts the session's wish: only a fresh request restarts.
             if request == S.TRAIN:
                 return None
@@ -201,7 +201,7 @@ class SafetyComponent:
                 found.append(Finding("F38", level, f"operator {asked.operator_id}".strip()))
                 replies.append(Reply(True, "stopping"))
             elif asked.state in _REQUESTS:
-                request = S(asked.state)
+                request = _REQUESTS[asked.state]
                 if not any(other.reset for other in requests):
                     self._machine.arm()
                 replies.append(self._judge(request, facts))
@@ -247,12 +247,12 @@ class SafetyComponent:
 
     def _permit(self, seq: int, environment: EnvironmentState, worst: Finding | None) -> SafetyPermit:
         orders = self._machine.orders()
-        stops = self._limits.detect.stops
-        reduce = worst is not None and worst.action == Action.REDUCE
-        spec = CATALOGUE[worst.fault] if reduce and worst is not None else None
-        slow = spec is not None and spec.slows_belt
-        harness = max(orders.harness, HarnessAction.HOLD) if spec and spec.holds_harness else orders.harness
-        goal = stops.reduce_scale if reduce and not slow else 1.0
+        stops, slow, harness, goal = self._stops, False, int(orders.harness), 1.0
+        if worst is not None and worst.action == Action.REDUCE:
+            spec = CATALOGUE[worst.fault]
+            slow = spec.slows_belt
+            goal = 1.0 if slow else stops.reduce_scale
+            harness = max(harness, codes.HOLD) if spec.holds_harness else harness
         rate = stops.scale_rate_1_s * self._t
         if orders.fade:
             goal, rate = 0.0, self._t / stops.ramp_out_s
@@ -264,15 +264,15 @@ class SafetyComponent:
             mode=int(orders.mode),
             scale=min(max(self._scale, 0.0), 1.0),
             expiry_seq=seq - 1
-            if self._selftest.void and self._machine.status.state == S.HOMING
+            if self._selftest.void and self._machine.status.state == codes.IN_HOMING
             else seq + self._longest - 1,
             belt_limit_m_s=self._belt,
-            harness_action=int(harness),
+            harness_action=harness,
         )
 
     def _ramp_belt(self, may_move: bool, slow: bool, environment: EnvironmentState) -> None:
         """Raise the belt's limit gently in TRAIN; lower it in STOPPING, and at once in any stop."""
-        belt = self._limits.belt
+        belt = self._belt_limits
         if may_move and not slow:
             self._belt = min(belt.speed_m_s, self._belt + belt.acceleration_m_s2 * self._t)
         elif may_move:
@@ -285,19 +285,19 @@ class SafetyComponent:
 
     def _state(self, seq: int, status: Status, worst: Finding | None) -> SafetyState:
         action = worst.action if worst is not None else Action.NONE
-        if status.state in STOPPED:
+        message, stopped = status.message, status.state in STOPPED
+        if stopped:
             action = Action.E_STOP if status.state == S.E_STOP else max(action, Action.SOFT_STOP)
-        message = status.message
-        if status.state not in STOPPED and worst is not None:
+        elif worst is not None:
             message = f"{message}; {sentence(worst)}"
         return SafetyState(
             seq=seq,
             time_s=seq * self._t,
             state=int(status.state),
             action=int(action),
-            latched=status.state in STOPPED,
+            latched=stopped,
             cause=status.cause,
-            active_faults=tuple(sorted(self._active)),
+            active_faults=tuple(sorted(self._active)) if self._active else (),
             message=message,
         )
 
@@ -305,6 +305,10 @@ class SafetyComponent:
         self, seq: int, before: Status, state: SafetyState, requests: Sequence[OperatorRequest]
     ) -> tuple[AuditEntry, ...]:
         """Return an entry for each request, each transition, and each change of faults or action."""
+        last, self._published = self._published, state
+        same = last is not None and last.action == state.action and last.active_faults == state.active_faults
+        if same and not requests and state.state == before.state:
+            return ()
         entries = []
         for asked, reply in zip(requests, self.replies, strict=False):
             what = (
@@ -326,7 +330,6 @@ class SafetyComponent:
                     },
                 )
             )
-        last = self._published
         if state.state != before.state:
             codes = [CATALOGUE[state.cause].code] if state.cause in CATALOGUE else []
             detail = {
@@ -336,7 +339,7 @@ class SafetyComponent:
                 "codes": codes,
             }
             entries.append(self._entry(seq, "transition", {**detail, "message": state.message}))
-        if last is None or (last.active_faults, last.action) != (state.active_faults, state.action):
+        if not same:
             faults = {
                 fault: {"code": CATALOGUE[fault].code, "level": finding.action.name, "where": finding.where}
                 for fault, (finding, _) in sorted(self._active.items())
@@ -345,11 +348,10 @@ class SafetyComponent:
                 entries.append(
                     self._entry(seq, "faults", {"active": faults, "action": Action(state.action).name})
                 )
-        self._published = state
         return tuple(entries)
 
     def _entry(self, seq: int, kind: str, detail: dict[str, Any]) -> AuditEntry:
         return AuditEntry(seq=seq, time_s=seq * self._t, kind=kind, detail=detail)
 
 
-_REQUESTS = (S.IDLE, S.HOMING, S.STAND, S.TRAIN, S.STOPPING)
+_REQUESTS: dict[int, S] = {state: state for state in (S.IDLE, S.HOMING, S.STAND, S.TRAIN, S.STOPPING)}

@@ -8,9 +8,14 @@ from math import sqrt
 from exostride.conventions import GRAVITY_M_S2, SIDES
 from exostride.safety import codes
 from exostride.safety.faults import Finding
-from exostride.safety.limits import SafetyLimits
+from exostride.safety.intake import PLACES
+from exostride.safety.limits import SafetyLimits, plain
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, HarnessAction, SupervisorState
+from exostride.types import Action
+
+_POSITION, _VELOCITY = PLACES["pelvis_position_m"], PLACES["pelvis_velocity_m_s"]
+_ORIENTATION, _GYRO = PLACES["pelvis_orientation"], PLACES["pelvis_gyro_rad_s"]
+_RATE = PLACES["segment_rate_rad_s"]
 
 
 class BalanceDetector:
@@ -26,7 +31,7 @@ class BalanceDetector:
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._limits = limits.detect.body
+        self._limits = plain(limits.detect.body)
         self._gain = period_s / (limits.detect.body.height_s + period_s)
         self._height: float | None = None
         self._ticks = self._leaning = 0
@@ -35,16 +40,16 @@ class BalanceDetector:
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append a fall in its beginning."""
-        exo = snap.exo
-        if not exo.available & codes.HAS_PELVIS or not _upright(snap):
+        values = snap.values
+        if not snap.exo.available & codes.HAS_PELVIS or not _upright(snap):
             self._height = None
             self._ticks = self._leaning = 0
             return
-        x, y, z = exo.pelvis_position_m.tolist()
-        vx, vy, vz = exo.pelvis_velocity_m_s.tolist()
+        x, y, z = values[_POSITION]
+        vx, vy, vz = values[_VELOCITY]
         if self._height is None:
             self._height = z
-        words = self._signs(exo.pelvis_orientation.tolist(), exo.pelvis_gyro_rad_s.tolist(), z, vz)
+        words = self._signs(values[_ORIENTATION], values[_GYRO], z, vz)
         pendulum = sqrt(max(z, 0.3) / GRAVITY_M_S2)
         lean = max(abs(x + vx * pendulum), abs(y + vy * pendulum))
         self.margin_m = self._limits.xcom_m - lean
@@ -64,7 +69,6 @@ class BalanceDetector:
         limits = self._limits
         qx, qy, _, _ = orientation
         tilt = 2.0 * sqrt(qx * qx + qy * qy)
-        rate = sqrt(gyro[0] ** 2 + gyro[1] ** 2)
         drop = (self._height or z) - z
         if drop > limits.fall_drop_m:
             return "pelvis too low"
@@ -72,17 +76,19 @@ class BalanceDetector:
             return "pelvis dropping"
         if tilt > limits.fall_tilt_rad:
             return "trunk tilted"
-        if tilt > 0.5 * limits.fall_tilt_rad and rate > limits.fall_tilt_rate_rad_s:
-            return "trunk tipping over"
+        if tilt > 0.5 * limits.fall_tilt_rad:
+            rate = sqrt(gyro[0] * gyro[0] + gyro[1] * gyro[1])
+            if rate > limits.fall_tilt_rate_rad_s:
+                return "trunk tipping over"
         return ""
 
 
 def _upright(snap: Snapshot) -> bool:
     """Return whether the walker should be on their feet: also in a SOFT_STOP until the harness has them."""
-    if snap.state == SupervisorState.SOFT_STOP:
-        lifted = snap.environment.harness_action == HarnessAction.LIFT
+    if snap.state == codes.IN_SOFT_STOP:
+        lifted = snap.environment.harness_action == codes.LIFT
         return not (lifted and snap.environment.harness_confirmed)
-    return snap.state in (SupervisorState.STAND, SupervisorState.TRAIN, SupervisorState.STOPPING)
+    return snap.driven or snap.state == codes.IN_STAND
 
 
 class FootDetector:
@@ -94,7 +100,7 @@ class FootDetector:
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._limits = limits.detect.body
+        self._limits = plain(limits.detect.body)
         self._t = period_s
         self._drag_ticks = max(1, round(limits.detect.body.drag_s / period_s))
         self._dragged = [0, 0]
@@ -106,12 +112,10 @@ class FootDetector:
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append drag and trip of either foot."""
-        exo = snap.exo
-        if snap.load is None or not exo.available & codes.HAS_SEGMENT or not snap.driven:
+        if snap.load is None or not snap.exo.available & codes.HAS_SEGMENT or not snap.driven:
             self._swinging = [False, False]
             return
-        rates = exo.segment_rate_rad_s.tolist()
-        pitch = float(exo.pelvis_gyro_rad_s[1]) if exo.available & codes.HAS_PELVIS else 0.0
+        rates, pitch = snap.values[_RATE], snap.pitch_rate
         for side, name in enumerate(SIDES):
             toe, heel = snap.load[2 * side + 1], snap.load[2 * side]
             rate = rates[3 * side] + rates[3 * side + 1]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from exostride.safety import codes
 from exostride.safety.faults import Finding
-from exostride.safety.limits import SafetyLimits
+from exostride.safety.limits import SafetyLimits, plain
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, EnvironmentFault, HarnessAction
+from exostride.types import Action, EnvironmentFault
 
 _SLOW_SHARE = 0.5
 _CONTACTOR = codes.ENVIRONMENT_LIMIT | codes.FALLBACK
-_BELT = EnvironmentFault.BELT_WATCHDOG | EnvironmentFault.BELT_DRIVE
 _HARNESS = {
     EnvironmentFault.HARNESS_WATCHDOG: "watchdog tripped",
     EnvironmentFault.HARNESS_LOAD_CELL: "load cell",
@@ -46,7 +45,7 @@ class BeltDetector:
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._belt = limits.belt
+        self._belt = plain(limits.belt)
         self._ticks = limits.detect.environment.belt_ticks
         self._ramp = _SLOW_SHARE * limits.belt.stop_m_s2 * period_s
         self._count = 0
@@ -63,7 +62,7 @@ class BeltDetector:
         applied = snap.applied
         if self._count >= self._ticks:
             found.append(Finding("F25", Action.SOFT_STOP, f"{speed:.2f} m/s"))
-        elif state.faults & _BELT:
+        elif state.faults & codes.BELT_FAULTS:
             found.append(Finding("F25", Action.SOFT_STOP, "its drive reports a fault"))
         elif applied is not None and applied.reason & _CONTACTOR == _CONTACTOR:
             found.append(Finding("F25", Action.SOFT_STOP, "the kernel has opened its contactor"))
@@ -73,7 +72,7 @@ class HarnessDetector:
     """F26: the harness reports a fault, or its force collapses against its own recent course."""
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._limits = limits.detect.environment
+        self._limits = plain(limits.detect.environment)
         self._gain = period_s / (limits.detect.environment.harness_s + period_s)
         self._mean = 0.0
         self._count = 0
@@ -86,10 +85,8 @@ class HarnessDetector:
                 if state.faults & bit:
                     found.append(Finding("F26", Action.SOFT_STOP, words))
         force = state.unloading_n
-        lost = (
-            state.harness_action == HarnessAction.UNLOAD and force < self._limits.harness_share * self._mean
-        )
-        lost = lost and self._mean > self._limits.harness_n
+        lost = force < self._limits.harness_share * self._mean and self._mean > self._limits.harness_n
+        lost = lost and state.harness_action == codes.UNLOAD
         self._count = self._count + 1 if lost else 0
         if self._count >= self._limits.harness_ticks:
             found.append(Finding("F26", Action.SOFT_STOP, "force lost"))

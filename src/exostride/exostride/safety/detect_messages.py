@@ -4,33 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from math import isfinite
-from operator import attrgetter
 
-from exostride.conventions import N_JOINTS
+from exostride.conventions import SIDES
 from exostride.safety import codes
 from exostride.safety.faults import Finding
-from exostride.safety.intake import finite, number, whole
-from exostride.safety.limits import SafetyLimits
+from exostride.safety.intake import number, whole
+from exostride.safety.limits import SafetyLimits, plain
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, AppliedTorque, GaitPhase, GaitState, RecorderState
-
-_PHASE_VECTORS = attrgetter("phase", "rate_hz", "stance_probability", "confidence")
-_COMMAND_VECTORS = attrgetter(
-    "torque_nm",
-    "stiffness_nm_rad",
-    "damping_nms_rad",
-    "reference_rad",
-    "reference_velocity_rad_s",
-    "assistance",
-)
-_APPLIED_VECTORS = attrgetter("requested_nm", "applied_mean_nm", "applied_peak_nm")
+from exostride.types import Action, AppliedTorque, GaitPhase, RecorderState
 
 
 class LinkDetector:
     """Commands and permits as the kernel received them (AppliedTorque of the tick before)."""
 
     def __init__(self, limits: SafetyLimits) -> None:
-        self._limits = limits.detect.messages
+        self._limits = plain(limits.detect.messages)
         self._late = [0, 0, 0]
         self._refused: deque[int] = deque()
 
@@ -44,7 +32,8 @@ class LinkDetector:
             return
         self._order(snap, applied, found)
         ages = (applied.command_age_ticks, applied.environment_age_ticks, applied.permit_age_ticks)
-        self._late = [0 if age == 0 else n + 1 for age, n in zip(ages, self._late, strict=True)]
+        if any(ages) or any(self._late):
+            self._late = [0 if age == 0 else n + 1 for age, n in zip(ages, self._late, strict=True)]
         if applied.reason & codes.NOT_FINITE and applied.reason & codes.FALLBACK:
             found.append(Finding("F03", Action.SOFT_STOP, "a message to the kernel"))
         if applied.permit_age_ticks >= self._limits.permit_ticks and snap.ticks_in_state > 1:
@@ -59,6 +48,8 @@ class LinkDetector:
         if applied.reason & codes.COMMAND_SEQUENCE:
             self._refused.append(snap.seq)
             found.append(Finding("F09", Action.WARN, "commands"))
+        if not self._refused:
+            return
         window = self._limits.wrong_window_ticks
         while self._refused and snap.seq - self._refused[0] >= window:
             self._refused.popleft()
@@ -68,10 +59,12 @@ class LinkDetector:
     def _silence(self, ages: tuple[int, int, int], found: list[Finding]) -> None:
         """Tell a controller that is silent (age grows every tick) from one that is late (it does not)."""
         command, environment, permit = self._late
+        if not (command or environment):
+            return
         level = Action.SOFT_STOP if max(command, environment) >= self._limits.late_ticks else Action.WARN
         if command and environment and permit:
             found.append(Finding("F36", level))
-        elif command or environment:
+        else:
             i = 0 if command >= environment else 1
             fault = "F11" if ages[i] >= self._late[i] else "F08"
             found.append(Finding(fault, level, ("joint commands", "belt commands")[i]))
@@ -81,7 +74,8 @@ class PhaseDetector:
     """F12: gait phase missing, not finite, or jumping without a heel strike."""
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._limits = limits.detect.messages
+        self._most = limits.detect.messages.phase_jump
+        self._late = limits.detect.messages.late_ticks
         self._t = period_s
         self._silent = 0
         self._bad = 0
@@ -97,25 +91,25 @@ class PhaseDetector:
         if phase is None:
             self._last = None
             self._silent += 1
-            if self._silent >= self._limits.late_ticks:
+            if self._silent >= self._late:
                 found.append(Finding("F12", Action.SOFT_STOP, "no message"))
             return
         self._silent = 0
-        if not all(finite(vector, 2) for vector in _PHASE_VECTORS(phase)) or not isfinite(phase.time_s):
+        if "GaitPhase" in snap.damaged or not isfinite(phase.time_s):
             self._last = None
             found.append(Finding("F12", Action.SOFT_STOP, "not a number"))
             return
-        self._jumps(phase, found)
+        self._jumps(phase, snap.gait, found)
 
-    def _jumps(self, phase: GaitPhase, found: list[Finding]) -> None:
+    def _jumps(self, phase: GaitPhase, gait: list[float], found: list[Finding]) -> None:
         """Count jumps of a confident phase that no heel strike explains; two in a row of states stop."""
-        now = (float(phase.phase[0]), float(phase.phase[1]))
+        left, right, *rates = gait[:4]
+        now = (left, right)
         last, self._last = self._last, now
-        if last is None or phase.state != GaitState.WALKING or min(phase.confidence.tolist()) < 0.5:
+        if last is None or phase.state != codes.WALKING or min(gait[6:]) < 0.5:
             return
-        most = self._limits.phase_jump
-        rates = phase.rate_hz.tolist()
-        for side, name in enumerate(("left", "right")):
+        most = self._most
+        for side, name in enumerate(SIDES):
             step = (now[side] - last[side] - rates[side] * self._t + 0.5) % 1.0 - 0.5
             heel = now[side] < most or now[side] > 1.0 - most
             if abs(step) > most and not heel:
@@ -128,7 +122,7 @@ class AgeDetector:
     """F14, F28, F37: recorder and session by the age of their last message."""
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._limits = limits.detect.messages
+        self._disk_bytes = limits.detect.messages.disk_bytes
         self._session = round(limits.detect.messages.session_s / period_s)
         self._recorder = round(limits.detect.messages.recorder_s / period_s)
         self._dropped = 0
@@ -146,7 +140,7 @@ class AgeDetector:
         self._disk(recorder, found)
 
     def _disk(self, recorder: RecorderState, found: list[Finding]) -> None:
-        if recorder.recording and recorder.disk_free_bytes < self._limits.disk_bytes:
+        if recorder.recording and recorder.disk_free_bytes < self._disk_bytes:
             found.append(Finding("F28", Action.WARN, "little space left"))
         if recorder.dropped > self._dropped:
             found.append(Finding("F28", Action.WARN, "messages were dropped"))
@@ -155,12 +149,8 @@ class AgeDetector:
 
 def damaged_messages(snap: Snapshot, found: list[Finding]) -> None:
     """Append F03 for every other message of this tick that is not finite or has the wrong shape."""
-    command = snap.command
-    if command is not None and not all(finite(vector, N_JOINTS) for vector in _COMMAND_VECTORS(command)):
-        found.append(Finding("F03", Action.SOFT_STOP, "AssistCommand"))
     session = snap.session
     if session is not None and not (whole(session.seq) and number(session.requested_state, 0, 7)):
         found.append(Finding("F03", Action.SOFT_STOP, "SessionState"))
-    applied = snap.applied
-    if applied is not None and not all(finite(vector, N_JOINTS) for vector in _APPLIED_VECTORS(applied)):
-        found.append(Finding("F03", Action.SOFT_STOP, "AppliedTorque"))
+    # A phase is a fault of its own (F12).
+    found += [Finding("F03", Action.SOFT_STOP, name) for name in snap.damaged if name != "GaitPhase"]

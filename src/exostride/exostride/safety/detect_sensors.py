@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from math import atan2
+from math import sqrt
+from operator import eq
 
 from exostride.conventions import JOINTS, N_JOINTS, SEGMENTS, SIDES
 from exostride.safety import codes
 from exostride.safety.faults import Finding
 from exostride.safety.guard import SampleGuard
-from exostride.safety.limits import SafetyLimits
+from exostride.safety.intake import PLACES
+from exostride.safety.limits import SafetyLimits, plain
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, DeviceFault, ExoState
+from exostride.types import Action, ExoState
+
+_ANGLE, _LEAN, _RATE = PLACES["angle_rad"], PLACES["segment_angle_rad"], PLACES["segment_rate_rad_s"]
+_CUFF_FORCE = PLACES["cuff_force_n"]
+_NAN = float("nan")
 
 
 def joint_names(mask: int) -> str:
@@ -23,9 +29,10 @@ class GuardDetector:
     """F01, F03, F04, F05 from the sample guard's verdict."""
 
     def __init__(self, limits: SafetyLimits) -> None:
-        self._limits = limits.detect.sensors
+        self._limits = plain(limits.detect.sensors)
         self._spikes: deque[int] = deque()
         self._missing = [0] * N_JOINTS
+        self._gone = False
         self._groups = 0
         self._jointed = False
 
@@ -36,7 +43,7 @@ class GuardDetector:
             return
         # A treadmill without a robot has no joints that could be missing.
         self._jointed = self._jointed or bool(snap.exo.available & codes.HAS_ANGLE)
-        if self._jointed and (guard.missing or any(self._missing)):
+        if self._jointed and (guard.missing or self._gone):
             self._count_missing(guard.missing, found)
         if guard.jump:
             found.append(Finding("F05", Action.SOFT_STOP, joint_names(guard.jump)))
@@ -45,11 +52,15 @@ class GuardDetector:
         if guard.spike:
             self._spikes.append(snap.seq)
             found.append(Finding("F04", Action.WARN, joint_names(guard.spike)))
-        while self._spikes and snap.seq - self._spikes[0] >= self._limits.spike_window_ticks:
+        if self._spikes:
+            self._count_spikes(snap.seq, guard.spike, found)
+        self._other_groups(snap.exo, found)
+
+    def _count_spikes(self, seq: int, mask: int, found: list[Finding]) -> None:
+        while self._spikes and seq - self._spikes[0] >= self._limits.spike_window_ticks:
             self._spikes.popleft()
         if len(self._spikes) >= self._limits.spike_count:
-            found.append(Finding("F04", Action.SOFT_STOP, joint_names(guard.spike)))
-        self._other_groups(snap.exo, found)
+            found.append(Finding("F04", Action.SOFT_STOP, joint_names(mask)))
 
     def _count_missing(self, mask: int, found: list[Finding]) -> None:
         gone = 0
@@ -57,6 +68,7 @@ class GuardDetector:
             self._missing[i] = self._missing[i] + 1 if mask >> i & 1 else 0
             if self._missing[i] >= self._limits.missing_ticks:
                 gone |= 1 << i
+        self._gone = any(self._missing)
         if gone:
             found.append(Finding("F01", Action.SOFT_STOP, joint_names(gone)))
         elif mask:
@@ -66,7 +78,7 @@ class GuardDetector:
         """Feet, segments, and the device's own word."""
         feet = exo.foot_valid if exo.available & (codes.HAS_LOAD | codes.HAS_WRENCH) else 0b11
         segments = exo.segment_valid if exo.available & (codes.HAS_SEGMENT | codes.HAS_CUFF) else 0b111111
-        if feet == 0b11 and segments == 0b111111 and not exo.device_faults & DeviceFault.SENSOR_MISSING:
+        if feet == 0b11 and segments == 0b111111 and not exo.device_faults & codes.SENSOR_GONE:
             self._groups = 0
             return
         self._groups += 1
@@ -87,87 +99,105 @@ class StuckDetector:
     """F02: bit-equal samples while the twin sensor has moved on, or a loaded cell that never changes."""
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._ticks = limits.detect.sensors.stuck_ticks
+        ticks = limits.detect.sensors.stuck_ticks
         self._angle = limits.detect.sensors.stuck_rad
         self._period = period_s
         self._kept = max(0.0, 1.0 - period_s / _FORGET_S)
         self._moved = [0.0] * N_JOINTS
-        self._last_angle = [float("nan")] * N_JOINTS
-        self._last_load = [float("nan")] * 4
-        self._last_torque = [float("nan")] * N_JOINTS
-        self._same_angle = [0] * N_JOINTS
-        self._same_load = [0] * 4
-        self._same_torque = [0] * N_JOINTS
-        self._lively = [False] * (4 + N_JOINTS)
+        self._last = [_NAN] * N_JOINTS
+        self._same = [0] * N_JOINTS
+        self._repeating = False
+        self._loads, self._torques = _Cells(4, ticks), _Cells(N_JOINTS, ticks)
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append the joints and cells that are stuck."""
-        raw = snap.exo.angle_rad.tolist()
-        twin = segment_speeds(snap.exo) if snap.exo.available & codes.HAS_SEGMENT else None
-        stuck = 0
-        for i in range(N_JOINTS):
-            if raw[i] != self._last_angle[i]:
-                self._same_angle[i], self._moved[i] = 0, 0.0
-                self._last_angle[i] = raw[i]
-            elif twin is not None:
-                self._same_angle[i] += 1
-                self._moved[i] = self._kept * self._moved[i] + twin[i] * self._period
-                if self._same_angle[i] >= _LEAST and abs(self._moved[i]) > self._angle:
-                    stuck |= 1 << i
-        if stuck:
-            found.append(Finding("F02", Action.SOFT_STOP, f"angle of {joint_names(stuck)}"))
+        raw = snap.values[_ANGLE]
+        if self._repeating or any(map(eq, raw, self._last)):
+            stuck = self._repeats(raw, snap)
+            if stuck:
+                found.append(Finding("F02", Action.SOFT_STOP, f"angle of {joint_names(stuck)}"))
+        self._last = raw
         if snap.load is not None:
-            cells = self._still(snap.load, self._last_load, self._same_load, 0)
+            cells = self._loads.stuck(snap.load)
             if cells:
                 names = [f"{part} cell {side}" for side in SIDES for part in ("heel", "toe")]
                 where = ", ".join(name for i, name in enumerate(names) if cells >> i & 1)
                 found.append(Finding("F02", Action.SOFT_STOP, where))
         if snap.torque is not None:
-            sensors = self._still(snap.torque, self._last_torque, self._same_torque, 4)
+            sensors = self._torques.stuck(snap.torque)
             if sensors:
                 found.append(Finding("F02", Action.SOFT_STOP, f"torque of {joint_names(sensors)}"))
 
-    def _still(self, values: list[float], last: list[float], same: list[int], offset: int) -> int:
-        """Return the mask of cells that have been noisy before, and now repeat one non-zero value."""
+    def _repeats(self, raw: list[float], snap: Snapshot) -> int:
+        """Return the mask of joints whose angle repeats while the twin has moved on."""
+        twin = segment_speeds(snap) if snap.exo.available & codes.HAS_SEGMENT else None
         stuck = 0
-        for i, value in enumerate(values):
-            if value != last[i]:
-                self._lively[offset + i] = self._lively[offset + i] or (same[i] == 0 and value != 0.0)
-                same[i] = 0
-                last[i] = value
-            elif value != 0.0 and self._lively[offset + i]:
-                same[i] += 1
-                if same[i] >= self._ticks:
+        for i in range(N_JOINTS):
+            if raw[i] != self._last[i]:
+                self._same[i], self._moved[i] = 0, 0.0
+            elif twin is not None:
+                self._same[i] += 1
+                self._moved[i] = self._kept * self._moved[i] + twin[i] * self._period
+                if self._same[i] >= _LEAST and abs(self._moved[i]) > self._angle:
                     stuck |= 1 << i
+        self._repeating = any(self._same)
         return stuck
 
 
-def segment_speeds(exo: ExoState) -> list[float]:
+class _Cells:
+    """Load cells or torque sensors that have been noisy before, and now repeat one non-zero value."""
+
+    __slots__ = ("_closer", "_last", "_lively", "_same", "_ticks")
+
+    def __init__(self, n: int, ticks: int) -> None:
+        self._ticks = ticks
+        self._last = [_NAN] * n
+        self._same = [0] * n
+        self._lively = [False] * n
+        self._closer = True
+
+    def stuck(self, values: list[float]) -> int:
+        """Return the mask of those that have repeated for too long."""
+        if not self._closer and not any(map(eq, values, self._last)):
+            self._last = values
+            return 0
+        stuck = 0
+        same = self._same
+        for i, value in enumerate(values):
+            if value != self._last[i]:
+                self._lively[i] = self._lively[i] or (same[i] == 0 and value != 0.0)
+                same[i] = 0
+            elif value != 0.0 and self._lively[i]:
+                same[i] += 1
+                if same[i] >= self._ticks:
+                    stuck |= 1 << i
+        self._last = values
+        self._closer = any(same) or not all(self._lively)
+        return stuck
+
+
+def segment_speeds(snap: Snapshot) -> list[float]:
     """Return joint velocities [rad/s] from segment and pelvis rates: the encoders' twin.
 
     Hip = thigh - pelvis, knee = thigh - shank, ankle = foot - shank; a pelvis pitching forward
     (positive about y) carries the thigh's lower end backward, hence the sign.
     """
-    thigh_l, shank_l, foot_l, thigh_r, shank_r, foot_r = exo.segment_rate_rad_s.tolist()
-    pitch = float(exo.pelvis_gyro_rad_s[1]) if exo.available & codes.HAS_PELVIS else 0.0
-    return [
-        thigh_l + pitch,
-        thigh_l - shank_l,
-        foot_l - shank_l,
-        thigh_r + pitch,
-        thigh_r - shank_r,
-        foot_r - shank_r,
-    ]
+    return _joints(snap.values[_RATE], snap.pitch_rate)
 
 
-def segment_angles(exo: ExoState) -> list[float] | None:
+def segment_angles(snap: Snapshot) -> list[float] | None:
     """Return the joints' angles [rad] from those of segments and pelvis, None without them."""
-    needed = codes.HAS_SEGMENT | codes.HAS_PELVIS
-    if exo.available & needed != needed or exo.segment_valid != 0b111111:
+    exo = snap.exo
+    if exo.available & _TWINS != _TWINS or exo.segment_valid != 0b111111:
         return None
-    x, y, z, w = exo.pelvis_orientation.tolist()
-    pitch = atan2(2.0 * (w * y - z * x), 1.0 - 2.0 * (x * x + y * y))
-    thigh_l, shank_l, foot_l, thigh_r, shank_r, foot_r = exo.segment_angle_rad.tolist()
+    return _joints(snap.values[_LEAN], snap.pitch)
+
+
+_TWINS = codes.HAS_SEGMENT | codes.HAS_PELVIS
+
+
+def _joints(segments: list[float], pitch: float) -> list[float]:
+    thigh_l, shank_l, foot_l, thigh_r, shank_r, foot_r = segments
     return [
         thigh_l + pitch,
         thigh_l - shank_l,
@@ -182,7 +212,7 @@ class DriftDetector:
     """F06: encoder against segment IMUs, and mean cuff force."""
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._limits = limits.detect.sensors
+        self._limits = plain(limits.detect.sensors)
         self._gain = period_s / (limits.detect.sensors.twin_s + period_s)
         self._cuff_gain = period_s / (limits.detect.sensors.cuff_s + period_s)
         self._away = [0.0] * N_JOINTS
@@ -190,26 +220,41 @@ class DriftDetector:
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append what leaves its band."""
-        twins = segment_angles(snap.exo)
+        limits, twins = self._limits, segment_angles(snap)
         if twins is not None:
-            for i in range(N_JOINTS):
-                self._away[i] += self._gain * (twins[i] - snap.angle[i] - self._away[i])
-                away = abs(self._away[i])
-                if away > self._limits.twin_reduce_rad:
-                    level = Action.SOFT_STOP if away > self._limits.twin_stop_rad else Action.REDUCE
-                    found.append(Finding("F06", level, f"encoder of {joint_names(1 << i)}"))
+            gain = self._gain
+            self._away = [
+                old + gain * (twin - angle - old)
+                for old, twin, angle in zip(self._away, twins, snap.angle, strict=True)
+            ]
+            if max(map(abs, self._away)) > limits.twin_reduce_rad:
+                self._tell_twins(found)
         if snap.exo.available & codes.HAS_CUFF:
-            self._cuffs(snap.exo, found)
+            valid = snap.exo.segment_valid
+            self._force = self._pressed(snap.values[_CUFF_FORCE], valid)
+            if max(self._force) > limits.cuff_reduce_n:
+                self._tell_cuffs(valid, found)
 
-    def _cuffs(self, exo: ExoState, found: list[Finding]) -> None:
-        force = exo.cuff_force_n.tolist()
-        for n, name in enumerate(SEGMENTS):
-            if not exo.segment_valid >> n & 1:
-                continue
-            x, y, z = force[3 * n : 3 * n + 3]
-            self._force[n] += self._cuff_gain * ((x * x + y * y + z * z) ** 0.5 - self._force[n])
-            if self._force[n] > self._limits.cuff_reduce_n:
-                level = Action.SOFT_STOP if self._force[n] > self._limits.cuff_stop_n else Action.REDUCE
+    def _pressed(self, force: list[float], valid: int) -> list[float]:
+        """Return the mean force of each cuff [N]; one that was not measured keeps its own."""
+        gain = self._cuff_gain
+        return [
+            old + gain * (sqrt(x * x + y * y + z * z) - old) if valid >> n & 1 else old
+            for n, (old, x, y, z) in enumerate(
+                zip(self._force, force[0::3], force[1::3], force[2::3], strict=True)
+            )
+        ]
+
+    def _tell_twins(self, found: list[Finding]) -> None:
+        for i, away in enumerate(map(abs, self._away)):
+            if away > self._limits.twin_reduce_rad:
+                level = Action.SOFT_STOP if away > self._limits.twin_stop_rad else Action.REDUCE
+                found.append(Finding("F06", level, f"encoder of {joint_names(1 << i)}"))
+
+    def _tell_cuffs(self, valid: int, found: list[Finding]) -> None:
+        for n, (name, force) in enumerate(zip(SEGMENTS, self._force, strict=True)):
+            if valid >> n & 1 and force > self._limits.cuff_reduce_n:
+                level = Action.SOFT_STOP if force > self._limits.cuff_stop_n else Action.REDUCE
                 found.append(Finding("F06", level, f"cuff {name.replace('_', ' ')}"))
 
 

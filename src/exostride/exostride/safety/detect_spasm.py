@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import isfinite, sqrt
 
 from exostride.conventions import SIDES
 from exostride.safety import codes
 from exostride.safety.detect_sensors import joint_names
 from exostride.safety.expected import ExpectedTorque, signals
 from exostride.safety.faults import Finding
-from exostride.safety.intake import finite
+from exostride.safety.intake import PLACES
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
 from exostride.safety.walker import Walker, WalkerTorque
-from exostride.types import Action, GaitState, SupervisorState
+from exostride.types import Action
 
 BINS = 20
 """Bins of the gait cycle in which the spread of what is not expected is learned."""
@@ -34,6 +34,8 @@ _STANDING = 2 * BINS
 _STANDING_PASS_S = 0.2
 """What counts as a pass through it."""
 _UNKNOWN = -1
+_CALM = (Action.NONE, Action.NONE, Action.NONE)
+_FORCE = PLACES["foot_force_n"]
 _NEEDED = codes.HAS_CUFF | codes.HAS_WRENCH | codes.HAS_PELVIS | codes.HAS_SEGMENT
 
 
@@ -108,7 +110,9 @@ class Leg:
     def forget(self) -> None:
         """Forget the walker's course."""
         self._expected = ExpectedTorque()
-        self._spreads: list[list[Spread | None]] = [[None] * (_STANDING + 1) for _ in self._least]
+        self._spreads = [[Spread() for _ in range(_STANDING + 1)] for _ in self._least]
+        self._here: list[Spread] | None = None
+        """Those of the present bin, None where nothing is learned."""
         self._slow_off: list[float] | None = None
         self.bin = _UNKNOWN
         self.bounds = [self._bounds(i) for i in range(len(self._least))]
@@ -121,6 +125,7 @@ class Leg:
         self._stood = 0
         self._ticks = [0, 0, 0]
         self._far = [0, 0, 0]
+        self._outside = False
 
     def foot(self, load_n: float) -> None:
         """Note whether the foot is lifted; after that has changed nothing is judged for a while."""
@@ -130,47 +135,56 @@ class Leg:
 
     def step(self, torque: list[float], signal: list[float], phase: float | None, standing: bool) -> None:
         """Take one tick in; ``phase`` is None when the leg does not walk."""
-        slow = self._slow or torque
-        self.away = [now - old for now, old in zip(torque, slow, strict=True)]
+        self.away, self._slow = self._parted(torque, self._slow)
         hip, knee, _ = self.away
-        self.trips = self.trips + 1 if self.lifted and min(-hip, knee) > self._trip else 0
-        self._slow = [old + self._gain * off for old, off in zip(slow, self.away, strict=True)]
-        self.known = False
-        if phase is None:
-            self._follow(_STANDING if standing else _UNKNOWN)
+        self.trips = self.trips + 1 if self.lifted and -hip > self._trip and knee > self._trip else 0
+        unexpected = None
+        if phase is not None:
+            unexpected = self._expected.step(torque, signal, phase, self.lifted)
+        self.known = unexpected is not None
+        if phase is None or unexpected is None:
+            self._follow(_STANDING if standing and phase is None else _UNKNOWN)
             self._slow_off = None
             return
-        unexpected = self._expected.step(torque, signal, phase, self.lifted)
-        if unexpected is None:
-            self._follow(_UNKNOWN)
-            self._slow_off = None
-            return
-        now = unexpected.tolist()
-        old = self._slow_off or now
-        self.away = [n - o for n, o in zip(now, old, strict=True)]
-        self._slow_off = [o + self._gain * a for o, a in zip(old, self.away, strict=True)]
-        self.known = True
+        self.away, self._slow_off = self._parted(unexpected.tolist(), self._slow_off)
         self._follow(int(phase * BINS) % BINS + (BINS if self.lifted else 0))
 
-    def judge(self) -> list[Action]:
+    def _parted(self, now: list[float], slow: list[float] | None) -> tuple[list[float], list[float]]:
+        """Return the part of three torques that is faster than their slow average, and that average."""
+        a, b, c = now
+        la, lb, lc = slow or now
+        away, gain = [a - la, b - lb, c - lc], self._gain
+        return away, [la + gain * away[0], lb + gain * away[1], lc + gain * away[2]]
+
+    def judge(self) -> tuple[Action, Action, Action]:
         """Return how far each joint is beyond its bounds, and learn from this tick."""
-        levels = [Action.NONE, Action.NONE, Action.NONE]
         if self._quiet > 0:
-            return levels
-        for i, value in enumerate(self.away):
-            low, high, stop = self.bounds[i]
-            beyond = not low <= value <= high
-            self._ticks[i] = self._ticks[i] + 1 if beyond else 0
-            far = abs(value - 0.5 * (low + high)) > 0.5 * stop * (high - low)
-            self._far[i] = self._far[i] + 1 if far else 0
-            if self._far[i] >= self._needed or self._ticks[i] >= self._lasting:
-                levels[i] = Action.SOFT_STOP
-            elif self._ticks[i] >= self._needed:
-                levels[i] = Action.REDUCE
-            if self.bin != _UNKNOWN:
+            return _CALM
+        inside = True
+        for value, (low, high, _) in zip(self.away, self.bounds, strict=True):
+            inside = inside and low <= value <= high
+        if not inside:
+            levels = self._beyond(0), self._beyond(1), self._beyond(2)
+        else:
+            levels = _CALM
+            if self._outside:
+                self._ticks, self._far = [0, 0, 0], [0, 0, 0]
+        self._outside = not inside
+        if self._here is not None:
+            for spread, value, (low, high, _) in zip(self._here, self.away, self.bounds, strict=True):
                 # A walker who becomes unsteadier by and by is learned, a single outburst hardly.
-                self._spread(i).gather(min(max(value, low), high))
+                spread.gather(low if value < low else (high if value > high else value))
         return levels
+
+    def _beyond(self, i: int) -> Action:
+        """Count the ticks of a joint beyond its bounds and far beyond them; return what follows."""
+        value, (low, high, stop) = self.away[i], self.bounds[i]
+        self._ticks[i] = self._ticks[i] + 1 if not low <= value <= high else 0
+        far = abs(value - 0.5 * (low + high)) > 0.5 * stop * (high - low)
+        self._far[i] = self._far[i] + 1 if far else 0
+        if self._far[i] >= self._needed or self._ticks[i] >= self._lasting:
+            return Action.SOFT_STOP
+        return Action.REDUCE if self._ticks[i] >= self._needed else Action.NONE
 
     # ------------------------------------------------------------------ what is ordinary
 
@@ -183,21 +197,14 @@ class Leg:
         if bin_ == self.bin and (bin_ != _STANDING or self._stood % self._stride):
             return
         self.bin = bin_
-        for spreads in self._spreads:
-            spread = spreads[bin_] if bin_ != _UNKNOWN else None
-            if spread is not None:
-                spread.close()
+        self._here = None if bin_ == _UNKNOWN else [spreads[bin_] for spreads in self._spreads]
+        for spread in self._here or ():
+            spread.close()
         self.bounds = [self._bounds(i) for i in range(len(self._least))]
-
-    def _spread(self, i: int) -> Spread:
-        spread = self._spreads[i][self.bin]
-        if spread is None:
-            spread = self._spreads[i][self.bin] = Spread()
-        return spread
 
     def _settled(self, i: int, bin_: int) -> Spread | None:
         spread = self._spreads[i][bin_]
-        return spread if spread is not None and spread.passes >= _PASSES else None
+        return spread if spread.passes >= _PASSES else None
 
     def _bounds(self, i: int) -> tuple[float, float, float]:
         """Return the widest bounds of the bin and the two beside it; of a walker not known, the first."""
@@ -256,22 +263,30 @@ class SpasmDetector:
             self._torque.reset()
             for leg in self._legs:
                 leg.start()
-        torque = self._torque.step(exo, cuff)
+        torque = self._torque.step(snap.values, snap.pitch, cuff)
         self._settle += 1
         if self._settle <= self._torque.settle_ticks:
             return
         self._pace(snap)
         phases, standing = self._phases(snap), self._stands(snap)
-        left, right, pelvis = signals(exo)
+        left, right, pelvis = signals(snap.values, snap.pitch)
         own = (left + right + pelvis, right + left + pelvis)
+        force = snap.values[_FORCE]
         for side, leg in enumerate(self._legs):
-            leg.foot(float(exo.foot_force_n[3 * side + 2]))
+            leg.foot(force[3 * side + 2])
             leg.step(torque[3 * side : 3 * side + 3], own[side], phases[side], standing)
             levels = leg.judge()
-            if snap.driven or standing:
+            if (levels is not _CALM or leg.trips >= self._needed) and (snap.driven or standing):
                 self._tell(side, leg, levels, snap.driven, found)
 
-    def _tell(self, side: int, leg: Leg, levels: list[Action], driven: bool, found: list[Finding]) -> None:
+    def _tell(
+        self,
+        side: int,
+        leg: Leg,
+        levels: tuple[Action, Action, Action],
+        driven: bool,
+        found: list[Finding],
+    ) -> None:
         level = max(levels)
         hip, knee, _ = leg.away
         both = min(levels[:2]) > Action.NONE or level == Action.SOFT_STOP
@@ -296,19 +311,15 @@ class SpasmDetector:
                 leg.forget()
 
     def _stands(self, snap: Snapshot) -> bool:
-        return snap.state == SupervisorState.STAND and snap.ticks_in_state > self._handover
+        return snap.state == codes.IN_STAND and snap.ticks_in_state > self._handover
 
     @staticmethod
     def _phases(snap: Snapshot) -> tuple[float | None, float | None]:
         """Return the phase of each leg, None when nobody walks or it is not known."""
         phase = snap.phase
-        if (
-            phase is None
-            or not snap.driven
-            or phase.state != GaitState.WALKING
-            or abs(snap.environment.belt_speed_m_s) < _REST_M_S
-            or not finite(phase.phase, 2)
-        ):
+        if phase is None or not snap.gait or phase.state != codes.WALKING:
             return None, None
-        left, right = phase.phase.tolist()
+        left, right = snap.gait[:2]
+        if abs(snap.environment.belt_speed_m_s) < _REST_M_S or not isfinite(left + right):
+            return None, None
         return left % 1.0, right % 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from exostride.safety import codes
 from exostride.safety.belt import EnvironmentKernel
 from exostride.safety.detect_body import BalanceDetector, FootDetector
 from exostride.safety.detect_drives import DeviceDetector, RunawayDetector, TrackingDetector
@@ -13,23 +12,9 @@ from exostride.safety.detect_spasm import SpasmDetector
 from exostride.safety.faults import Finding
 from exostride.safety.guard import SampleGuard
 from exostride.safety.limits import SafetyLimits
-from exostride.safety.snapshot import Snapshot
+from exostride.safety.snapshot import Inputs, Snapshot, look
 from exostride.safety.walker import Walker
-from exostride.types import (
-    Action,
-    AppliedTorque,
-    AssistCommand,
-    EnvironmentState,
-    ExoState,
-    GaitPhase,
-    RecorderState,
-    SessionState,
-    SupervisorState,
-)
-
-Inputs = tuple[
-    AppliedTorque | None, GaitPhase | None, AssistCommand | None, SessionState | None, RecorderState | None
-]
+from exostride.types import Action, EnvironmentState, ExoState, SupervisorState
 
 
 class Detectors:
@@ -72,7 +57,7 @@ class Detectors:
         found: list[Finding] = []
         guard = self._guard
         guard.step(seq, exo)
-        snap = self._snapshot(seq, exo, environment, inputs, state)
+        snap = look(seq, exo, environment, inputs, state, guard)
         damaged_messages(snap, found)
         self._samples.step(snap, guard, found)
         self._links.step(snap, void_permit, found)
@@ -99,38 +84,3 @@ class Detectors:
         self._spasm.step(snap, found)
         self.balance.step(snap, found)
         self._foot.step(snap, found)
-
-    def _snapshot(
-        self,
-        seq: int,
-        exo: ExoState,
-        environment: EnvironmentState,
-        inputs: Inputs,
-        state: tuple[SupervisorState, int],
-    ) -> Snapshot:
-        applied, phase, command, session, recorder = inputs
-        guard = self._guard
-        snap = Snapshot(
-            seq,
-            exo,
-            environment,
-            applied,
-            phase,
-            command,
-            session,
-            recorder,
-            state[0],
-            state[1],
-            guard.angle,
-            guard.speed,
-            guard.quality,
-        )
-        if not guard.problem:
-            have = exo.available
-            if have & codes.HAS_TORQUE:
-                snap.torque = exo.joint_torque_nm.tolist()
-            if have & codes.HAS_CUFF and exo.segment_valid == 0b111111:
-                snap.cuff = exo.cuff_torque_nm.tolist()
-            if have & codes.HAS_LOAD and exo.foot_valid == 0b11:
-                snap.load = exo.foot_load_n.tolist()
-        return snap

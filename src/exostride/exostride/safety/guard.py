@@ -11,7 +11,7 @@ from math import tau
 
 from exostride.conventions import N_JOINTS
 from exostride.safety import codes
-from exostride.safety.intake import exo_problem
+from exostride.safety.intake import PLACES, exo_values
 from exostride.safety.limits import SafetyLimits
 from exostride.types import ExoState
 
@@ -20,14 +20,18 @@ GOOD, HELD, LOST = 0, 1, 2
 
 _PERSISTENT = 3
 """Refused samples in a row that make a jump of a spike."""
+_ALL_GOOD = [GOOD] * N_JOINTS
+_ALL = (1 << N_JOINTS) - 1
+_ANGLE, _SPEED = PLACES["angle_rad"], PLACES["velocity_rad_s"]
 
 
 class SampleGuard:
     """Turns one :class:`ExoState` a tick into angles and velocities that can be relied on.
 
     After :meth:`step`: ``angle``, ``speed`` (lists of 6), ``quality`` (6 of GOOD, HELD, LOST), bit
-    masks ``missing``, ``spike``, ``wrap``, ``jump`` over the joints, and ``problem``: the field that made
-    the whole sample unusable, empty if none.
+    masks ``missing``, ``spike``, ``wrap``, ``jump`` over the joints, ``problem``: the field that made
+    the whole sample unusable, empty if none, and ``values``: all of the state's vectors as
+    :func:`exostride.safety.intake.exo_values` gives them. The lists are new ones in every tick.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
@@ -42,30 +46,48 @@ class SampleGuard:
         self._gap = [0] * N_JOINTS
         self._refused = [0] * N_JOINTS
         self._seen = [False] * N_JOINTS
+        self._calm = False
+        self.values: list[float] = []
         self.missing = self.spike = self.wrap = self.jump = 0
         self.problem = ""
 
     def step(self, seq: int, exo: ExoState) -> None:
         """Take in the state of tick ``seq``; one of another tick counts as missing. See the class."""
         self.missing = self.spike = self.wrap = self.jump = 0
-        self.problem = self._read(exo)
+        self.problem, self.values = self._read(exo)
         if self.problem:
             self.quality = [LOST] * N_JOINTS
+            self._calm = False
             return
-        angles, speeds = exo.angle_rad.tolist(), exo.velocity_rad_s.tolist()
+        angles, speeds = self.values[_ANGLE], self.values[_SPEED]
         valid = exo.joint_valid if exo.available & codes.HAS_ANGLE and exo.seq == seq else 0
+        if self._calm and valid & _ALL == _ALL and self._plausible(angles, speeds):
+            self.angle, self.speed = angles, speeds
+            return
+        self.angle, self.speed, self.quality = self.angle.copy(), self.speed.copy(), self.quality.copy()
         for i in range(N_JOINTS):
             if valid >> i & 1:
                 self._measured(i, angles[i], speeds[i])
             else:
                 self._absent(i)
+        self._calm = self.quality == _ALL_GOOD and not any(self._turns)
 
     @staticmethod
-    def _read(exo: ExoState) -> str:
+    def _read(exo: ExoState) -> tuple[str, list[float]]:
         try:
-            return exo_problem(exo)
+            return exo_values(exo)
         except (AttributeError, TypeError, ValueError, OverflowError):
-            return "shape"
+            return "shape", []
+
+    def _plausible(self, angles: list[float], speeds: list[float]) -> bool:
+        """Return whether every joint's sample may be taken as it is, after a tick in which all were."""
+        t = self._t
+        for angle, speed, last, rate, span, kick in zip(
+            angles, speeds, self.angle, self.speed, self._span, self._kick, strict=True
+        ):
+            if not (-span <= angle - (last + rate * t) <= span and -kick <= speed - rate <= kick):
+                return False
+        return True
 
     def _absent(self, i: int) -> None:
         self.missing |= 1 << i

@@ -5,9 +5,10 @@ Everything here must survive any object at all: a wrong type or shape counts as 
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import isfinite
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -47,6 +48,10 @@ _HUGE = 1e9
 _HUGE_SQUARE = _HUGE * _HUGE
 _VECTORS = attrgetter(*(name for name, _, _ in _EXO_FIELDS))
 _LENGTHS = [n for _, n, _ in _EXO_FIELDS]
+PLACES: Final = {
+    name: slice(end - n, end) for (name, n, _), end in zip(_EXO_FIELDS, accumulate(_LENGTHS), strict=True)
+}
+"""Where each vector of an :class:`ExoState` stands in the list that :func:`exo_values` returns."""
 
 
 def finite(value: object, n: int) -> bool:
@@ -65,19 +70,56 @@ def whole(value: object) -> bool:
     return type(value) is int and 0 <= value < 1 << 62
 
 
-def exo_problem(exo: ExoState) -> str:
-    """Return the first field that is not finite or has the wrong shape, empty if there is none.
+class Rows:
+    """Reads the same vectors of one length from every message of a kind.
 
-    Groups that the device lacks are skipped, and so are the values of joints, feet and segments
-    whose valid bit says that they were not measured.
+    Parameters
+    ----------
+    length
+        What each vector must have.
+    names
+        Fields of the message.
+    """
+
+    __slots__ = ("_fields", "_kinds")
+
+    def __init__(self, length: int, *names: str) -> None:
+        self._fields = attrgetter(*names)
+        self._kinds = [((length,), "d")] * len(names)
+
+    def read(self, message: object) -> tuple[list[float], bool]:
+        """Return the values one vector after another, and whether all are finite and of sensible size.
+
+        There are no values if a field is missing or is no float64 vector of the length.
+        """
+        try:
+            vectors = self._fields(message)
+            kinds = list(map(_KIND, vectors))
+        except AttributeError:
+            return [], False
+        if kinds != self._kinds:
+            return [], False
+        flat = np.concatenate(vectors)
+        return flat.tolist(), bool(flat.dot(flat) < _HUGE_SQUARE)
+
+
+_KIND = attrgetter("shape", "dtype.char")
+
+
+def exo_values(exo: ExoState) -> tuple[str, list[float]]:
+    """Return what is wrong with a state and the values of all its vectors, at :data:`PLACES`.
+
+    Wrong is the first field that is not finite or has the wrong shape (then there are no values); nothing
+    wrong is empty. Groups that the device lacks are skipped, and so are the values of joints, feet and
+    segments whose valid bit says that they were not measured.
     """
     vectors = _VECTORS(exo)
     flat = np.concatenate(vectors)
     if flat.dtype.char != "d" or list(map(len, vectors)) != _LENGTHS:
-        return "shape"
+        return "shape", []
     if isfinite(float(flat.dot(flat)) + exo.battery_fraction + exo.time_s + exo.stamp_s):
-        return ""
-    return _slow_problem(exo)
+        return "", flat.tolist()
+    return _slow_problem(exo), flat.tolist()
 
 
 def _slow_problem(exo: ExoState) -> str:
@@ -112,7 +154,8 @@ class JointOrder:
         self.reference, self.speed = values[18:24], values[24:30]
 
 
-_ORDER = attrgetter(
+COMMAND_ROWS: Final = Rows(
+    N_JOINTS,
     "torque_nm",
     "stiffness_nm_rad",
     "damping_nms_rad",
@@ -120,22 +163,14 @@ _ORDER = attrgetter(
     "reference_velocity_rad_s",
     "assistance",
 )
-_SIX = (N_JOINTS,)
+"""The vectors of an :class:`AssistCommand` that somebody acts on."""
 
 
 def joint_order(command: AssistCommand) -> JointOrder | None:
     """Return the command as floats, or None if any field in use is not six finite numbers."""
-    try:
-        vectors = _ORDER(command)
-    except AttributeError:
+    values, sound = COMMAND_ROWS.read(command)
+    if not sound:
         return None
-    for vector in vectors:
-        if type(vector) is not np.ndarray or vector.shape != _SIX or vector.dtype.char != "d":
-            return None
-    flat = np.concatenate(vectors)
-    if not flat.dot(flat) < _HUGE_SQUARE:
-        return None
-    values = flat.tolist()
     order = JointOrder(command.seq, values)
     return None if min(order.stiffness) < 0.0 or min(order.damping) < 0.0 else order
 

@@ -16,7 +16,7 @@ from exostride.conventions import N_JOINTS
 from exostride.safety import codes
 from exostride.safety.belt import EnvironmentKernel
 from exostride.safety.guard import GOOD, LOST, SampleGuard
-from exostride.safety.intake import JointOrder, Sequence, joint_order, permit_ok, whole
+from exostride.safety.intake import PLACES, JointOrder, Sequence, joint_order, permit_ok, whole
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.shaping import JointShaper
 from exostride.safety.sources import ActiveSource
@@ -39,7 +39,9 @@ _OWN = (codes.HOMING, codes.STAND)
 """Modes in which the request is the kernel's own, not the controller's."""
 _ACKNOWLEDGING = (codes.ZERO, codes.DAMP, codes.HOMING, codes.STAND)
 """Modes of a permit after which TRAIN may be had again: none of them follows the controller."""
-_ROWS = Struct(f"{10 * N_JOINTS}d")
+_ROWS = Struct(f"{10 * N_JOINTS}d{N_JOINTS}I")
+_REASONS_AT = 10 * N_JOINTS * 8
+_MOTOR, _CUFF = PLACES["motor_torque_nm"], PLACES["cuff_torque_nm"]
 _REQUEST_MAX = 1e6
 
 
@@ -71,6 +73,7 @@ class SafetyKernel:
         self._longest = permit_longest(limits, period_s, paced)
         self._hold_ticks = round(timing.hold_stance_s / period_s)
         self._age_limit = timing.command_max_age_ticks
+        self._environment_age_limit = limits.belt.max_age_ticks
         self._rating = [joint.protective_nm for joint in limits.joints]
         self._damp = [joint.damp_nms_rad for joint in limits.joints]
         self._runaway_nm = limits.detect.drives.runaway_nm
@@ -138,7 +141,7 @@ class SafetyKernel:
             damp = True
         mode = self._choose(seq, damp)
         if readable:
-            self._source.see_feet(exo)
+            self._source.see_feet(exo, self._guard.values)
         scale = self._permit.scale if self._permit is not None else 1.0
         if mode == codes.TRAIN and scale < 1.0:
             self._reason |= codes.PERMIT_SCALE
@@ -154,39 +157,46 @@ class SafetyKernel:
         """Find the torque of this moment, book the last tick's work, and compare with the sensor."""
         guard, source, now = self._guard, self._source, self._now
         injected = absorbed = 0.0
-        measured = exo.motor_torque_nm.tolist() if exo and exo.available & codes.HAS_TORQUE else None
-        for i, (angle, speed, last) in enumerate(
-            zip(guard.angle, guard.speed, self._last_speed, strict=True)
-        ):
-            torque = source.torque[i] + source.stiffness[i] * (source.reference[i] - angle)
-            torque += source.damping[i] * (source.speed[i] - speed)
-            low, high = self._low[i], self._high[i]
-            torque = low if torque < low else (high if torque > high else torque)
-            work = 0.25 * (torque + now[i]) * (speed + last) * self._t
+        for i, (feed, stiffness, damping, reference, aim, angle, speed, last, low, high, before) in enumerate(
+            zip(
+                source.torque, source.stiffness, source.damping, source.reference, source.speed,
+                guard.angle, guard.speed, self._last_speed, self._low, self._high, now, strict=True,
+            )
+        ):  # fmt: skip
+            wish = feed + stiffness * (reference - angle) + damping * (aim - speed)
+            torque = low if wish < low else (high if wish > high else wish)
+            work = 0.25 * (torque + before) * (speed + last) * self._t
             if work > 0.0:
                 injected += work
             else:
                 absorbed -= work
             now[i] = torque
-            if measured is not None and guard.quality[i] == GOOD:
-                self._compare(i, measured[i], speed)
-            else:
-                self._breach[i] = 0
-        self._last_speed = guard.speed.copy()
+        if exo is not None and exo.available & codes.HAS_TORQUE:
+            self._compare(guard.values[_MOTOR])
+        else:
+            self._breach = [0] * N_JOINTS
+        self._last_speed = guard.speed
         budget = self.tank.refill_w * self._t if self._mode == codes.TRAIN else 0.0
         self.tank.account(injected, absorbed, budget)
 
-    def _compare(self, i: int, measured: float, speed: float) -> None:
+    def _compare(self, measured: list[float]) -> None:
         """Take the power from a joint whose motor torque, by its current, leaves what was allowed."""
-        brake = self._damping[i] * speed
-        other = self._protective[i] - brake
-        room = self._runaway_nm + abs(brake)
-        if self._low[i] + other - room <= measured <= self._high[i] + other + room:
-            self._breach[i] = 0
-            return
-        self._breach[i] += 1
-        if self._breach[i] >= self._runaway_ticks:
-            self._safe_off |= 1 << i
+        guard, breach = self._guard, self._breach
+        for i, (torque, speed, quality, damping, protective, low, high) in enumerate(
+            zip(
+                measured, guard.speed, guard.quality, self._damping, self._protective, self._low, self._high,
+                strict=True,
+            )
+        ):  # fmt: skip
+            brake = damping * speed
+            other = protective - brake
+            room = self._runaway_nm + abs(brake)
+            if quality != GOOD or low + other - room <= torque <= high + other + room:
+                breach[i] = 0
+                continue
+            breach[i] += 1
+            if breach[i] >= self._runaway_ticks:
+                self._safe_off |= 1 << i
 
     def _see(self, environment: EnvironmentState) -> EnvironmentState | None:
         if self._belt.readable(environment):
@@ -211,7 +221,7 @@ class SafetyKernel:
                 damaged |= order is None
                 self._order = order
         if environment_command is not None:
-            if not self._environments.accept(environment_command, seq, self._limits.belt.max_age_ticks):
+            if not self._environments.accept(environment_command, seq, self._environment_age_limit):
                 self._reason |= codes.COMMAND_SEQUENCE
             else:
                 damaged |= not self._belt.take(environment_command)
@@ -271,7 +281,7 @@ class SafetyKernel:
         """Set the window of each joint from this tick's order and state."""
         guard, source = self._guard, self._source
         order = None if mode in _OWN else self._order
-        cuffs = exo.cuff_torque_nm.tolist() if exo and exo.available & codes.HAS_CUFF else None
+        cuffs = guard.values[_CUFF] if exo is not None and exo.available & codes.HAS_CUFF else None
         cuff_valid = exo.segment_valid if exo else 0
         offer, off = self.tank.offer_w(), self._safe_off
         for i, shaper in enumerate(self._shapers):
@@ -323,14 +333,15 @@ class SafetyKernel:
             union |= bits
         if self._guard.problem:
             union |= codes.NOT_FINITE
-        torque, stiffness, damping, reference, speed, low, high, protective, brake, request = self._vectors()
+        rows, reasons = self._vectors()
+        torque, stiffness, damping, reference, speed, low, high, protective, brake, request = rows
         return KernelOutput(
             drive=DriveCommand(
                 torque, stiffness, damping, reference, speed, low, high, protective, brake, self._safe_off
             ),
             environment=environment,
             requested_nm=request,
-            reasons=np.array(self._bits, dtype=np.uint32),
+            reasons=reasons,
             reason=union,
             mode=self._mode,
             tank_j=self.tank.energy_j,
@@ -340,8 +351,8 @@ class SafetyKernel:
             rejected_messages=self._rejected(),
         )
 
-    def _vectors(self) -> NDArray[np.float64]:
-        """Return the rows of the output, (10, 6): those of the drives' order, then the request.
+    def _vectors(self) -> tuple[NDArray[np.float64], NDArray[np.uint32]]:
+        """Return the rows of the output, (10, 6): those of the drives' order, then the request; and reasons.
 
         They are packed as bytes because that takes a third of the time of making an array of lists.
         """
@@ -354,9 +365,10 @@ class SafetyKernel:
         packed = bytearray(_ROWS.size)
         _ROWS.pack_into(
             packed, 0, *torque, *stiffness, *damping, *source.reference, *source.speed,
-            *low, *high, *self._protective, *self._damping, *self._request,
+            *low, *high, *self._protective, *self._damping, *self._request, *self._bits,
         )  # fmt: skip
-        return np.frombuffer(packed).reshape(10, N_JOINTS)
+        rows = np.frombuffer(packed, count=10 * N_JOINTS).reshape(10, N_JOINTS)
+        return rows, np.frombuffer(packed, np.uint32, N_JOINTS, _REASONS_AT)
 
     def _rejected(self) -> int:
         return (

@@ -132,7 +132,7 @@ class JointShaper:
             power = self._power / speed
             if request > power:
                 bits |= codes.POWER_LIMIT
-            most = min(most, power)
+            most = power if power < most else most
         else:
             speed = self._floor
         tank = offer_w / speed
@@ -160,9 +160,13 @@ class JointShaper:
             bottom = min(max(bottom, floor_), now)
             top = max(min(top, ceiling), now)
         if now > 0.0:
-            bottom = min(bottom, max(now - self._release, 0.0))
+            end = now - self._release
+            end = end if end > 0.0 else 0.0
+            bottom = end if end < bottom else bottom
         elif now < 0.0:
-            top = max(top, min(now + self._release, 0.0))
+            end = now + self._release
+            end = end if end < 0.0 else 0.0
+            top = end if end > top else top
         self.low = low if bottom < low else (high if bottom > high else bottom)
         self.high = high if top > high else (low if top < low else top)
         self.bits = bits
@@ -184,7 +188,7 @@ class JointShaper:
 
 def _lower(most: float, bound: float, request: float, bit: int, bits: int) -> tuple[float, int]:
     """Return ``most`` lowered to ``bound`` (never below 0), and the bit if the request is above it."""
-    bound = max(bound, 0.0)
+    bound = bound if bound > 0.0 else 0.0
     if request > bound:
         bits |= bit
     return (bound if bound < most else most), bits

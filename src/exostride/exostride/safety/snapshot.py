@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import atan2
+from typing import Final
 
+from exostride.conventions import N_JOINTS
+from exostride.safety import codes
+from exostride.safety.guard import SampleGuard
+from exostride.safety.intake import COMMAND_ROWS, PLACES, Rows
 from exostride.types import (
     AppliedTorque,
     AssistCommand,
@@ -15,13 +21,26 @@ from exostride.types import (
     SupervisorState,
 )
 
+Inputs = tuple[
+    AppliedTorque | None, GaitPhase | None, AssistCommand | None, SessionState | None, RecorderState | None
+]
+DRIVEN: Final = (SupervisorState.TRAIN, SupervisorState.STOPPING)
+"""States in which the controller's commands are in force."""
+_APPLIED_ROWS = Rows(N_JOINTS, "requested_nm", "applied_mean_nm", "applied_peak_nm")
+_PHASE_ROWS = Rows(2, "phase", "rate_hz", "stance_probability", "confidence")
+_TORQUE, _CUFF, _LOAD = PLACES["joint_torque_nm"], PLACES["cuff_torque_nm"], PLACES["foot_load_n"]
+_ORIENTATION, _GYRO = PLACES["pelvis_orientation"], PLACES["pelvis_gyro_rad_s"]
+
 
 @dataclass(slots=True)
 class Snapshot:
     """One tick as the supervisor sees it.
 
     ``angle``, ``speed`` and ``quality`` come from the sample guard; ``torque``, ``cuff`` and ``load`` are
-    None when the device lacks them or did not measure them in this tick.
+    None when the device lacks them or did not measure them in this tick. ``values`` are all vectors of the
+    state (:data:`exostride.safety.intake.PLACES`), empty when it can't be read. ``orders``, ``done`` and
+    ``gait`` are those of command, applied torque and phase one after another, empty when they did not come
+    or have the wrong shape; ``damaged`` names those that are not finite or have the wrong shape.
     """
 
     seq: int
@@ -34,14 +53,73 @@ class Snapshot:
     recorder: RecorderState | None
     state: SupervisorState
     ticks_in_state: int
+    driven: bool
+    """Whether the controller's commands are in force."""
     angle: list[float]
     speed: list[float]
     quality: list[int]
+    values: list[float]
+    orders: list[float]
+    done: list[float]
+    gait: list[float]
+    damaged: tuple[str, ...]
     torque: list[float] | None = None
     cuff: list[float] | None = None
     load: list[float] | None = None
+    pitch: float = 0.0
+    """Of the pelvis, forward [rad]; 0 without its sensor."""
+    pitch_rate: float = 0.0
+    """Of the pelvis, forward [rad/s]; 0 without its sensor."""
 
-    @property
-    def driven(self) -> bool:
-        """Whether the controller's commands are in force."""
-        return self.state in (SupervisorState.TRAIN, SupervisorState.STOPPING)
+
+def look(
+    seq: int,
+    exo: ExoState,
+    environment: EnvironmentState,
+    inputs: Inputs,
+    state: tuple[SupervisorState, int],
+    guard: SampleGuard,
+) -> Snapshot:
+    """Return a tick as the detectors see it; ``guard`` has just taken ``exo`` in.
+
+    ``state`` is the supervisor's and the ticks spent in it.
+    """
+    applied, phase, command, session, recorder = inputs
+    driven = state[0] in DRIVEN
+    damaged: tuple[str, ...] = ()
+    orders: list[float] = []
+    done: list[float] = []
+    gait: list[float] = []
+    sound = True
+    if command is not None:
+        orders, sound = COMMAND_ROWS.read(command)
+        damaged = () if sound else ("AssistCommand",)
+    if applied is not None:
+        done, sound = _APPLIED_ROWS.read(applied)
+        damaged = damaged if sound else (*damaged, "AppliedTorque")
+    if phase is not None and driven:
+        gait, sound = _PHASE_ROWS.read(phase)
+        damaged = damaged if sound else (*damaged, "GaitPhase")
+    snap = Snapshot(
+        seq, exo, environment, applied, phase, command, session, recorder, *state, driven,
+        guard.angle, guard.speed, guard.quality, guard.values, orders, done, gait, damaged,
+    )  # fmt: skip
+    if not guard.problem:
+        _measure(snap)
+    return snap
+
+
+def _measure(snap: Snapshot) -> None:
+    """Put in what the device has measured in this tick."""
+    exo, values = snap.exo, snap.values
+    have = exo.available
+    if have & codes.HAS_TORQUE:
+        snap.torque = values[_TORQUE]
+    if have & codes.HAS_CUFF and exo.segment_valid == 0b111111:
+        snap.cuff = values[_CUFF]
+    if have & codes.HAS_LOAD and exo.foot_valid == 0b11:
+        snap.load = values[_LOAD]
+    if have & codes.HAS_PELVIS:
+        x, y, z, w = values[_ORIENTATION]
+        snap.pitch = atan2(2.0 * (w * y - z * x), 1.0 - 2.0 * (x * x + y * y))
+        snap.pitch_rate = values[_GYRO.start + 1]

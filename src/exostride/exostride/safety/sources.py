@@ -5,7 +5,7 @@ from __future__ import annotations
 from exostride.conventions import N_JOINTS, SIDES
 from exostride.safety import codes
 from exostride.safety.homing import HomingSchedule
-from exostride.safety.intake import JointOrder
+from exostride.safety.intake import PLACES, JointOrder
 from exostride.safety.limits import SafetyLimits
 from exostride.types import ExoState
 
@@ -14,6 +14,7 @@ _FADE_SHARE = 0.25
 
 _TEST_CAP = 3.0
 """Cap of all joint torques in HOMING, in multiples of the test torque."""
+_LOAD, _FORCE = PLACES["foot_load_n"], PLACES["foot_force_n"]
 _LOCKS = (codes.STAND, codes.HOMING, codes.HOLD_STANCE)
 
 
@@ -59,11 +60,14 @@ class ActiveSource:
         self.cap = [0.0] * N_JOINTS
         self.bits = [0] * N_JOINTS
 
-    def see_feet(self, exo: ExoState) -> None:
-        """Note which legs are loaded; without foot sensors both count as loaded."""
-        loads = exo.foot_load_n.tolist() if exo.available & codes.HAS_LOAD else None
+    def see_feet(self, exo: ExoState, values: list[float]) -> None:
+        """Note which legs are loaded; without foot sensors both count as loaded.
+
+        ``values`` are those of ``exo``, at :data:`exostride.safety.intake.PLACES`.
+        """
+        loads = values[_LOAD] if exo.available & codes.HAS_LOAD else None
         if loads is None and exo.available & codes.HAS_WRENCH:
-            force = exo.foot_force_n.tolist()
+            force = values[_FORCE]
             loads = [force[2], 0.0, force[5], 0.0]
         for side in range(len(SIDES)):
             if loads is None:
@@ -104,24 +108,27 @@ class ActiveSource:
 
     def _train(self, order: JointOrder, scale: float) -> None:
         """Pass the controller's order, its gains and references within limits."""
-        for i, (stiffest, most_damped, lowest, highest, fastest, cap) in enumerate(self._bounds):
-            bits = 0
-            stiffness, damping = order.stiffness[i], order.damping[i]
-            reference, speed = order.reference[i], order.speed[i]
-            if stiffness > stiffest or damping > most_damped:
-                stiffness = min(stiffness, stiffest)
-                damping = min(damping, most_damped)
-                bits = codes.TORQUE_LIMIT
+        orders = zip(
+            order.torque,
+            order.stiffness,
+            order.damping,
+            order.reference,
+            order.speed,
+            self._bounds,
+            strict=True,
+        )
+        for i, (torque, stiffness, damping, reference, speed, bounds) in enumerate(orders):
+            stiffest, most_damped, lowest, highest, fastest, cap = bounds
+            bits = codes.TORQUE_LIMIT if stiffness > stiffest or damping > most_damped else 0
             if not lowest <= reference <= highest:
-                reference = min(max(reference, lowest), highest)
                 bits |= codes.SOFT_WALL
             if not -fastest <= speed <= fastest:
-                speed = min(max(speed, -fastest), fastest)
                 bits |= codes.VELOCITY_LIMIT
-            self.torque[i] = scale * order.torque[i]
-            self.stiffness[i] = scale * stiffness
-            self.damping[i] = scale * damping
-            self.reference[i], self.speed[i] = reference, speed
+            self.torque[i] = scale * torque
+            self.stiffness[i] = scale * min(stiffness, stiffest)
+            self.damping[i] = scale * min(damping, most_damped)
+            self.reference[i] = min(max(reference, lowest), highest) if bits else reference
+            self.speed[i] = min(max(speed, -fastest), fastest) if bits else speed
             self.cap[i] = cap
             self.bits[i] = bits
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import NamedTuple
 
 from exostride.safety.faults import CATALOGUE, Finding, Support, sentence
 from exostride.safety.limits import SafetyLimits
@@ -28,8 +29,7 @@ class Step(IntEnum):
     FADE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What the machine needs to know about the world in one tick."""
 
     belt_rest: bool
@@ -121,15 +121,15 @@ class StateMachine:
         self.ticks += 1
         self._clear_ticks = 0 if stopping else self._clear_ticks + 1
         self._rest_ticks = self._rest_ticks + 1 if facts.belt_rest else 0
-        began = (now.state, now.step)
+        state, step = now.state, now.step
         if worst is not None and stopping:
             now = self._stop(now, worst)
-            if now.state != began[0]:
+            if now.state != state:
                 self.ticks = 0
         if request == S.IDLE and not now.armed:
             now = replace(now, armed=True)
         now = self._stopped(now, facts) if now.state in STOPPED else self._ordinary(now, request, facts)
-        if (now.state, now.step) != began:
+        if now.state != state or now.step != step:
             self.ticks = self._rest_ticks = 0
         self.status = now
         return now

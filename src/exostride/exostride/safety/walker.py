@@ -18,7 +18,10 @@ from dataclasses import dataclass
 from math import atan2, cos, exp, hypot, pi, sin
 
 from exostride.conventions import SIDES
-from exostride.types import ExoState
+from exostride.safety.intake import PLACES
+
+_LEAN, _RATE = PLACES["segment_angle_rad"], PLACES["segment_rate_rad_s"]
+_FORCE, _COP, _ACCEL = PLACES["foot_force_n"], PLACES["foot_cop_m"], PLACES["pelvis_accel_m_s2"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +93,17 @@ class _Leg:
         ab, ac, bc = self._between
         cos_ab, cos_ac, cos_bc = ab * cos(a - b), ac * cos(a - tilted), bc * cos(b - tilted)
         oa, ob, oc = self._own
-        momentum = (
-            oa * va + cos_ab * vb + cos_ac * vc,
-            ob * vb + cos_ab * va + cos_bc * vc,
-            oc * vc + cos_ac * va + cos_bc * vb,
-        )
-        known = self._known((a, b, c), (va, vb, vc), hip, cuff, ground)
-        last, self._last = self._last, momentum
+        pa = oa * va + cos_ab * vb + cos_ac * vc
+        pb = ob * vb + cos_ab * va + cos_bc * vc
+        pc = oc * vc + cos_ac * va + cos_bc * vb
+        last, self._last = self._last, (pa, pb, pc)
         if last is None:
             return 0.0, 0.0, 0.0
-        share, rate, now = self._share, self._rate, self._torque
-        qa, qb, qc = (
-            old + share * ((p - p0) * rate - u - old)
-            for p, p0, u, old in zip(momentum, last, known, now, strict=True)
-        )
+        ua, ub, uc = self._known(angle, speed, hip, cuff, ground)
+        share, rate, (qa, qb, qc) = self._share, self._rate, self._torque
+        qa += share * ((pa - last[0]) * rate - ua - qa)
+        qb += share * ((pb - last[1]) * rate - ub - qb)
+        qc += share * ((pc - last[2]) * rate - uc - qc)
         self._torque = (qa, qb, qc)
         # Segments feel the torques of both their joints: Q = (hip + knee, -knee - ankle, ankle).
         knee = -qb - qc
@@ -111,8 +111,8 @@ class _Leg:
 
     def _known(
         self,
-        angle: tuple[float, float, float],
-        speed: tuple[float, float, float],
+        angle: list[float],
+        speed: list[float],
         hip: tuple[float, float],
         cuff: list[float],
         ground: tuple[float, float, float],
@@ -129,22 +129,24 @@ class _Leg:
         gx, gz, x = ground
         thigh, shank = self._lengths
         z = self._sole
+        cos_a, sin_a, cos_b, sin_b, cos_c, sin_c = cos(a), sin(a), cos(b), sin(b), cos(c), sin(c)
+        upper, middle, lower = cuff
         # The pressed point of the sole about the ankle, turned with the foot.
-        px, pz = x * cos(c) - z * sin(c), x * sin(c) + z * cos(c)
+        px, pz = x * cos_c - z * sin_c, x * sin_c + z * cos_c
         return (
             -sin_ab
             - sin_ac
-            - wa * (fx * cos(a) + fz * sin(a))
-            + cuff[0]
-            + cuff[1]
-            + thigh * (gx * cos(a) + gz * sin(a)),
+            - wa * (fx * cos_a + fz * sin_a)
+            + upper
+            + middle
+            + thigh * (gx * cos_a + gz * sin_a),
             sin_ab
             - sin_bc
-            - wb * (fx * cos(b) + fz * sin(b))
-            - cuff[1]
-            - cuff[2]
-            + shank * (gx * cos(b) + gz * sin(b)),
-            sin_ac + sin_bc - wc * (fx * cos(tilted) + fz * sin(tilted)) + cuff[2] + gz * px - gx * pz,
+            - wb * (fx * cos_b + fz * sin_b)
+            - middle
+            - lower
+            + shank * (gx * cos_b + gz * sin_b),
+            sin_ac + sin_bc - wc * (fx * cos(tilted) + fz * sin(tilted)) + lower + gz * px - gx * pz,
         )
 
 
@@ -173,20 +175,28 @@ class WalkerTorque:
         for leg in self._legs:
             leg.reset()
 
-    def step(self, exo: ExoState, cuff: list[float]) -> list[float]:
-        """Return the walker's torque at the six joints [N m], flexion positive; ``cuff`` [N m] is the cuffs'.
+    def step(self, values: list[float], pitch: float, cuff: list[float]) -> list[float]:
+        """Return the walker's torque at the six joints [N m], flexion positive.
 
         Angles are the segment IMUs': an encoder that fails is no spasm.
+
+        Parameters
+        ----------
+        values
+            Those of the state, at :data:`exostride.safety.intake.PLACES`.
+        pitch
+            Of the pelvis [rad].
+        cuff
+            Torque of the cuffs at the joints [N m].
         """
-        x, y, z, w = exo.pelvis_orientation.tolist()
-        pitch = atan2(2.0 * (w * y - z * x), 1.0 - 2.0 * (x * x + y * y))
-        ax, _, az = exo.pelvis_accel_m_s2.tolist()
-        hip = ax * cos(pitch) + az * sin(pitch), az * cos(pitch) - ax * sin(pitch)
-        angle, speed = exo.segment_angle_rad.tolist(), exo.segment_rate_rad_s.tolist()
-        force, cop = exo.foot_force_n.tolist(), exo.foot_cop_m.tolist()
-        out: list[float] = []
-        for side, leg in enumerate(self._legs):
-            part = slice(3 * side, 3 * side + 3)
-            ground = (force[3 * side], force[3 * side + 2], cop[2 * side])
-            out += leg.step(angle[part], speed[part], hip, cuff[part], ground)
-        return out
+        ax, _, az = values[_ACCEL]
+        along, across = cos(pitch), sin(pitch)
+        hip = ax * along + az * across, az * along - ax * across
+        angle, speed = values[_LEAN], values[_RATE]
+        lx, _, lz, rx, _, rz = values[_FORCE]
+        left_cop, _, right_cop, _ = values[_COP]
+        left, right = self._legs
+        return [
+            *left.step(angle[:3], speed[:3], hip, cuff[:3], (lx, lz, left_cop)),
+            *right.step(angle[3:], speed[3:], hip, cuff[3:], (rx, rz, right_cop)),
+        ]

@@ -9,7 +9,7 @@ from exostride.bench.control import Store
 from exostride.bench.control_cell import Log, Stride, clearances, slacking
 from exostride.bench.control_grid import BenchConfig, Cell, cells
 from exostride.bench.control_page import page
-from exostride.bench.control_verdict import against_curve, by_patient, verdict, with_effort
+from exostride.bench.control_verdict import better, by_patient, surely, verdict, with_effort
 from exostride.patient.profiles import load_profile
 
 CONFIG = BenchConfig(controllers=("impedance", "transparent"), patients=("unimpaired", "weak"), seeds=(0, 1))
@@ -53,22 +53,47 @@ def test_effort_is_measured_against_the_same_walker_without_assistance():
 
 
 def test_default_is_compared_at_the_same_error_on_the_curve():
-    (pair,) = against_curve(with_effort(grid()), "impedance")
-    assert pair["assist_work_saved"] == pytest.approx(0.3 - 0.15)
-    assert pair["effort_gained"] == pytest.approx(0.85 - 0.75)
-    assert pair["inside"]
-    assert pair["better"]
-    (worse,) = against_curve(with_effort(grid(default_work=0.35)), "impedance")
-    assert not worse["better"]
+    (item,) = by_patient(with_effort(grid()), "impedance")
+    assert item["assist_work_saved"] == pytest.approx(0.3 - 0.15)
+    assert item["effort_gained"] == pytest.approx(0.85 - 0.75)
+    assert item["beyond_deg"] == 0.0
+    assert better(item)
+    assert not surely(item), "one seed leaves a doubt"
+    (worse,) = by_patient(with_effort(grid(default_work=0.35)), "impedance")
+    assert not better(worse)
+
+
+def test_curve_that_has_an_error_twice_counts_with_its_best_place():
+    bent = [*grid(), row("guidance_0.8", error=4.0, work=0.12, patient_j=80.0)]
+    (item,) = by_patient(with_effort(bent), "impedance")
+    assert item["levels"] == 3
+    assert item["assist_work_saved"] == pytest.approx(0.26 - 0.15), "between 0.4 and 0.12"
+    assert item["effort_gained"] == pytest.approx(0.85 - 0.75), "between 0.9 and 0.6"
+
+
+def test_smaller_error_than_every_level_is_set_against_all_of_them():
+    near = [{**r, "tracking_error_deg": 1.5} if r["controller"] == "impedance" else r for r in grid()]
+    (item,) = by_patient(with_effort(near), "impedance")
+    assert item["assist_work_saved"] == pytest.approx(0.2 - 0.15)
+    assert item["effort_gained"] == pytest.approx(0.85 - 0.9)
+    assert not better(item), "a level keeps more effort, if at a larger error"
 
 
 def test_an_error_that_no_level_has_is_no_match():
     far = [{**r, "tracking_error_deg": 4.5} if r["controller"] == "impedance" else r for r in grid()]
     rows = with_effort(far)
-    (pair,) = against_curve(rows, "impedance")
-    assert pair["beyond_deg"] == pytest.approx(0.5)
+    (item,) = by_patient(rows, "impedance")
+    assert item["beyond_deg"] == pytest.approx(0.5)
+    assert not better(item)
     (item,) = verdict(rows, "impedance")
-    assert (item["patients"], item["better"], item["unmatched"]) == (0, 0, 1)
+    assert (item["patients"], item["better"], item["unmatched"]) == (1, 0, 1)
+
+
+def test_level_that_a_walker_fell_with_is_no_part_of_the_curve():
+    fallen = [row("guidance_0.2", error=3.0, work=0.1, patient_j=99.0, fell=True)]
+    (item,) = by_patient(with_effort(grid() + fallen), "impedance")
+    assert item["levels"] == 2
+    assert item["assist_work_saved"] == pytest.approx(0.3 - 0.15)
 
 
 def test_verdict_counts_paretic_patients_and_says_how_sure_it_is():
@@ -80,15 +105,25 @@ def test_verdict_counts_paretic_patients_and_says_how_sure_it_is():
 
 
 def test_every_patient_has_an_interval_over_the_seeds():
-    rows = with_effort(grid() + grid(0.17, seed=1) + grid(0.19, seed=2))
+    rows = with_effort([*grid(0.15), *grid(0.17, seed=1), *grid(0.19, seed=2)])
     (item,) = by_patient(rows, "impedance")
-    saved = np.array([0.15, 0.13, 0.11])
-    half = 4.3027 * saved.std(ddof=1) / np.sqrt(3)
-    assert item["assist_work_saved"] == pytest.approx(0.13)
-    assert item["assist_work_saved_low"] == pytest.approx(0.13 - half, rel=1e-4)
-    assert item["assist_work_saved_high"] == pytest.approx(0.13 + half, rel=1e-4)
+    assert item["assist_work_saved"] == pytest.approx(0.3 - 0.17)
+    assert item["assist_work_saved_low"] == pytest.approx(0.11), "the worst of three seeds, drawn three times"
+    assert item["assist_work_saved_high"] == pytest.approx(0.15)
+    assert item["matched_percent"] == 100.0
+    assert surely(item)
+    assert by_patient(rows, "impedance") == [item], "the same draws every time"
     (one,) = by_patient(with_effort(grid()), "impedance")
     assert np.isnan(one["assist_work_saved_low"]), "one seed knows no spread"
+
+
+def test_seeds_are_drawn_for_all_laws_together():
+    rows = []
+    for seed, shift in enumerate((0.0, 0.1, 0.2, 0.3)):
+        rows += [{**r, "assist_work_fraction": r["assist_work_fraction"] + shift} for r in grid(seed=seed)]
+    (item,) = by_patient(with_effort(rows), "impedance")
+    bounds = item["assist_work_saved_low"], item["assist_work_saved_high"]
+    assert bounds == pytest.approx((0.15, 0.15)), "what a seed does to every law is no doubt about the saving"
 
 
 def test_who_is_impaired_slacks_as_much_as_asked_and_nobody_else():
@@ -101,7 +136,7 @@ def test_who_is_impaired_slacks_as_much_as_asked_and_nobody_else():
 def test_patient_whom_nothing_keeps_upright_is_not_matched():
     rows = [{**r, "fell": True} if r["controller"].startswith("guidance") else r for r in grid()]
     (item,) = verdict(with_effort(rows), "impedance")
-    assert (item["patients"], item["unmatched"]) == (0, 1)
+    assert (item["patients"], item["better"], item["unmatched"]) == (1, 0, 1)
 
 
 def test_grid_takes_every_seed_of_the_references_and_the_default_first():

@@ -27,7 +27,7 @@ from exostride import registry
 from exostride.bench.control_cell import run_cell
 from exostride.bench.control_grid import BenchConfig, Cell, cells, fingerprint, model_hash
 from exostride.bench.control_page import COLUMNS, page
-from exostride.bench.control_verdict import Row, against_curve, by_patient, means, verdict, with_effort
+from exostride.bench.control_verdict import Row, better, by_patient, means, surely, verdict, with_effort
 from exostride.config import load
 from exostride.errors import InputError
 from exostride.paths import config_dir
@@ -126,7 +126,6 @@ def summary(rows: Sequence[Row], skipped: int, config: BenchConfig) -> dict[str,
         "default": config.default,
         "verdict": verdict(full, config.default),
         "patients": by_patient(full, config.default),
-        "pairs": against_curve(full, config.default),
         "rows": full,
     }
 
@@ -165,8 +164,8 @@ def _configuration(
 
 
 def _between(low: float, high: float) -> str:
-    """Return an interval as text; one seed has none."""
-    return f"{low:+.3f}..{high:+.3f}" if math.isfinite(low) else "one seed: no interval"
+    """Return an interval as text."""
+    return f"{low:+.3f}..{high:+.3f}" if math.isfinite(low) else "too few seeds for an interval"
 
 
 def _show(console: Console, result: dict[str, Any]) -> None:
@@ -185,11 +184,12 @@ def _show(console: Console, result: dict[str, Any]) -> None:
             f"{what} {item[key]:+.3f} ({_between(item[key + '_low'], item[key + '_high'])})"
             for key, what in (("assist_work_saved", "assistance saved"), ("effort_gained", "effort gained"))
         ]
-        if item["outside"]:
-            parts.append(f"error up to {item['beyond_deg']:.2f} deg beyond all levels")
+        if item["beyond_deg"] > 0.0:
+            parts.append(f"not matched: its error is {item['beyond_deg']:.2f} deg larger than any level's")
+        word = "surely better" if surely(item) else "better" if better(item) else "not better"
         console.print(
-            f"slacking x {item['slacking']:g} {item['patient']:24s} {item['seeds']} seeds, at equal error: "
-            f"{', '.join(parts)}",
+            f"slacking x {item['slacking']:g} {item['patient']:24s} {word}: {item['seeds']} seeds, "
+            f"{item['levels']} levels, at {item['tracking_error_deg']:.2f} deg: {', '.join(parts)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -197,7 +197,7 @@ def _show(console: Console, result: dict[str, Any]) -> None:
         console.print(
             f"slacking x {item['slacking']:g}: default better for {item['better']} of {item['patients']} "
             f"paretic patients ({100 * item['low']:.0f}-{100 * item['high']:.0f} %), "
-            f"{item['unmatched']} at an error that no level has",
+            f"beyond doubt for {item['surely']}; {item['unmatched']} not matched by any level",
             highlight=False,
             soft_wrap=True,
         )
@@ -233,7 +233,7 @@ def command(
     result = summary(rows, skipped, grid)
     _show(console, result)
     if json_file is not None:
-        lists = {key: [_plain(row) for row in result[key]] for key in ("rows", "patients", "pairs")}
+        lists = {key: [_plain(row) for row in result[key]] for key in ("rows", "patients")}
         plain = {**result, **lists}
         json_file.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     if html_file is not None:

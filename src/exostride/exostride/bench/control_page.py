@@ -60,7 +60,8 @@ def _verdict(result: dict[str, Any]) -> str:
         lines.append(
             f"<li>slacking × {item['slacking']:g}: less assistance work and more effort for "
             f"{item['better']} of {item['patients']} paretic patients (95 % interval {100 * item['low']:.0f}–"
-            f"{100 * item['high']:.0f} %); {item['unmatched']} had an error that no level has.</li>"
+            f"{100 * item['high']:.0f} %), beyond doubt for {item['surely']}; {item['unmatched']} had a "
+            f"larger error than with any level.</li>"
         )
     return "".join(lines) + "</ul>"
 

@@ -1,19 +1,35 @@
-"""What a finished grid says: effort kept, and the default against the curve of fixed guidance."""
+"""What a finished grid says: effort kept, and the default against the curve of fixed guidance.
+
+One walk is noisy, so laws are compared by their means over the seeds, patient by patient: the levels of
+fixed guidance, joined in the order of their strength, make the curve, and the default is set against the
+place on it that has the same tracking error. Where the curve passes that error more than once, its best place
+counts, the one with the least assistance work and the one with the most effort, whichever they are: the
+default has to better the whole curve. A default whose error is smaller than that of every level is set
+against all of them; one whose error is larger is matched by none, and nothing is claimed. Intervals are
+percentiles of a bootstrap over the seeds, which are drawn for all laws together since a seed is the same
+walker's noise in each.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
-from scipy.stats import beta, t
+from numpy.typing import NDArray
+from scipy.stats import beta
 
 from exostride.bench.control_grid import GUIDANCE, UNASSISTED
 
 Row = dict[str, Any]
 SOUND = "unimpaired"
 """The patient without an impairment, whom the verdict on paretic patients leaves out."""
+_KEYS: Final = ("tracking_error_deg", "assist_work_fraction", "effort_retained")
+_DRAWS: Final = 2000
+_LEAST_SEEDS: Final = 3
+"""Seeds below which a bootstrap says nothing."""
 
 
 def _walk(row: Row) -> tuple[str, int, float]:
@@ -40,98 +56,118 @@ def _ratio(row: Row, alone: float | None) -> float:
 
 
 def _good(row: Row) -> bool:
-    keys = ("tracking_error_deg", "assist_work_fraction", "effort_retained")
-    return not row["fell"] and all(np.isfinite(row[key]) for key in keys)
+    return not row["fell"] and all(np.isfinite(row[key]) for key in _KEYS)
 
 
-def against_curve(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
-    """Return, for each patient and seed, the default beside fixed guidance at the same tracking error.
+def _level(label: str) -> float:
+    return float(label.rsplit("_", 1)[1])
 
-    The curve of assistance work and effort over tracking error is linear between levels. Where the default's
-    error lies outside the levels' range, the nearest level stands for the curve, and ``inside`` is false.
+
+def _table(rows: Sequence[Row], default: str) -> tuple[NDArray[np.float64], list[int]]:
+    """Return error, work and effort of the default and of the levels in order, (seeds, 1 + levels, 3).
+
+    Only seeds in which the default stayed up, and levels that did in all of those.
     """
-    groups: dict[tuple[str, int, float], list[Row]] = defaultdict(list)
-    for row in rows:
-        if _good(row):
-            groups[_walk(row)].append(row)
-    found = []
-    for (patient, seed, slacking), group in sorted(groups.items()):
-        own = next((row for row in group if row["controller"] == default), None)
-        curve = [row for row in group if row["controller"].startswith(GUIDANCE)]
-        if own is None or len(curve) < 2:
-            continue
-        curve.sort(key=lambda row: row["tracking_error_deg"])
-        error = [row["tracking_error_deg"] for row in curve]
-        at = own["tracking_error_deg"]
-        work = float(np.interp(at, error, [row["assist_work_fraction"] for row in curve]))
-        effort = float(np.interp(at, error, [row["effort_retained"] for row in curve]))
-        found.append(
-            {
-                "patient": patient,
-                "seed": seed,
-                "slacking": slacking,
-                "tracking_error_deg": at,
-                "inside": bool(error[0] <= at <= error[-1]),
-                "beyond_deg": max(at - error[-1], error[0] - at, 0.0),
-                "assist_work_saved": work - own["assist_work_fraction"],
-                "effort_gained": own["effort_retained"] - effort,
-                "better": bool(own["assist_work_fraction"] < work and own["effort_retained"] > effort),
-            }
-        )
-    return found
+    found = {(row["controller"], row["seed"]): [row[key] for key in _KEYS] for row in rows if _good(row)}
+    laws = {row["controller"] for row in rows if row["controller"].startswith(GUIDANCE + "_")}
+    seeds = sorted({row["seed"] for row in rows if (default, row["seed"]) in found})
+    curve = sorted((law for law in laws if all((law, seed) in found for seed in seeds)), key=_level)
+    values = [[found[law, seed] for law in (default, *curve)] for seed in seeds]
+    return np.array(values, dtype=float).reshape(len(seeds), -1, 3), seeds
+
+
+def _against(means: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return work saved and effort gained against the curve at the same error, and how far that is off [deg].
+
+    ``means`` holds error, work and effort of the default and of the levels in order, (1 + levels, 3).
+    """
+    own, curve = means[0], means[1:]
+    beyond = float(own[0] - curve[:, 0].max())
+    if beyond > 0.0:
+        best = curve[[int(np.argmax(curve[:, 0]))]]
+    elif own[0] < curve[:, 0].min():
+        best = curve
+    else:
+        best = _crossings(curve, float(own[0]))
+    return float(best[:, 1].min() - own[1]), float(own[2] - best[:, 2].max()), max(beyond, 0.0)
+
+
+def _crossings(curve: NDArray[np.float64], error: float) -> NDArray[np.float64]:
+    """Return the places (n, 3) at which a polyline has an error."""
+    found = [point for point in curve if point[0] == error]
+    for a, b in pairwise(curve):
+        if (a[0] - error) * (b[0] - error) < 0.0:
+            found.append(a + (error - a[0]) / (b[0] - a[0]) * (b - a))
+    return np.array(found)
 
 
 def by_patient(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
-    """Return, for each slacking and patient, the mean over seeds of what the default saves and gains.
+    """Return, for each slacking and patient, what the default saves and gains, with 95 % intervals.
 
-    Intervals are Student's at 95 % over the seeds; with one seed they are unknown. ``outside`` counts seeds
-    whose error lies beyond the levels of fixed guidance, ``beyond_deg`` by how much at most.
+    ``seeds`` and ``levels`` say how much there was to compare; ``beyond_deg`` by how much the default's error
+    is larger than that of every level (0: it is matched); ``matched_percent`` in what part of the bootstrap's
+    draws it was matched. With fewer than three seeds intervals are not numbers.
     """
-    groups: dict[tuple[float, str], list[dict[str, Any]]] = defaultdict(list)
-    for pair in against_curve(rows, default):
-        groups[pair["slacking"], pair["patient"]].append(pair)
+    groups: dict[tuple[float, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["slacking"], row["patient"]].append(row)
     out = []
     for (slack, patient), group in sorted(groups.items()):
-        item: dict[str, Any] = {"slacking": slack, "patient": patient, "seeds": len(group)}
-        for key in ("assist_work_saved", "effort_gained"):
-            values = np.array([pair[key] for pair in group])
-            mean, half = float(values.mean()), float("nan")
-            if len(values) > 1:
-                half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-            item[key], item[f"{key}_low"], item[f"{key}_high"] = mean, mean - half, mean + half
-        item["outside"] = sum(not pair["inside"] for pair in group)
-        item["beyond_deg"] = max(pair["beyond_deg"] for pair in group)
-        out.append(item)
+        table, seeds = _table(group, default)
+        item: dict[str, Any] = {"slacking": slack, "patient": patient, "seeds": len(seeds)}
+        if len(seeds) and table.shape[1] > 2:
+            out.append({**item, "levels": table.shape[1] - 1, **_compared(table)})
     return out
+
+
+def _compared(table: NDArray[np.float64]) -> dict[str, float]:
+    """Return what a patient's walks (seeds, 1 + levels, 3) say."""
+    saved, gained, beyond = _against(table.mean(axis=0))
+    values = {"tracking_error_deg": float(table[:, 0, 0].mean()), "beyond_deg": beyond}
+    draws = np.full((1, 3), np.nan)
+    if len(table) >= _LEAST_SEEDS:
+        pick = np.random.default_rng(0).integers(len(table), size=(_DRAWS, len(table)))
+        draws = np.array([_against(table[seeds].mean(axis=0)) for seeds in pick])
+    for key, value, column in (("assist_work_saved", saved, 0), ("effort_gained", gained, 1)):
+        low, high = np.percentile(draws[:, column], [2.5, 97.5]).tolist()
+        values |= {key: value, f"{key}_low": low, f"{key}_high": high}
+    return {**values, "matched_percent": float(100.0 * np.mean(draws[:, 2] <= 0.0))}
+
+
+def better(item: Mapping[str, Any]) -> bool:
+    """Return whether the default was matched and did less of the work while the patient did more."""
+    gains = item["assist_work_saved"] > 0.0 and item["effort_gained"] > 0.0
+    return bool(item["beyond_deg"] <= 0.0 and gains)
+
+
+def surely(item: Mapping[str, Any]) -> bool:
+    """Return whether that holds for the whole of both intervals."""
+    return better(item) and bool(item["assist_work_saved_low"] > 0.0 and item["effort_gained_low"] > 0.0)
 
 
 def verdict(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
     """Return, for each slacking, the part of paretic patients for whom the default is better.
 
-    A patient counts by the mean over their seeds. The interval is Clopper-Pearson's at 95 %. ``unmatched``
-    counts patients whom no fixed level kept on their feet, or whose error with the default lies beyond those
-    of all levels in every seed: there is no level to compare with.
+    All patients count whose walks there are, matched or not. The interval is Clopper-Pearson's at 95 %;
+    ``surely`` counts those whose own intervals leave no doubt; ``unmatched`` those whom no fixed level kept
+    on their feet, or whose error with the default is larger than that of every level.
     """
-    pairs = against_curve(rows, default)
+    items = by_patient(rows, default)
     out = []
-    for slacking in sorted({row["slacking"] for row in rows}):
-        patients = {row["patient"] for row in rows if row["slacking"] == slacking} - {SOUND}
-        better = []
-        for patient in sorted(patients):
-            own = [p for p in pairs if p["patient"] == patient and p["slacking"] == slacking and p["inside"]]
-            if own:
-                saved = np.mean([p["assist_work_saved"] for p in own])
-                gained = np.mean([p["effort_gained"] for p in own])
-                better.append(bool(saved > 0.0 and gained > 0.0))
-        low, high = _interval(sum(better), len(better))
+    for slack in sorted({row["slacking"] for row in rows}):
+        patients = {row["patient"] for row in rows if row["slacking"] == slack} - {SOUND}
+        own = [item for item in items if item["slacking"] == slack and item["patient"] in patients]
+        hits = sum(better(item) for item in own)
+        low, high = _interval(hits, len(patients))
         out.append(
             {
-                "slacking": slacking,
-                "patients": len(better),
-                "better": sum(better),
+                "slacking": slack,
+                "patients": len(patients),
+                "better": hits,
+                "surely": sum(surely(item) for item in own),
                 "low": low,
                 "high": high,
-                "unmatched": len(patients) - len(better),
+                "unmatched": len(patients) - sum(item["beyond_deg"] <= 0.0 for item in own),
             }
         )
     return out

@@ -44,6 +44,8 @@ _GAP: Final = 3 * STRIDE
 """Ticks that the session may be behind before it leaves out what is missing."""
 _GOING_DOWN_S: Final = 4.0
 """Longest time for taking the graph down [s]."""
+_TOLD_S: Final = 2.5
+"""The same after a signal: who sent it sent it to the others too, and loses patience soon after [s]."""
 
 
 class SessionNode(PlainNode):
@@ -200,6 +202,8 @@ class SessionNode(PlainNode):
     def stop(self, code: ExitCode) -> None:
         """Take the graph down and end."""
         self._go_down(code)
+        told = time.monotonic() + _TOLD_S
+        self._give_up_s = told if self._give_up_s is None else min(self._give_up_s, told)
 
     def _check_clock(self) -> Steps:
         """Find out why the clock is silent: the device is at its end, or the node is gone."""

@@ -32,7 +32,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from exostride.compiled import Record, record
@@ -164,7 +163,8 @@ class CuffPosture:
             belt_follow=self._belt_follow,
             period=period_s,
         )
-        self._pelvis = self._worn["pelvis"]
+        self._pelvis: Vector = self._worn["pelvis"]
+        self._moved: Vector = self._worn["moved"][0]
         self.reset()
 
     def reset(self) -> None:
@@ -181,23 +181,14 @@ class CuffPosture:
         return Posture(rows, pitch + self._pelvis.item())
 
     @property
-    def lean_rad(self) -> tuple[float, float]:
-        """By how much each leg leaned to the left in the robot's at the last step [rad]."""
-        aside = self._worn["moved"].reshape(2, 3, 3)[:, :, 1] @ self._legs[6:9]
-        left, right = np.clip(aside, -worn.LARGEST_RAD, worn.LARGEST_RAD).tolist()
-        return left, right
+    def moved_m(self) -> Vector:
+        """How far each segment lay forward, left and up in its cuff at the last step [m], (18,)."""
+        return self._moved
 
     @property
-    def foot_m(self) -> NDArray[np.float64]:
-        """How far each foot lay forward, left and up in its cuff at the last step [m], (2, 3)."""
-        moved: NDArray[np.float64] = self._worn["moved"].reshape(2, 3, 3)[:, 2]
-        return moved
-
-    @property
-    def foot_place_m(self) -> tuple[float, float]:
-        """Where the cuff sits on the foot, forward and up from the ankle [m]."""
-        forward, up = self._legs[4:6].tolist()
-        return forward, up
+    def legs(self) -> Vector:
+        """Lengths of the legs and places of the cuffs (9,), see :func:`exostride.control.worn.posture`."""
+        return self._legs
 
     def over_time(self, seen: Recorded) -> Posture:
         """Return the patient's posture over a whole record, as :meth:`step` does tick by tick."""

@@ -44,7 +44,7 @@ Legs = Annotated[Record, LEGS]
 
 
 @compiled
-def _below(values: In1, bound: float) -> bool:
+def all_below(values: In1, bound: float) -> bool:
     """Return whether all values are numbers smaller than ``bound``."""
     sound = True
     for value in values:
@@ -69,16 +69,16 @@ def sensible(
 ) -> bool:
     """Return whether all readings are numbers that a working sensor may show."""
     bound = legs[0].bound
-    joints = _below(angle, bound) and _below(velocity, bound) and _below(joint_torque, bound)
-    cuffs = _below(cuff_torque, bound) and _below(cuff_force, bound)
-    feet = _below(foot_force, bound) and _below(cop, bound)
+    joints = all_below(angle, bound) and all_below(velocity, bound) and all_below(joint_torque, bound)
+    cuffs = all_below(cuff_torque, bound) and all_below(cuff_force, bound)
+    feet = all_below(foot_force, bound) and all_below(cop, bound)
     return (
         joints
         and cuffs
         and feet
-        and _below(orientation, bound)
-        and _below(accel, bound)
-        and _below(gyro, bound)
+        and all_below(orientation, bound)
+        and all_below(accel, bound)
+        and all_below(gyro, bound)
     )
 
 

@@ -100,6 +100,20 @@ def _ahead(table: In2, phase: float, persistence: float, angle: In1) -> NDArray[
     return out
 
 
+@compiled
+def _least(clearance: In1, phase: float, stance: float) -> float:
+    """Return the least of the clearances at the phases ahead that lie in mid-swing.
+
+    A foot is low when it leaves the ground and when it lands; only between does low mean dragging.
+    """
+    least = np.inf
+    for n in range(_AHEAD.size):
+        swing = (phase + _AHEAD[n] - stance) / (1.0 - stance)
+        if _MID_SWING[0] <= swing <= _MID_SWING[1]:
+            least = min(least, clearance[n])
+    return least
+
+
 class FootLift:
     """Lifting torque of both feet; see module."""
 
@@ -171,10 +185,7 @@ class FootLift:
         own = self._heights.angle_rad[side_slice(side)]
         posture = _ahead(self._table[side], phase, rate * self._p.persistence_s, own)
         clearance = self._heights.clearance(side, posture)
-        # A foot is low when it leaves the ground and when it lands; only between does low mean dragging.
-        swing = (phase + _AHEAD - stance) / (1.0 - stance)
-        middle = clearance[(swing >= _MID_SWING[0]) & (swing <= _MID_SWING[1])]
-        return float(clearance[0]), float(middle.min()) if len(middle) else float("inf")
+        return clearance.item(0), _least(clearance, phase, stance)
 
     def _goal(self, side: int) -> float:
         """Return the clearance that a foot should have [m]."""

@@ -25,8 +25,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import In1, In2, compiled
 from exostride.control.cuffs import CuffParameters, CuffPosture
+from exostride.control.effort_terms import all_below
 from exostride.control.kinematics import SagittalLeg, pelvis_roll_pitch
+from exostride.control.worn import LARGEST_RAD
 from exostride.conventions import side_slice
 from exostride.model.geometry import BodyGeometry
 from exostride.types import ExoState, Signal, Vector
@@ -36,11 +39,68 @@ _CUFFS: Final = int(Signal.CUFF | Signal.JOINT_TORQUE)
 _SENSIBLE: Final = 1e4
 """No reading of a working sensor is as large."""
 _ZERO_SHARE: Final = 0.02
-_UNMOVED: Final = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+_UNMOVED: Final = np.zeros(18)
 _SOLE: Final = (0.30, 0.42, 0.0)
 """Half-widths of the sole at heel, ball and tip of the toes [width of the foot]."""
 _FLAT: Final = (0.3, 0.6)
 """Part of the stance in which the whole sole bears."""
+
+
+@compiled
+def _placed(position: In1, force: In1, angle: In1) -> bool:
+    """Return whether all readings are numbers that a working sensor could give."""
+    pelvis = all_below(position, _SENSIBLE)
+    return pelvis and all_below(force, _SENSIBLE) and all_below(angle, _SENSIBLE)
+
+
+@compiled
+def _told(force: In1, torque: In1, joint: In1, gyro: In1, velocity: In1) -> bool:
+    """Return the same of what the patient's posture is found from."""
+    cuffs = all_below(force, _SENSIBLE) and all_below(torque, _SENSIBLE)
+    return cuffs and _placed(joint, gyro, velocity)
+
+
+@compiled
+def _soles(
+    angle: In1,
+    pitch: float,
+    own: In1,
+    own_pitch: float,
+    moved: In1,
+    legs: In1,
+    height: float,
+    roll: float,
+    half: float,
+    points: In2,
+    sole_z: float,
+) -> NDArray[np.float64]:
+    """Return the heights of soles that lie flat sideways, and of those that tilt [m], rows of (2, 2).
+
+    ``angle`` and ``pitch`` are the robot's, ``own`` and ``own_pitch`` the patient's; ``moved`` and ``legs``
+    those of :data:`exostride.control.worn.WORN`; ``points`` are place forward and half-width of the sole.
+    """
+    out = np.empty((2, 2))
+    x, z = legs[4], legs[5]
+    for side in range(2):
+        i, k = 3 * side, 9 * side
+        alpha = angle[i] - pitch
+        beta = alpha - angle[i + 1]
+        gamma = beta + angle[i + 2]
+        # The foot is held at its cuff; both are seen from the hip.
+        held = -legs[0] * cos(alpha) - legs[1] * cos(beta)
+        held = held + (x + moved[k + 6]) * sin(gamma) + (z + moved[k + 8]) * cos(gamma)
+        hip = height + (1 - 2 * side) * half * sin(roll)
+        cuff = hip + cos(roll) * held + sin(roll) * moved[k + 7]
+        lean = moved[k + 1] * legs[6] + moved[k + 4] * legs[7] + moved[k + 7] * legs[8]
+        tilt = min(max(lean, -LARGEST_RAD), LARGEST_RAD) + roll
+        turned = own[i] - own_pitch - own[i + 1] + own[i + 2]
+        deep, aside = (sole_z - z) * cos(turned), abs(sin(tilt))
+        flat, edge = np.inf, np.inf
+        for n in range(points.shape[0]):
+            low = (points[n, 0] - x) * sin(turned) + deep
+            flat, edge = min(flat, low), min(edge, cos(tilt) * low - points[n, 1] * aside)
+        out[0, side], out[1, side] = cuff + flat, cuff + edge
+    return out
 
 
 class FootHeights:
@@ -65,7 +125,7 @@ class FootHeights:
         self._half = geometry.hip_half_spacing
         foot = geometry.foot
         wide = (part * foot.width for part in _SOLE)
-        self._points = tuple(zip((foot.heel_x, foot.ball_x, foot.toe_tip_x), wide, strict=True))
+        self._points = np.array([(foot.heel_x, foot.ball_x, foot.toe_tip_x), tuple(wide)]).T
         self._sole_z = foot.sole_z
         self._cuffs = CuffPosture(geometry, period_s, cuffs)
         self._pressed = pressed_m
@@ -83,45 +143,20 @@ class FootHeights:
     def see(self, state: ExoState) -> bool:
         """Take one tick; return whether its sensors tell where the soles are."""
         needed = (state.pelvis_position_m, state.foot_force_n, state.angle_rad)
-        if (state.available & _NEEDED) != _NEEDED or not _sensible(*needed):
+        if (state.available & _NEEDED) != _NEEDED or not _placed(*needed):
             return False
-        height = float(state.pelvis_position_m[2])
         roll, pitch = pelvis_roll_pitch(state)
-        self.angle_rad, self._pitch = state.angle_rad, pitch
-        lean, moved = (0.0, 0.0), _UNMOVED
+        self.angle_rad, self._pitch, moved = state.angle_rad, pitch, _UNMOVED
         if _cuffs_tell(state):
             posture = self._cuffs.step(state, pitch)
-            self.angle_rad, self._pitch = posture.angle_rad, float(posture.pitch_rad)
-            lean, moved = self._cuffs.lean_rad, self._cuffs.foot_m.tolist()
+            self.angle_rad, self._pitch, moved = posture.angle_rad, posture.pitch_rad, self._cuffs.moved_m
         else:
             self._cuffs.reset()
-        for side in (0, 1):
-            hip = height + (1 - 2 * side) * self._half * sin(roll)
-            forward, left, up = moved[side]
-            held = self._cuff(state.angle_rad[side_slice(side)], pitch, forward, up)
-            cuff = hip + cos(roll) * held + sin(roll) * left
-            self._flat[side], self._sole[side] = self._under(side, cuff, lean[side] + roll)
+        self._flat, self._sole = _soles(
+            *(state.angle_rad, pitch, self.angle_rad, self._pitch, moved, self._cuffs.legs),
+            *(state.pelvis_position_m.item(2), roll, self._half, self._points, self._sole_z),
+        ).tolist()
         return True
-
-    def _cuff(self, angle_rad: Vector, pitch: float, forward: float, up: float) -> float:
-        """Return how high the patient's foot is held at its cuff, seen from the hip [m]."""
-        hip, knee, ankle = angle_rad.tolist()
-        alpha = hip - pitch
-        beta = alpha - knee
-        gamma = beta + ankle
-        x, z = self._cuffs.foot_place_m
-        legs = -self._leg.thigh * cos(alpha) - self._leg.shank * cos(beta)
-        return legs + (x + forward) * sin(gamma) + (z + up) * cos(gamma)
-
-    def _under(self, side: int, cuff: float, tilt: float) -> tuple[float, float]:
-        """Return the height of a sole that lies flat sideways, and of one that tilts [m]."""
-        hip, knee, ankle = self.angle_rad[side_slice(side)].tolist()
-        gamma = hip - self._pitch - knee + ankle
-        x, z = self._cuffs.foot_place_m
-        deep, aside = (self._sole_z - z) * cos(gamma), abs(sin(tilt))
-        low = [(place - x) * sin(gamma) + deep for place, _ in self._points]
-        edge = [cos(tilt) * z - y * aside for z, (_, y) in zip(low, self._points, strict=True)]
-        return cuff + min(low), cuff + min(edge)
 
     def stand(self, side: int, place: float) -> None:
         """Take the loaded sole of a leg, at a part of its stance, as a measure of the belt's height."""
@@ -145,10 +180,5 @@ def _cuffs_tell(state: ExoState) -> bool:
     """Return whether all that the patient's posture is found from has been measured."""
     if (state.available & _CUFFS) != _CUFFS:
         return False
-    parts = (state.cuff_force_n, state.cuff_torque_nm, state.joint_torque_nm, state.pelvis_gyro_rad_s)
-    return _sensible(*parts, state.velocity_rad_s)
-
-
-def _sensible(*readings: Vector) -> bool:
-    """Return whether all readings are numbers that a working sensor could give."""
-    return bool((np.abs(np.concatenate(readings)) < _SENSIBLE).all())
+    cuffs = (state.cuff_force_n, state.cuff_torque_nm, state.joint_torque_nm)
+    return _told(*cuffs, state.pelvis_gyro_rad_s, state.velocity_rad_s)

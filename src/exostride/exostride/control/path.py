@@ -56,6 +56,11 @@ class _Glide:
             self._now = self._target
         return True
 
+    @property
+    def now(self) -> Vector:
+        """Amplitude, offset, lower and upper range (6,) each, and phase offset (2,), in one vector (26,)."""
+        return self._now
+
     def split(self) -> tuple[Vector, Vector, Vector, Vector, Vector]:
         """Return amplitude, offset, lower and upper range (6,) each, and phase offset (2,)."""
         n, v = N_JOINTS, self._now
@@ -63,20 +68,21 @@ class _Glide:
 
 
 @compiled
-def _sampled(
-    phase: In1,
-    rate_hz: In1,
-    shift: In1,
-    both: In2,
-    mean: In1,
-    scale: In1,
-    offset: In1,
-    low: In1,
-    high: In1,
-    blend: float,
+def sampled(
+    phase: In1, rate_hz: In1, both: In2, mean: In1, adjusted: In1, blend: float
 ) -> NDArray[np.float64]:
-    """Return angle and velocity, rows of (2, 6); ``both``: Fourier series of angle and rate, (6, n)."""
+    """Return angle and velocity, rows of (2, 6); ``both``: Fourier series of angle and rate, (6, n).
+
+    ``adjusted`` (26,) is what the therapist has set, see :class:`_Glide`.
+    """
     out = np.empty((2, N_JOINTS))
+    scale, offset, low, high, shift = (
+        adjusted[:6],
+        adjusted[6:12],
+        adjusted[12:18],
+        adjusted[18:24],
+        adjusted[24:],
+    )
     harmonics = (both.shape[1] - 1) // 2
     for side in range(2):
         x = 2.0 * np.pi * ((phase[side] + shift[side]) % 1.0)
@@ -148,20 +154,14 @@ class ReferencePath:
             self.version += 1
         return settings.cadence_scale / self._curve.stride_time_s
 
-    def held(self, rhythm: RhythmSample) -> tuple[Vector, Vector]:
-        """Return the hold on both legs (2,), and what of it rests on a trusted phase.
-
-        Who stands is held in the standing posture, which is no moment of a step.
-        """
-        b = self._blend
-        return (1.0 - b) + b * rhythm.hold, b * rhythm.trust
+    @property
+    def shape(self) -> tuple[NDArray[np.float64], Vector, Vector, float]:
+        """What :func:`sampled` takes last; the blend of walking over standing is the last of it."""
+        return self._both, self._mean, self._glide.now, self._blend
 
     def sample(self, rhythm: RhythmSample) -> tuple[Vector, Vector]:
         """Return reference angle [rad] and velocity [rad/s], each (6,)."""
-        assert self._curve is not None, "advance() comes first"
-        scale, offset, low, high, shift = self._glide.split()
-        legs = (rhythm.phase, rhythm.rate_hz, shift)
-        angle, velocity = _sampled(*legs, self._both, self._mean, scale, offset, low, high, self._blend)
+        angle, velocity = sampled(rhythm.phase, rhythm.rate_hz, *self.shape)
         return angle, velocity
 
     def table(self, side: int, samples: int) -> NDArray[np.float64]:

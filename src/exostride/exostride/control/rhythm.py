@@ -22,10 +22,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from exostride.compiled import In1, Record, compiled, record
 from exostride.types import GaitPhase, GaitState, Vector
 
 _FASTEST_HZ: Final = 3.0
@@ -42,11 +44,22 @@ _YIELD_S: Final = 1.0
 """Times in which the lead comes while nobody walks, and goes when somebody walks differently."""
 _AGREE: Final = 0.1
 """Phase difference up to which a walker goes along with the lead [cycle]."""
+_UNKNOWN: Final = int(GaitState.UNKNOWN)
+_STANDING: Final = int(GaitState.STANDING)
+_WALKING: Final = int(GaitState.WALKING)
 
 
-def wrap(difference: float) -> float:
-    """Return a phase difference in [-1/2, 1/2)."""
-    return (difference + 0.5) % 1.0 - 0.5
+RHYTHM: Final = np.dtype(
+    [
+        *((name, "f8", (2,)) for name in ("phase", "trust")),
+        *((name, "f8") for name in ("lead", "period", "follow", "couple")),
+        ("fresh", "i8"),
+    ],
+    align=True,
+)
+"""Phase and trust of both legs, how far the robot leads, and what stays."""
+
+_State = Annotated[Record, RHYTHM]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,91 @@ class RhythmSample:
     rate_hz: Vector
     hold: Vector
     trust: Vector
+
+
+@compiled
+def _wrapped(difference: float) -> float:
+    """Return a phase difference in [-1/2, 1/2)."""
+    return (difference + 0.5) % 1.0 - 0.5
+
+
+@compiled
+def _certain(confidence: float) -> float:
+    """Return how far a confidence exceeds a guess's, 0..1."""
+    return min(max((confidence - _GUESS) / (_SURE - _GUESS), 0.0), 1.0)
+
+
+@compiled
+def _join(rhythm: _State, phase: In1, confidence: In1, walking: bool) -> None:
+    """Fall in with a walker who is under way."""
+    r = rhythm[0]
+    r.fresh = 0
+    sure = walking
+    for side in range(2):
+        sure = sure and isfinite(phase[side]) and isfinite(confidence[side]) and confidence[side] > _GUESS
+    if sure:
+        for side in range(2):
+            r.phase[side] = phase[side] % 1.0
+            r.trust[side] = _certain(confidence[side])
+
+
+@compiled
+def _believe(rhythm: _State, side: int, confidence: float) -> float:
+    """Return the trust in the estimate of one leg."""
+    r = rhythm[0]
+    goal, trust = _certain(confidence), r.trust[side]
+    time_s = _GAIN_S if goal > trust else _LOSE_S
+    trust += (goal - trust) * r.period / (r.period + time_s)
+    r.trust[side] = trust
+    return float(trust)
+
+
+@compiled
+def _go_ahead(rhythm: _State, state: int, moving: bool, apart: float) -> None:
+    """Let the lead come while nobody walks on a belt that moves, and go when somebody walks otherwise."""
+    r = rhythm[0]
+    if not moving:
+        r.lead = max(r.lead - r.period / _YIELD_S, 0.0)
+    elif state in (_STANDING, _UNKNOWN):
+        r.lead = min(r.lead + r.period / _LEAD_S, 1.0)
+    elif state == _WALKING and apart > _AGREE:
+        r.lead = max(r.lead - r.period / _YIELD_S, 0.0)
+
+
+@compiled
+def _advance(
+    rhythm: _State, phase: In1, rate: In1, confidence: In1, state: int, lead_hz: float, moving: bool
+) -> NDArray[np.float64]:
+    """Move on by a tick; return phase, rate, hold and trust of both legs, rows of (4, 2)."""
+    r, walking = rhythm[0], state == _WALKING
+    if r.fresh:
+        _join(rhythm, phase, confidence, walking)
+    old, usable = (r.phase[0], r.phase[1]), np.zeros(2, np.bool_)
+    for side in range(2):
+        known = isfinite(phase[side]) and isfinite(rate[side]) and isfinite(confidence[side])
+        usable[side] = walking and known
+    excess = 0.0
+    if usable[0] and usable[1]:
+        # No closer than a limp.
+        off = _wrapped(phase[1] - phase[0] - 0.5)
+        excess = 0.5 * (off - min(max(off, -_LIMP), _LIMP))
+    out, apart = np.empty((4, 2)), 0.0
+    for side in range(2):
+        own, trust = old[side], _believe(rhythm, side, confidence[side] if usable[side] else 0.0)
+        speed = lead_hz
+        if usable[side]:
+            seen = phase[side] + (excess if side == 0 else -excess)
+            apart = max(apart, abs(_wrapped(seen - own)))
+            believed = min(max(rate[side], 0.0), _FASTEST_HZ)
+            speed += trust * (believed - lead_hz) + r.follow * trust * _wrapped(seen - own)
+        speed += r.couple * (1.0 - trust) * _wrapped(old[1 - side] + 0.5 - own)
+        # A leg may wait for the walker but never run backwards: the reference would swing back with it.
+        out[1, side] = min(max(speed, 0.0), _FASTEST_HZ)
+        out[0, side] = r.phase[side] = (own + out[1, side] * r.period) % 1.0
+    _go_ahead(rhythm, state, moving, apart)
+    for side in range(2):
+        out[2, side], out[3, side] = max(r.trust[side], r.lead), r.trust[side]
+    return out
 
 
 class Rhythm:
@@ -73,17 +171,14 @@ class Rhythm:
     """
 
     def __init__(self, period_s: float, follow_hz: float = 12.0, couple_hz: float = 2.0) -> None:
-        self._period = period_s
-        self._follow = follow_hz
-        self._couple = couple_hz
+        self._state: Record = record(RHYTHM, period=period_s, follow=follow_hz, couple=couple_hz)
         self.reset()
 
     def reset(self) -> None:
         """Return to the start of a left step."""
-        self._phase = (0.0, 0.5)
-        self._trust = [0.0, 0.0]
-        self._lead = 0.0
-        self._fresh = True
+        self._state["phase"] = (0.0, 0.5)
+        self._state["trust"] = self._state["lead"] = 0.0
+        self._state["fresh"] = 1
 
     def step(self, phase: GaitPhase, lead_hz: float, moving: bool = True) -> RhythmSample:
         """Advance one period.
@@ -97,65 +192,6 @@ class Rhythm:
         moving
             Whether the belt moves; while it stands, there is nothing to lead.
         """
-        walking = phase.state == GaitState.WALKING
-        if self._fresh:
-            self._join(phase, walking)
-        seen, rates, usable = self._estimate(phase, walking)
-        confidence = phase.confidence.tolist()
-        old, new, speeds = self._phase, [0.0, 0.0], [0.0, 0.0]
-        for side in (0, 1):
-            own, trust = old[side], self._believe(side, confidence[side] if usable[side] else 0.0)
-            speed = lead_hz
-            if usable[side]:
-                speed += trust * (rates[side] - lead_hz) + self._follow * trust * wrap(seen[side] - own)
-            speed += self._couple * (1.0 - trust) * wrap(old[1 - side] + 0.5 - own)
-            # A leg may wait for the walker but never run backwards: the reference would swing back with it.
-            speeds[side] = min(max(speed, 0.0), _FASTEST_HZ)
-            new[side] = (own + speeds[side] * self._period) % 1.0
-        apart = max((abs(wrap(seen[s] - old[s])) for s in (0, 1) if usable[s]), default=0.0)
-        self._go_ahead(phase.state, moving, apart)
-        self._phase = (new[0], new[1])
-        hold = np.array([max(trust, self._lead) for trust in self._trust])
-        return RhythmSample(np.array(new), np.array(speeds), hold, np.array(self._trust))
-
-    def _estimate(self, phase: GaitPhase, walking: bool) -> tuple[list[float], list[float], list[bool]]:
-        """Return phase and rate of both legs as far as they can be used, no closer than a limp."""
-        seen, rates, trust = phase.phase.tolist(), phase.rate_hz.tolist(), phase.confidence.tolist()
-        usable = [walking and isfinite(seen[s]) and isfinite(rates[s]) and isfinite(trust[s]) for s in (0, 1)]
-        rates = [min(max(rates[s], 0.0), _FASTEST_HZ) if usable[s] else 0.0 for s in (0, 1)]
-        if all(usable):
-            off = wrap(seen[1] - seen[0] - 0.5)
-            excess = 0.5 * (off - min(max(off, -_LIMP), _LIMP))
-            seen = [seen[0] + excess, seen[1] - excess]
-        return seen, rates, usable
-
-    def _go_ahead(self, state: int, moving: bool, apart: float) -> None:
-        """Let the lead come while nobody walks on a belt that moves, and go when somebody walks otherwise."""
-        step = self._period
-        if not moving:
-            self._lead = max(self._lead - step / _YIELD_S, 0.0)
-        elif state in (GaitState.STANDING, GaitState.UNKNOWN):
-            self._lead = min(self._lead + step / _LEAD_S, 1.0)
-        elif state == GaitState.WALKING and apart > _AGREE:
-            self._lead = max(self._lead - step / _YIELD_S, 0.0)
-
-    def _join(self, phase: GaitPhase, walking: bool) -> None:
-        """Fall in with a walker who is under way."""
-        self._fresh = False
-        values = np.concatenate([phase.phase, phase.confidence])
-        if walking and np.isfinite(values).all() and phase.confidence.min() > _GUESS:
-            self._phase = (float(phase.phase[0]) % 1.0, float(phase.phase[1]) % 1.0)
-            self._trust = [_certain(float(c)) for c in phase.confidence]
-
-    def _believe(self, side: int, confidence: float) -> float:
-        """Return the trust in the estimate of one leg."""
-        goal, trust = _certain(confidence), self._trust[side]
-        time_s = _GAIN_S if goal > trust else _LOSE_S
-        trust += (goal - trust) * self._period / (self._period + time_s)
-        self._trust[side] = trust
-        return trust
-
-
-def _certain(confidence: float) -> float:
-    """Return how far a confidence exceeds a guess's, 0..1."""
-    return min(max((confidence - _GUESS) / (_SURE - _GUESS), 0.0), 1.0)
+        estimate = (phase.phase, phase.rate_hz, phase.confidence, int(phase.state))
+        rows = _advance(self._state, *estimate, lead_hz, moving)
+        return RhythmSample(*rows)

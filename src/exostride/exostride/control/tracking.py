@@ -9,25 +9,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isnan
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from exostride.compiled import In1, compiled
+from exostride.compiled import In1, In2, Out1, compiled
 from exostride.control.context import ControlContext
-from exostride.control.path import ReferencePath
+from exostride.control.path import ReferencePath, sampled
 from exostride.control.rhythm import Rhythm
 from exostride.conventions import N_JOINTS
 from exostride.types import AssistCommand, ExoState, GaitPhase, TherapySettings, Vector
 
-_BITS: Final = np.arange(N_JOINTS)
-_ALL: Final = (1 << N_JOINTS) - 1
+_NOTHING: Final = np.zeros(N_JOINTS)
 _WALKING_M_S: Final = 0.02
 _FASTEST_RAD_S: Final = 30.0
 """Beyond this no leg moves: such a reading is the sensor's fault and must not become a torque."""
-
-
 _LIKELY_RAD: Final = 0.25
 _REFUTED_RAD: Final = 0.5
 """Error of a joint up to which a posture may be the one guessed, and from which it is another: a leg that
@@ -77,25 +75,75 @@ class Assistance:
 
 
 @compiled
-def _finite(a: In1, b: In1) -> bool:
-    sound = True
-    for i in range(a.size):
-        sound = sound and isfinite(a[i]) and isfinite(b[i])
-    return sound
+def _unrefuted(hold: float, trusted: float, error: In1) -> float:
+    """Return the hold on a leg without what of it is a guess that the leg's posture refutes."""
+    away = max(abs(error[0]), abs(error[1]), abs(error[2]))
+    likely = min(max((_REFUTED_RAD - away) / (_REFUTED_RAD - _LIKELY_RAD), 0.0), 1.0)
+    kept: float = trusted + likely * max(hold - trusted, 0.0)
+    return kept
 
 
 @compiled
-def _unrefuted(hold: In1, trusted: In1, error: In1) -> Vector:
-    """Return the hold on the joints (6,), without what of it is a guess that the leg's posture refutes."""
-    out = np.empty(N_JOINTS)
-    for side in range(2):
-        away = 0.0
-        for i in range(3 * side, 3 * side + 3):
-            away = max(away, abs(error[i]))
-        likely = min(max((_REFUTED_RAD - away) / (_REFUTED_RAD - _LIKELY_RAD), 0.0), 1.0)
-        kept = trusted[side] + likely * max(hold[side] - trusted[side], 0.0)
-        for i in range(3 * side, 3 * side + 3):
-            out[i] = kept
+def _tracked(
+    phase: In1,
+    rate_hz: In1,
+    hold: In1,
+    trust: In1,
+    both: In2,
+    mean: In1,
+    adjusted: In1,
+    blend: float,
+    angle: In1,
+    speed: In1,
+    valid: int,
+    bridge: Out1,
+    fresh: bool,
+    decay: float,
+) -> NDArray[np.float64]:
+    """Return reference, its velocity, angle, speed, both errors and hold of the joints, rows of (7, 6).
+
+    A joint that was not measured is where the reference is. ``bridge`` leads from the first posture onto the
+    path; who stands is held in the standing posture, which is no moment of a step.
+    """
+    path, out, held = sampled(phase, rate_hz, both, mean, adjusted, blend), np.empty((7, N_JOINTS)), 0.0
+    for i in range(N_JOINTS):
+        measured = (valid >> i) & 1 != 0
+        seen = measured and isfinite(angle[i]) and isfinite(speed[i])
+        q, qd = (angle[i], speed[i]) if seen else (path[0, i], path[1, i])
+        qd = min(max(qd, -_FASTEST_RAD_S), _FASTEST_RAD_S)
+        if fresh:
+            # Beyond half a turn it is the sensor that is wrong, not the posture.
+            bridge[i] = min(max(q - path[0, i], -np.pi), np.pi)
+        out[0, i], out[1, i], out[2, i], out[3, i] = path[0, i] + bridge[i], path[1, i], q, qd
+        bridge[i] *= decay
+        out[4, i] = out[0, i] - q if measured else 0.0
+    for i in range(N_JOINTS):
+        side, error = i // 3, out[4, i]
+        if i % 3 == 0:
+            leg_hold = (1.0 - blend) + blend * hold[side]
+            held = _unrefuted(leg_hold, blend * trust[side], out[4, i : i + 3])
+        out[4, i] = held * min(max(error, -np.pi), np.pi)
+        out[5, i], out[6, i] = held * (out[1, i] - out[3, i]), held
+    return out
+
+
+@compiled
+def _commanded(
+    gain: float,
+    hold: In1,
+    torque: In1,
+    compensation: In1,
+    limit: In1,
+    stiffness: In1,
+    damping: In1,
+) -> NDArray[np.float64]:
+    """Return torque, stiffness and damping asked for, rows of (3, 6); a torque that is no number is none."""
+    out = np.empty((3, N_JOINTS))
+    for i in range(N_JOINTS):
+        share = gain * hold[i]
+        total = share * torque[i] + compensation[i]
+        out[0, i] = 0.0 if isnan(total) else min(max(total, -limit[i]), limit[i])
+        out[1, i], out[2, i] = share * stiffness[i], share * damping[i]
     return out
 
 
@@ -127,7 +175,8 @@ class Tracker:
         """Start again from the next measured posture."""
         self._rhythm.reset()
         self.path.reset()
-        self._bridge: Vector | None = None
+        self._bridge = np.zeros(N_JOINTS)
+        self._fresh = True
         self.gain = 0.0
 
     def step(self, t: float, state: ExoState, phase: GaitPhase, settings: TherapySettings) -> Track:
@@ -135,45 +184,29 @@ class Tracker:
         lead_hz = self.path.advance(settings)
         walking = self.path.speed_m_s > _WALKING_M_S
         rhythm = self._rhythm.step(phase, lead_hz, walking)
-        reference, velocity = self.path.sample(rhythm)
-        angle, speed = self._measured(state, reference, velocity)
-        if self._bridge is None:
-            # Beyond half a turn it is the sensor that is wrong, not the posture.
-            self._bridge = np.clip(angle - reference, -np.pi, np.pi)
-        reference = reference + self._bridge
-        self._bridge = self._bridge * self._decay
+        legs = (rhythm.phase, rhythm.rate_hz, rhythm.hold, rhythm.trust)
+        both, mean, adjusted, blend = self.path.shape
+        measured = (state.angle_rad, state.velocity_rad_s, state.joint_valid)
+        bridge = (self._bridge, self._fresh, self._decay)
+        rows = _tracked(*legs, both, mean, adjusted, blend, *measured, *bridge)
+        self._fresh = False
         self.gain = 1.0 - self._decay * (1.0 - self.gain)
-        unseen = state.joint_valid != _ALL
-        error = reference - angle
-        if unseen:
-            error[((state.joint_valid >> _BITS) & 1) == 0] = 0.0
-        hold = _unrefuted(*self.path.held(rhythm), error)
         return Track(
             t=t,
-            reference_rad=reference,
-            reference_velocity_rad_s=velocity,
-            angle_rad=angle,
-            velocity_rad_s=speed,
-            error_rad=hold * np.minimum(np.maximum(error, -np.pi), np.pi),
-            velocity_error_rad_s=hold * (velocity - speed),
+            reference_rad=rows[0],
+            reference_velocity_rad_s=rows[1],
+            angle_rad=rows[2],
+            velocity_rad_s=rows[3],
+            error_rad=rows[4],
+            velocity_error_rad_s=rows[5],
             leg_phase=rhythm.phase,
             leg_rate_hz=rhythm.rate_hz,
-            hold=hold,
+            hold=rows[6],
             walking=walking,
             state=state,
             phase=phase,
             settings=settings,
         )
-
-    @staticmethod
-    def _measured(state: ExoState, reference: Vector, velocity: Vector) -> tuple[Vector, Vector]:
-        """Return angle and velocity (6,), the reference's where a joint was not measured."""
-        angle, speed = state.angle_rad, state.velocity_rad_s
-        if state.joint_valid != _ALL or not _finite(angle, speed):
-            finite = np.isfinite(angle) & np.isfinite(speed)
-            seen = finite & ((state.joint_valid >> _BITS) & 1).astype(bool)
-            angle, speed = np.where(seen, angle, reference), np.where(seen, speed, velocity)
-        return angle, np.minimum(np.maximum(speed, -_FASTEST_RAD_S), _FASTEST_RAD_S)
 
 
 class PathLaw(ABC):
@@ -200,19 +233,18 @@ class PathLaw(ABC):
         """Return the joint command in answer to ``state``."""
         track = self.tracker.step(t, state, phase, settings)
         given = self.assist(track)
-        gain, limit = self.tracker.gain * track.hold, self.context.torque_limit_nm
-        torque = gain * given.torque_nm
-        if self.context.compensation is not None:
-            torque = torque + self.context.compensation.step(state)
-        if not _finite(torque, torque):
-            torque = np.nan_to_num(torque)
+        own = self.context.compensation
+        torque, stiffness, damping = _commanded(
+            *(self.tracker.gain, track.hold, given.torque_nm, _NOTHING if own is None else own.step(state)),
+            *(self.context.torque_limit_nm, given.stiffness_nm_rad, given.damping_nms_rad),
+        )
         reference, velocity = given.reference_rad, given.reference_velocity_rad_s
         return AssistCommand(
             seq=state.seq,
             time_s=t,
-            torque_nm=np.minimum(np.maximum(torque, -limit), limit),
-            stiffness_nm_rad=gain * given.stiffness_nm_rad,
-            damping_nms_rad=gain * given.damping_nms_rad,
+            torque_nm=torque,
+            stiffness_nm_rad=stiffness,
+            damping_nms_rad=damping,
             reference_rad=track.reference_rad if reference is None else reference,
             reference_velocity_rad_s=track.reference_velocity_rad_s if velocity is None else velocity,
             assistance=given.level,

@@ -74,7 +74,8 @@ class StretchReflexes:
         """Return reflex torque [N m], shape (2, 3), for angles and velocities of shape (2, 3)."""
         if not self.active:
             return _NOTHING
-        return stretched(*self.line(), angle, velocity)
+        line, head, lag, constants = self.line()
+        return stretched(line, head, lag, constants, angle, velocity)
 
     def line(self) -> tuple[Any, ...]:
         """Move on by a tick; return the state that :func:`stretched` takes first."""

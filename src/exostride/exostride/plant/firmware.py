@@ -406,17 +406,18 @@ def apply_muscles(
 
 
 @compiled
-def strain(torque: In2, speed: In2, squares: Out1) -> tuple[Vector, float]:
+def strain(rows: In2, drive: int, joint: int, squares: Out1) -> tuple[Vector, float]:
     """Return each drive's peak torque [N m] over some steps and the work rate put out, summed over them [W].
 
-    ``torque`` and ``speed`` have shape (steps, 6); the torque's squares are added to ``squares``.
+    ``rows`` of the tape have the drives' torque from column ``drive`` on and the joints' speed from ``joint``
+    on; the torque's squares are added to ``squares``.
     """
     peak, power = np.zeros(N_JOINTS), 0.0
-    for k in range(torque.shape[0]):
+    for k in range(rows.shape[0]):
         for i in range(N_JOINTS):
-            tau = torque[k, i]
+            tau = rows[k, drive + i]
             if abs(tau) > abs(peak[i]):
                 peak[i] = tau
             squares[i] += tau * tau
-            power += max(tau * speed[k, i], 0.0)
+            power += max(tau * rows[k, joint + i], 0.0)
     return peak, power

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import Any
 
 import mujoco
@@ -212,8 +211,7 @@ class Plant:
             self.tension_n = firmware.tension(self._places, *self._cable)
             tape.record(self.tension_n)
         self._recentre()
-        tape.close()
-        if not isfinite(float(tape.mean.sum())):
+        if not tape.close():
             raise DeviceError(
                 f"simulation diverged at {self.time_s:.3f} s: take softer cuffs or contacts, or a smaller "
                 "physics timestep_s, in the plant's configuration"
@@ -244,9 +242,8 @@ class Plant:
     def _applied(self, steps: int) -> DriveApplied:
         if not self.world.has_robot:
             return DriveApplied(joints(), joints())
-        rows = self.tape.rows[-steps:]
-        torque = rows[:, self._drive_column]
-        peak, power = firmware.strain(torque, rows[:, self._speed_column], self._warm)
+        columns = (self._drive_column.start, self._speed_column.start)
+        peak, power = firmware.strain(self.tape.rows[-steps:], *columns, self._warm)
         self._work_w += power
         self._warm_steps += steps
         if self._warm_steps >= HEAT_STEPS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -37,14 +38,16 @@ def _write(
 
 
 @compiled
-def _mean(rows: In2) -> Vector:
-    """Return the mean of the rows."""
-    mean: Vector = rows[0].copy()
+def _mean(rows: In2) -> tuple[Vector, bool]:
+    """Return the mean of the rows, and whether all of it is finite."""
+    mean, finite = rows[0].copy(), True
     for k in range(1, rows.shape[0]):
         for i in range(mean.size):
             mean[i] += rows[k, i]
     mean *= 1.0 / rows.shape[0]
-    return mean
+    for x in mean:
+        finite = finite and isfinite(x)
+    return mean, finite
 
 
 class Tape:
@@ -99,9 +102,10 @@ class Tape:
         _write(self._all[self._next], *self._sources, tension_n)
         self._next += 1
 
-    def close(self) -> None:
-        """Average the newest rows into ``mean``, once all of them are recorded."""
-        self.mean = _mean(self.rows[-self.newest :])
+    def close(self) -> bool:
+        """Average the newest rows into ``mean``, once all are recorded; return whether all is finite."""
+        self.mean, finite = _mean(self.rows[-self.newest :])
+        return finite
 
     def late(self, steps: int) -> NDArray[np.float64]:
         """Return the row as it was ``steps`` steps ago."""

@@ -8,7 +8,7 @@ device.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from exostride.control.pace import BeltPace
@@ -222,8 +222,17 @@ class ControlComponent:
         command = self._switcher.step(controller, t, exo, phase, paced)
         if self._effort is not None:
             share = self._effort.step(exo)
-            command = replace(
-                command, contribution_percent=share.percent, contribution_sd_percent=share.sd_percent
+            command = AssistCommand(
+                command.seq,
+                command.time_s,
+                command.torque_nm,
+                command.stiffness_nm_rad,
+                command.damping_nms_rad,
+                command.reference_rad,
+                command.reference_velocity_rad_s,
+                command.assistance,
+                share.percent,
+                share.sd_percent,
             )
         return command, law.step(t, exo, environment, phase, settings)
 

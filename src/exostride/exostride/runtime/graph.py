@@ -117,7 +117,7 @@ class Graph:
     def _silent(self, stage: str, seq: int) -> bool:
         if self._faults is not None and self._faults.silent(stage):
             return True
-        return any(o.stage == stage and o.start <= seq < o.end for o in self._outages)
+        return bool(self._outages) and any(o.stage == stage and o.start <= seq < o.end for o in self._outages)
 
     def step(self, seq: int) -> Tick:
         """Run tick ``seq``; ticks must come in order, from 0."""

@@ -168,11 +168,13 @@ class SessionComponent:
         """Take note of one tick: its states and its events."""
         self._belt_m_s = environment.belt_speed_m_s
         self._meter.push(exo, environment)
-        self._events.extend(events)
         if self._phase == SessionPhase.TRAINING:
             self._walking_s += self._period
             self._distance_m += self._belt_m_s * self._period
-            self._steps += sum(event.kind == EventKind.HEEL_STRIKE for event in events)
+        if events:
+            self._events.extend(events)
+            strikes = sum(event.kind == EventKind.HEEL_STRIKE for event in events)
+            self._steps += strikes if self._phase == SessionPhase.TRAINING else 0
 
     def answer(self, command: AssistCommand | None) -> None:
         """Take note of the command that answered the tick noted last; ``None`` if there was none."""

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
+from operator import gt
+
 from exostride.conventions import N_JOINTS
 from exostride.safety import codes
 from exostride.safety.detect_sensors import joint_names
 from exostride.safety.faults import Finding
 from exostride.safety.guard import GOOD, LOST
-from exostride.safety.limits import SafetyLimits
+from exostride.safety.intake import PLACES
+from exostride.safety.limits import SafetyLimits, plain
 from exostride.safety.snapshot import Snapshot
-from exostride.types import Action, DeviceFault, SupervisorState
+from exostride.types import Action, DeviceFault
+
+_ASKED, _MEAN, _PEAK = slice(0, 6), slice(6, 12), slice(12, 18)
+"""Of what the kernel and the drives say they have done."""
+_STIFFNESS, _REFERENCE = slice(6, 12), slice(18, 24)
+"""Of a command's vectors."""
+_NOTHING, _NEVER = [0.0] * N_JOINTS, [False] * N_JOINTS
+_TEMPERATURE = PLACES["motor_temperature_c"]
 
 
 class TrackingDetector:
     """F17: the request stays far beyond what is applied, or the joint far from its reference."""
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._limits = limits.detect.drives
+        self._limits = plain(limits.detect.drives)
         self._reduce = max(1, round(limits.detect.drives.tracking_reduce_s / period_s))
         self._stop = max(1, round(limits.detect.drives.tracking_stop_s / period_s))
         self._handover = round(limits.timing.handover_s / period_s)
         self._ticks = [0] * N_JOINTS
+        self._behind = False
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append joints that have not followed for too long; not while the lock hands over."""
-        applied, command = snap.applied, snap.command
-        if applied is None or not snap.driven or snap.ticks_in_state <= self._handover:
-            self._ticks = [0] * N_JOINTS
-            return
-        asked, given = applied.requested_nm.tolist(), applied.applied_mean_nm.tolist()
-        stiff = command.stiffness_nm_rad.tolist() if command is not None else [0.0] * N_JOINTS
-        aim = command.reference_rad.tolist() if command is not None else snap.angle
+        done, orders = snap.done, snap.orders
+        if not done or not snap.driven or snap.ticks_in_state <= self._handover:
+            away = _NEVER
+        else:
+            most_nm, most_rad = self._limits.tracking_nm, self._limits.tracking_rad
+            stiff = orders[_STIFFNESS] or _NOTHING
+            aims = orders[_REFERENCE] or snap.angle
+            away = [
+                abs(asked - given) > most_nm or (spring > 0.0 and abs(aim - angle) > most_rad)
+                for asked, given, spring, aim, angle in zip(
+                    done[_ASKED], done[_MEAN], stiff, aims, snap.angle, strict=True
+                )
+            ]
+        if self._behind or True in away:
+            self._judge(away, found)
+
+    def _judge(self, away: list[bool], found: list[Finding]) -> None:
+        self._behind = True in away
         for i in range(N_JOINTS):
-            away = abs(asked[i] - given[i]) > self._limits.tracking_nm
-            away = away or (stiff[i] > 0.0 and abs(aim[i] - snap.angle[i]) > self._limits.tracking_rad)
-            self._ticks[i] = self._ticks[i] + 1 if away else 0
+            self._ticks[i] = self._ticks[i] + 1 if away[i] else 0
             if self._ticks[i] >= self._reduce:
                 level = Action.SOFT_STOP if self._ticks[i] >= self._stop else Action.REDUCE
                 found.append(Finding("F17", level, joint_names(1 << i)))
@@ -60,7 +80,7 @@ class RunawayDetector:
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
-        self._limits = limits.detect.drives
+        self._limits = plain(limits.detect.drives)
         self._speed = [joint.velocity_rad_s * limits.detect.drives.overspeed for joint in limits.joints]
         self._rotor = [joint.armature_kg_m2 / period_s for joint in limits.joints]
         self._last_speed = [0.0] * N_JOINTS
@@ -69,6 +89,8 @@ class RunawayDetector:
         self._away = [0] * N_JOINTS
         self._reversed = [0] * N_JOINTS
         self._fast = [0] * N_JOINTS
+        self._racing = self._suspected = False
+        self._sign_nm = [limits.detect.drives.sign_nm] * N_JOINTS
         self._test_nm = [_TEST_SHARE * joint.homing_nm for joint in limits.joints]
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
@@ -77,6 +99,14 @@ class RunawayDetector:
         if applied is not None and applied.reason & codes.RESIDUAL:
             mask = sum(1 << i for i, bits in enumerate(applied.reasons.tolist()) if bits & codes.RESIDUAL)
             found.append(Finding("F18", Action.E_STOP, joint_names(mask)))
+        if self._racing or any(map(gt, map(abs, snap.speed), self._speed)):
+            self._race(snap, found)
+        if snap.done and snap.torque is not None:
+            self._compare(snap, snap.torque, found)
+        self._last_speed = snap.speed
+
+    def _race(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Count the ticks in which a joint is faster than it may be while its drive pushes."""
         for i in range(N_JOINTS):
             fast = snap.quality[i] != LOST and abs(snap.speed[i]) > self._speed[i]
             if fast and (snap.torque is None or _along(snap.torque[i], snap.speed[i]) > _DRIVING_NM):
@@ -85,45 +115,60 @@ class RunawayDetector:
                     found.append(Finding("F18", Action.E_STOP, f"{joint_names(1 << i)} too fast"))
             else:
                 self._fast[i] = 0
-        if applied is not None and snap.torque is not None:
-            homing = snap.state == SupervisorState.HOMING
-            mean, peak = applied.applied_mean_nm.tolist(), applied.applied_peak_nm.tolist()
-            asked, reasons = applied.requested_nm.tolist(), applied.reasons.tolist()
-            # A reversed drive may believe itself, so the sign also goes by what was asked for, in this tick
-            # and the one before, where the kernel has passed that on as it was and its lock holds no more.
-            own = snap.driven and snap.ticks_in_state > self._handover
-            sign = [
-                _steady(now, last) if homing or (own and bits == 0) else 0.0
-                for now, last, bits in zip(asked, self._last_asked, reasons, strict=True)
-            ]
-            mean = asked if homing else mean
-            self._last_asked = asked
-            for i in range(N_JOINTS):
-                torque = snap.torque[i]
-                if not homing:  # its pulses are slow, and the correction is noise there
-                    torque += self._rotor[i] * (snap.speed[i] - self._last_speed[i])
-                enough = self._test_nm[i] if homing else self._limits.sign_nm
-                if snap.quality[i] == GOOD:
-                    self._compare(i, torque, (mean[i], peak[i], sign[i], enough), found)
-        self._last_speed = snap.speed.copy()
+        self._racing = any(self._fast)
 
-    def _compare(
-        self, i: int, torque: float, told: tuple[float, float, float, float], found: list[Finding]
-    ) -> None:
-        """Judge one joint: torque outside what was applied, or of the opposite sign.
+    def _signs(self, snap: Snapshot, asked: list[float], homing: bool) -> list[float]:
+        """Return the torque whose sign each drive must show [N m], 0 where that can't be said.
 
-        ``told`` is the mean and peak that were applied, the torque whose sign must be seen, and from where.
+        A reversed drive may believe itself, so the sign also goes by what was asked for, in this tick
+        and the one before, where the kernel has passed that on as it was and its lock holds no more.
         """
-        limits = self._limits
-        mean, peak, sign, enough = told
-        low, high = min(mean, peak, 0.0) - limits.runaway_nm, max(mean, peak, 0.0) + limits.runaway_nm
-        opposite = _against(torque, mean, enough) or _against(torque, sign, enough)
-        self._reversed[i] = self._reversed[i] + 1 if opposite else 0
-        self._away[i] = 0 if low <= torque <= high else self._away[i] + 1
-        if self._reversed[i] >= limits.sign_ticks:
-            found.append(Finding("F19", Action.E_STOP, joint_names(1 << i)))
-        elif self._away[i] >= limits.runaway_ticks:
-            found.append(Finding("F18", Action.E_STOP, f"{joint_names(1 << i)} torque"))
+        last, self._last_asked = self._last_asked, asked
+        if homing:
+            return list(map(_steady, asked, last))
+        if snap.applied is None or not snap.driven or snap.ticks_in_state <= self._handover:
+            return _NOTHING
+        return [
+            0.0 if bits else _steady(now, old)
+            for now, old, bits in zip(asked, last, snap.applied.reasons.tolist(), strict=True)
+        ]
+
+    def _compare(self, snap: Snapshot, measured: list[float], found: list[Finding]) -> None:
+        """Look for torque outside what was applied, or of the opposite sign."""
+        done, homing = snap.done, snap.state == codes.IN_HOMING
+        asked, peaks = done[_ASKED], done[_PEAK]
+        signs = self._signs(snap, asked, homing)
+        means, rotors, least = done[_MEAN], self._rotor, self._sign_nm
+        if homing:  # its pulses are slow, and the correction for the rotor is noise there
+            means, rotors, least = asked, _NOTHING, self._test_nm
+        beyond = self._limits.runaway_nm
+        outside = opposite = 0
+        for i, (sensed, rotor, speed, last, mean, peak, sign, enough) in enumerate(
+            zip(measured, rotors, snap.speed, self._last_speed, means, peaks, signs, least, strict=True)
+        ):
+            torque = sensed + rotor * (speed - last)
+            low, high = peak if peak < mean else mean, peak if peak > mean else mean
+            if not (0.0 if low > 0.0 else low) - beyond <= torque <= (0.0 if high < 0.0 else high) + beyond:
+                outside |= 1 << i
+            if abs(torque) > enough and (
+                (torque * mean < 0.0 and abs(mean) > enough) or (torque * sign < 0.0 and abs(sign) > enough)
+            ):
+                opposite |= 1 << i
+        if outside or opposite or self._suspected:
+            self._count(snap.quality, outside, opposite, found)
+
+    def _count(self, quality: list[int], outside: int, opposite: int, found: list[Finding]) -> None:
+        """Count the ticks of each joint that was measured, and tell those that have been enough."""
+        for i in range(N_JOINTS):
+            if quality[i] != GOOD:
+                continue
+            self._reversed[i] = self._reversed[i] + 1 if opposite >> i & 1 else 0
+            self._away[i] = self._away[i] + 1 if outside >> i & 1 else 0
+            if self._reversed[i] >= self._limits.sign_ticks:
+                found.append(Finding("F19", Action.E_STOP, joint_names(1 << i)))
+            elif self._away[i] >= self._limits.runaway_ticks:
+                found.append(Finding("F18", Action.E_STOP, f"{joint_names(1 << i)} torque"))
+        self._suspected = any(self._reversed) or any(self._away)
 
 
 def _along(torque: float, speed: float) -> float:
@@ -131,27 +176,24 @@ def _along(torque: float, speed: float) -> float:
     return torque if speed > 0.0 else -torque
 
 
-def _against(torque: float, told: float, enough: float) -> bool:
-    """Return whether a torque that matters opposes one that does."""
-    return torque * told < 0.0 and min(abs(torque), abs(told)) > enough
-
-
 def _steady(now: float, last: float) -> float:
     """Return the smaller of two torques of one sign, 0 for different signs."""
-    return 0.0 if now * last <= 0.0 else min(now, last, key=abs)
+    if now * last <= 0.0:
+        return 0.0
+    return last if abs(last) < abs(now) else now
 
 
 class DeviceDetector:
     """F27, and F18 by the drive's own word: temperature, battery, bus, supply."""
 
     def __init__(self, limits: SafetyLimits) -> None:
-        self._limits = limits.detect.drives
+        self._limits = plain(limits.detect.drives)
         self._bus = 0
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append what the device says about itself."""
         exo, limits = snap.exo, self._limits
-        hottest = max(exo.motor_temperature_c.tolist())
+        hottest = max(snap.values[_TEMPERATURE])
         if hottest > limits.hot_c:
             level = Action.SOFT_STOP if hottest > limits.too_hot_c else Action.REDUCE
             found.append(Finding("F27", level, f"motor at {hottest:.0f} degrees"))
@@ -162,7 +204,7 @@ class DeviceDetector:
         if not faults:
             self._bus = 0
             return
-        if faults & (DeviceFault.BUS_OFF | DeviceFault.SUPPLY_LOST):
+        if faults & codes.BUS_GONE:
             self._bus += 1
             level = Action.SOFT_STOP if self._bus >= 2 else Action.WARN
             found.append(Finding("F27", level, "bus or supply lost"))

@@ -1,16 +1,17 @@
 r"""Impedance about the reference path that fades where it is not needed, in a robot that goes along.
 
 .. math:: \tau = \tau_{comp} + a(\varphi)\,[K\,\psi(q_{ref}(\varphi) - q)
-               + \kappa D (\dot q_{ref} - \dot q)] + K (\bar q(\varphi) - q)
-               + D (\dot{\bar q}(\varphi) - \dot q), \qquad
+               + \kappa D (\dot q_{ref} - \dot q)] + w\,[K (\bar q(\varphi) - q)
+               + D (\dot{\bar q}(\varphi) - \dot q)], \qquad
           \psi(e) = \mathrm{sign}(e)\,\max(|e| - e_e, 0)
 
 per joint. The level a of each part of the step fades while the error stays within what able-bodied people
 differ by, and returns with what exceeds that (:mod:`exostride.control.fading`), so that who walks within the
 normal range is soon left alone. The spring leads to the edge e_e of a narrow tunnel about the path and no
 further; the damper comes with it, \kappa = \min(|\psi| / e_s, 1). Besides, and whatever the level, the
-robot goes along with the walker's own mean motion \bar q (:mod:`exostride.control.own_motion`): that spring
-neither leads nor corrects, it swings the robot's legs so that the walker need not.
+robot goes along with the walker's own mean motion \bar q, as far as they repeat it
+(:mod:`exostride.control.own_motion`): that spring neither leads nor corrects, it carries the robot's legs
+through the shocks of every step so that the walker need not.
 
 Hogan, "Impedance control", J Dyn Sys Meas Control 107:1 (1985), on the path of Riener et al.,
 "Patient-cooperative strategies for robot-aided treadmill training", IEEE TNSRE 13:380 (2005); the tunnel
@@ -75,7 +76,7 @@ class ImpedanceController(PathLaw):
         self._stiffness = np.tile(p.stiffness_nm_rad, len(SIDES))
         self._damping = np.tile(p.damping_nms_rad, len(SIDES))
         self._edge, self._along = p.edge_rad, p.along
-        self._own = OwnMotion()
+        self._own = OwnMotion(context.period_s)
         self._zone = DeadZone(p.dead_zone_rad, p.dead_zone_sd)
         self._fading = FadingAssistance(FadingParameters(p.forgetting, p.gain_per_rad, 0.0, p.bins))
         self._lift = FootLift(context, p.foot_lift)

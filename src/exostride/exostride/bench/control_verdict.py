@@ -5,7 +5,8 @@ fixed guidance, joined in the order of their strength, make the curve, and the d
 place on it that has the same tracking error. Where the curve passes that error more than once, its best place
 counts, the one with the least assistance work and the one with the most effort, whichever they are: the
 default has to better the whole curve. A default whose error is smaller than that of every level is set
-against all of them; one whose error is larger is matched by none, and nothing is claimed. Intervals are
+against the level that comes nearest; one whose error is larger is matched by none, and nothing is claimed.
+Intervals are
 percentiles of a bootstrap over the seeds, which are drawn for all laws together since a seed is the same
 walker's noise in each.
 """
@@ -24,8 +25,8 @@ from scipy.stats import beta
 from exostride.bench.control_grid import GUIDANCE, UNASSISTED
 
 Row = dict[str, Any]
-SOUND = "unimpaired"
-"""The patient without an impairment, whom the verdict on paretic patients leaves out."""
+SOUND: Final = frozenset({"unimpaired", "child"})
+"""Walkers without a paresis, whom the verdict on paretic patients leaves out."""
 _KEYS: Final = ("tracking_error_deg", "assist_work_fraction", "effort_retained")
 _DRAWS: Final = 2000
 _LEAST_SEEDS: Final = 3
@@ -83,12 +84,9 @@ def _against(means: NDArray[np.float64]) -> tuple[float, float, float]:
     """
     own, curve = means[0], means[1:]
     beyond = float(own[0] - curve[:, 0].max())
-    if beyond > 0.0:
-        best = curve[[int(np.argmax(curve[:, 0]))]]
-    elif own[0] < curve[:, 0].min():
-        best = curve
-    else:
-        best = _crossings(curve, float(own[0]))
+    inside = curve[:, 0].min() <= own[0] <= curve[:, 0].max()
+    nearest = [int(np.argmin(np.abs(curve[:, 0] - own[0])))]
+    best = _crossings(curve, float(own[0])) if inside else curve[nearest]
     return float(best[:, 1].min() - own[1]), float(own[2] - best[:, 2].max()), max(beyond, 0.0)
 
 
@@ -155,7 +153,7 @@ def verdict(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
     items = by_patient(rows, default)
     out = []
     for slack in sorted({row["slacking"] for row in rows}):
-        patients = {row["patient"] for row in rows if row["slacking"] == slack} - {SOUND}
+        patients = {row["patient"] for row in rows if row["slacking"] == slack} - SOUND
         own = [item for item in items if item["slacking"] == slack and item["patient"] in patients]
         hits = sum(better(item) for item in own)
         low, high = _interval(hits, len(patients))

@@ -55,7 +55,7 @@ class GazeboParameters(SimulatedParameters):
     video: str = "exostride.webp"
     timeout_s: float = Field(5.0, ge=0.05, le=60.0)
     port: int = Field(0, ge=0, le=65535)
-    solver_iterations: int = Field(80, ge=10, le=2000)
+    solver_iterations: int = Field(200, ge=10, le=2000)
 
 
 class GazeboDevice(SimulatedDevice):

@@ -21,6 +21,7 @@ from exostride.errors import ExitCode
 from exostride.paths import config_dir
 from exostride.patient.profiles import load_profile
 from exostride.plant.config import load_plant_config
+from exostride.plant.world import build_world
 from exostride.runtime.simulate import SimulationConfig, run
 from exostride.safety.limits import load_limits
 
@@ -93,7 +94,7 @@ def test_the_patient_walks_until_stopped(walk):
 
 
 def test_forces_add_up_to_weight_over_whole_strides(walk):
-    """Ground and cable carry the patient; the frame carries the robot, and guidance has nothing upright."""
+    """Ground, cable and frame carry patient and robot, and guidance has nothing upright."""
     truth, environment = walk.before(types.SimTruth), walk.before(types.EnvironmentState)
     ground = np.array([t.ground_force_n[[2, 5]] for t in truth])
     loaded = (ground[:, 0] > 30.0).astype(int)
@@ -103,7 +104,13 @@ def test_forces_add_up_to_weight_over_whole_strides(walk):
     whole = slice(strikes[0], strikes[-1])
     cable = np.mean([e.unloading_n for e in environment[whole]])
     weight = load_profile(PATIENT).body.mass_kg * GRAVITY_M_S2
-    assert ground[whole].sum(axis=1).mean() == pytest.approx(weight - cable, rel=0.03)
+    model = build_world(load_plant_config(), load_profile(PATIENT).body).model
+    robot = GRAVITY_M_S2 * model.body_mass.sum() - weight - GRAVITY_M_S2 * model.body("belt").mass[0]
+    frame = model.actuator_biasprm[model.actuator("frame_z").id, 0]
+    guided = [i for i in range(model.nu) if model.actuator(i).name.startswith("guidance_")]
+    assert robot > 100.0 and len(guided) == 3 and not model.actuator_gear[guided, 2].any()
+    found = ground[whole].sum(axis=1).mean() + cable + frame
+    assert found == pytest.approx(weight + robot, abs=0.03 * (weight - cable))
     assert cable == pytest.approx(0.3 * weight, rel=0.03)
 
 

@@ -301,8 +301,18 @@ class TestIntake:
         assert rows.read(gait) == ([0.1, 0.6, 0.8, 0.9], True)
         values, sound = rows.read(replace(gait, rate_hz=np.array([np.nan, 0.9])))
         assert values[:2] == [0.1, 0.6] and values[3] == 0.9 and not sound
-        for bad in (np.zeros(3), np.zeros((2, 1)), np.zeros(2, dtype=np.float32), [0.0, 0.0], None):
+        for bad in (
+            np.zeros(3),
+            np.zeros((2, 1)),
+            np.zeros(2, dtype=complex),
+            np.array([None, 1.0]),
+            "ab",
+            1.0,
+            None,
+        ):
             assert rows.read(replace(gait, phase=bad)) == ([], False)
+        flat = replace(gait, phase=np.zeros((2, 1)), rate_hz=np.zeros((2, 1)))
+        assert rows.read(flat) == ([], False)
         assert rows.read(AssistCommand(seq=1, time_s=0.0)) == ([], False)
 
     def test_wrong_shapes(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from exostride.safety import codes
 from exostride.safety.intake import environment_order_ok, finite
 from exostride.safety.limits import SafetyLimits, plain
@@ -17,16 +15,6 @@ from exostride.types import (
 
 _SLOW_SHARE = 0.6
 """A belt told to slow down must manage this share of the deceleration before it counts as too fast."""
-_RANGES = {
-    "belt_speed_m_s": 1e3,
-    "belt_acceleration_m_s2": 1e6,
-    "belt_target_m_s": 1e3,
-    "unloading_n": 1e6,
-    "unloading_percent": 1e4,
-    "guidance_torque_nm": 1e6,
-}
-"""Size up to which a number of the environment can be one; what it may be is another question."""
-_NUMBERS, _MOST = attrgetter(*_RANGES), tuple(_RANGES.values())
 _MOVING = (codes.TRAIN, codes.STAND, codes.HOMING)
 
 
@@ -58,10 +46,18 @@ class EnvironmentKernel:
         """Return whether the state is one and its numbers can be used."""
         if not isinstance(state, EnvironmentState):
             return False
-        for value, most in zip(_NUMBERS(state), _MOST, strict=True):
-            if not (isinstance(value, (float, int)) and -most <= value <= most):
-                return False
-        return finite(state.guidance_force_n, 2)
+        try:
+            sane = (
+                -1e3 <= state.belt_speed_m_s <= 1e3
+                and -1e3 <= state.belt_target_m_s <= 1e3
+                and -1e6 <= state.belt_acceleration_m_s2 <= 1e6
+                and -1e6 <= state.unloading_n <= 1e6
+                and -1e4 <= state.unloading_percent <= 1e4
+                and -1e6 <= state.guidance_torque_nm <= 1e6
+            )
+        except (TypeError, ValueError):
+            return False
+        return sane and finite(state.guidance_force_n, 2)
 
     def step(
         self,

@@ -47,8 +47,6 @@ _PELVIS_UNITS: Final = (0.05, 0.05, 0.3, 0.3, 0.1, 0.1, 0.1, 0.02, 0.02, 0.02, 1
 _PER_UNIT: Final = 1.0 / np.array([*_LEG_UNITS, *_LEG_UNITS, *_PELVIS_UNITS])
 """Units are about one standard deviation of each signal between strides [rad, rad/s, N, m/s, m, m/s^2]."""
 N_SIGNALS: Final = len(_PER_UNIT)
-_BOTH: Final = 2 * N_SIGNALS
-"""Signals now and late, one after another."""
 # A number beside an array is made an array in every call, which takes longer than the work itself.
 _MOST_FAR: Final = np.full(N_SIGNALS, _FAR)
 _LEAST_FAR: Final = -_MOST_FAR
@@ -101,13 +99,16 @@ class ExpectedTorque:
     def __init__(self) -> None:
         self._mean = np.zeros((BINS, N_SIGNALS + JOINTS_OF_LEG))
         self._passes = [0] * BINS
-        self._bin = -1
+        self._bin = self._before = -1
+        self._known = False
+        self._first = self._second = self._mean[0]
         self._sum, self._count = np.zeros(N_SIGNALS + JOINTS_OF_LEG), 0
         self._answers = (_Answers(), _Answers())
         self._lifted = False
         self._past: deque[Vector] = deque(maxlen=LAG_TICKS + 1)
-        # The last row takes what comes after the longest step.
-        self._rows = np.zeros((_LONGEST_TICKS + 1, 2 * N_SIGNALS + JOINTS_OF_LEG))
+        # The last rows take what comes after the longest step.
+        self._deviations = np.zeros((_LONGEST_TICKS + 1, 2 * N_SIGNALS))
+        self._torques = np.zeros((_LONGEST_TICKS + 1, JOINTS_OF_LEG))
         self._ticks = 0
 
     def step(self, torque: list[float], signal: list[float], phase: float, lifted: bool) -> Vector | None:
@@ -131,32 +132,41 @@ class ExpectedTorque:
         if len(self._past) <= LAG_TICKS:
             return None
         off: Vector = deviation[N_SIGNALS:]
-        row = self._rows[self._ticks]
-        row[:N_SIGNALS], row[N_SIGNALS:_BOTH], row[_BOTH:] = scaled, self._past[0], off
+        both = self._deviations[self._ticks]
+        both[:N_SIGNALS], both[N_SIGNALS:] = scaled, self._past[0]
+        self._torques[self._ticks] = off
         if self._ticks < _LONGEST_TICKS:
             self._ticks += 1
         matrix = self._answers[lifted].matrix
-        return None if matrix is None else off - row[:_BOTH] @ matrix
+        return None if matrix is None else off - both.dot(matrix)
 
     def _off_course(self, value: Vector, phase: float) -> Vector | None:
         """Return how far a tick is off the course, and learn the course."""
         place = int(phase * BINS) % BINS
+        x = phase * BINS - 0.5
+        before = int(x // 1.0)
+        if place != self._bin or before != self._before:
+            self._turn(place, before)
+        self._sum += value
+        self._count += 1
+        if not self._known:
+            return None
+        share = x - before
+        course: Vector = (1.0 - share) * self._first + share * self._second
+        return value - course
+
+    def _turn(self, place: int, before: int) -> None:
+        """Leave a bin and learn its course, or pass the middle of one."""
         if place != self._bin:
             if place < self._bin:
                 # A foot that is dragged along never counts as lifted: its steps end with the stride.
                 self._close()
             self._pass_ends()
             self._bin = place
-        self._sum += value
-        self._count += 1
-        x = phase * BINS - 0.5
-        before = int(x // 1.0)
-        share = x - before
+        self._before = before
         first, second = before % BINS, (before + 1) % BINS
-        if self._passes[first] < _PASSES or self._passes[second] < _PASSES:
-            return None
-        course: Vector = (1.0 - share) * self._mean[first] + share * self._mean[second]
-        return value - course
+        self._known = self._passes[first] >= _PASSES and self._passes[second] >= _PASSES
+        self._first, self._second = self._mean[first], self._mean[second]
 
     def _pass_ends(self) -> None:
         if self._count == 0:
@@ -170,8 +180,7 @@ class ExpectedTorque:
 
     def _close(self) -> None:
         """End a step and learn from it."""
-        rows = self._rows[: self._ticks]
         if self._ticks > LAG_TICKS:
-            n = 2 * N_SIGNALS
-            self._answers[self._lifted].learn(rows[:, :n], rows[:, n:])
+            rows = slice(0, self._ticks)
+            self._answers[self._lifted].learn(self._deviations[rows], self._torques[rows])
         self._ticks = 0

@@ -81,29 +81,26 @@ class Rows:
         Fields of the message.
     """
 
-    __slots__ = ("_fields", "_kinds")
+    __slots__ = ("_fields", "_lengths")
 
     def __init__(self, length: int, *names: str) -> None:
         self._fields = attrgetter(*names)
-        self._kinds = [((length,), "d")] * len(names)
+        self._lengths = [length] * len(names)
 
     def read(self, message: object) -> tuple[list[float], bool]:
         """Return the values one vector after another, and whether all are finite and of sensible size.
 
-        There are no values if a field is missing or is no float64 vector of the length.
+        There are no values if a field is missing or is no vector of floats of that length.
         """
         try:
             vectors = self._fields(message)
-            kinds = list(map(_KIND, vectors))
-        except AttributeError:
+            flat = np.concatenate(vectors)
+            fits = list(map(len, vectors)) == self._lengths
+        except (AttributeError, TypeError, ValueError):
             return [], False
-        if kinds != self._kinds:
+        if not fits or flat.dtype.char != "d" or flat.ndim != 1:
             return [], False
-        flat = np.concatenate(vectors)
         return flat.tolist(), bool(flat.dot(flat) < _HUGE_SQUARE)
-
-
-_KIND = attrgetter("shape", "dtype.char")
 
 
 def exo_values(exo: ExoState) -> tuple[str, list[float]]:

@@ -125,8 +125,8 @@ class ActiveSource:
             if not -fastest <= speed <= fastest:
                 bits |= codes.VELOCITY_LIMIT
             self.torque[i] = scale * torque
-            self.stiffness[i] = scale * min(stiffness, stiffest)
-            self.damping[i] = scale * min(damping, most_damped)
+            self.stiffness[i] = scale * (stiffest if stiffness > stiffest else stiffness)
+            self.damping[i] = scale * (most_damped if damping > most_damped else damping)
             self.reference[i] = min(max(reference, lowest), highest) if bits else reference
             self.speed[i] = min(max(speed, -fastest), fastest) if bits else speed
             self.cap[i] = cap

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from exostride.compiled import In1, In2, compiled
 from exostride.control.path import ReferencePath
-from exostride.control.tracking import bounded_level
 from exostride.conventions import N_JOINTS, side_slice
 from exostride.types import TherapySettings, Vector
 
@@ -43,6 +42,46 @@ class FadingParameters:
     gain_per_rad: float = 0.9
     dead_zone_rad: float = 0.07
     bins: int = 1
+
+
+@compiled
+def between_bins(table: In2, phase: In1) -> Vector:
+    """Return a table (bins, 6) at the phases of both legs, linear between the bins' centres, (6,)."""
+    bins, out = table.shape[0], np.empty(N_JOINTS)
+    for side in range(2):
+        place = phase[side] * bins - 0.5
+        low = floor(place)
+        weight = place - low
+        for i in range(3 * side, 3 * side + 3):
+            if bins == 1:
+                out[i] = table[0, i]
+            else:
+                out[i] = (1.0 - weight) * table[low % bins, i] + weight * table[(low + 1) % bins, i]
+    return out
+
+
+@compiled
+def _narrowed(table: In2, phase: In1, least: In1) -> Vector:
+    """Return the half-widths of a table at the phases, as far as the least assistance leaves them."""
+    out = between_bins(table, phase)
+    for i in range(out.size):
+        out[i] *= 1.0 - least[i]
+    return out
+
+
+@compiled
+def _shown(table: In2, phase: In1, before: In1, low: In1, high: In1) -> NDArray[np.float64]:
+    """Return the levels that are reached in this tick, and these within the bounds, rows of (2, 6).
+
+    ``before`` are the levels of the tick before; none in the first.
+    """
+    level, out = between_bins(table, phase), np.empty((2, N_JOINTS))
+    for i in range(N_JOINTS):
+        out[0, i] = level[i]
+        if before.size > 0:
+            out[0, i] = before[i] + min(max(level[i] - before[i], -_GLIDE), _GLIDE)
+        out[1, i] = min(max(out[0, i], low[i]), high[i])
+    return out
 
 
 class DeadZone:
@@ -69,12 +108,16 @@ class DeadZone:
         if path.version != self._version:
             self._version = path.version
             self._table = self._fixed + self._deviations * np.tile(path.spread(_SPREAD_BINS), 2)
-        return between_bins(self._table, leg_phase) * (1.0 - settings.assistance_min)
+        return _narrowed(self._table, leg_phase, settings.assistance_min)
 
 
-def excess(error_rad: Vector, width_rad: Vector) -> Vector:
+@compiled
+def excess(error_rad: In1, width_rad: In1) -> Vector:
     """Return the part of an error beyond a half-width, with its sign."""
-    return error_rad - np.minimum(np.maximum(error_rad, -width_rad), width_rad)
+    out = np.empty(error_rad.size)
+    for i in range(out.size):
+        out[i] = error_rad[i] - min(max(error_rad[i], -width_rad[i]), width_rad[i])
+    return out
 
 
 class PhaseBins:
@@ -122,23 +165,6 @@ class PhaseBins:
         self._count = [0, 0]
 
 
-def between_bins(table: NDArray[np.float64], leg_phase: Vector) -> Vector:
-    """Return a table (bins, 6) at the phases of both legs, linear between the bins' centres, (6,)."""
-    return np.array(table[0]) if table.shape[0] == 1 else _between(table, leg_phase)
-
-
-@compiled
-def _between(table: In2, phase: In1) -> Vector:
-    bins, out = table.shape[0], np.empty(N_JOINTS)
-    for side in range(2):
-        place = phase[side] * bins - 0.5
-        low = floor(place)
-        weight = place - low
-        for i in range(3 * side, 3 * side + 3):
-            out[i] = (1.0 - weight) * table[low % bins, i] + weight * table[(low + 1) % bins, i]
-    return out
-
-
 class FadingAssistance:
     """Holds one assistance level per joint and bin; update by :meth:`step`, once a tick."""
 
@@ -151,7 +177,7 @@ class FadingAssistance:
         """Forget levels and errors; the next tick starts at the therapist's level."""
         self.table = np.zeros((self._p.bins, N_JOINTS))
         self._start: Vector | None = None
-        self._shown: Vector | None = None
+        self._level: Vector = np.zeros(0)
         self._bins.reset()
 
     def step(self, error_rad: Vector, leg_phase: Vector, walking: bool, settings: TherapySettings) -> Vector:
@@ -166,11 +192,11 @@ class FadingAssistance:
         else:
             for side, index, mean_square in self._bins.step(error_rad * error_rad, leg_phase):
                 self._learn(side, index, np.sqrt(mean_square), settings)
-        level = between_bins(self.table, leg_phase)
-        if self._shown is not None:
-            level = self._shown + np.minimum(np.maximum(level - self._shown, -_GLIDE), _GLIDE)
-        self._shown = level
-        return bounded_level(level, settings)
+        bounds = (settings.assistance_min, settings.assistance_max)
+        reached, level = _shown(self.table, leg_phase, self._level, *bounds)
+        self._level = reached
+        bounded: Vector = level
+        return bounded
 
     def _learn(self, side: int, index: int, error: Vector, settings: TherapySettings) -> None:
         part = side_slice(side)

@@ -53,7 +53,13 @@ def pelvis_roll_pitch(state: ExoState) -> tuple[float, float]:
     """Return roll and pitch of the pelvis [rad]; zero where they are not measured."""
     if not state.available & _PELVIS:
         return 0.0, 0.0
-    x, y, z, w = state.pelvis_orientation.tolist()
+    return _roll_pitch(state.pelvis_orientation)
+
+
+@compiled
+def _roll_pitch(orientation: In1) -> tuple[float, float]:
+    """Return roll and pitch [rad] of a quaternion xyzw; zero where it stands for no rotation."""
+    x, y, z, w = orientation[0], orientation[1], orientation[2], orientation[3]
     size = x * x + y * y + z * z + w * w
     if not isfinite(size) or size < 1e-6:
         return 0.0, 0.0

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pinocchio as pin
 
+from exostride.compiled import In1, compiled
 from exostride.conventions import GRAVITY_M_S2, JOINTS, N_JOINTS
 from exostride.errors import InputError
 from exostride.model.anthropometry import BodyParameters
@@ -32,14 +33,15 @@ Matrix = npt.NDArray[np.float64]
 _ZERO = np.zeros(N_JOINTS)
 
 
-def _gravity_in(orientation_xyzw: Vector) -> tuple[float, float, float]:
-    """Return gravity [m/s²] in a frame of the given orientation; a control tick has no time for a matrix."""
-    x, y, z, w = orientation_xyzw.tolist()
-    size = x * x + y * y + z * z + w * w
-    if not 1e-18 < size < inf:
-        raise InputError(f"quaternion {[x, y, z, w]} stands for no rotation")
+@compiled
+def _gravity_in(orientation: In1) -> tuple[Vector, bool]:
+    """Return gravity [m/s²] in a frame of an orientation xyzw, and whether that stands for a rotation."""
+    x, y, z, w = orientation[0], orientation[1], orientation[2], orientation[3]
+    size, out = x * x + y * y + z * z + w * w, np.empty(3)
     down = -GRAVITY_M_S2 / size
-    return 2.0 * down * (x * z - y * w), 2.0 * down * (y * z + x * w), down * (size - 2.0 * (x * x + y * y))
+    out[0], out[1] = 2.0 * down * (x * z - y * w), 2.0 * down * (y * z + x * w)
+    out[2] = down * (size - 2.0 * (x * x + y * y))
+    return out, 1e-18 < size < inf
 
 
 class LegDynamics:
@@ -100,7 +102,10 @@ class LegDynamics:
             The quaternion stands for no rotation.
         """
         if acceleration is None and orientation_xyzw is not None:
-            self._gravity.linear = np.array(_gravity_in(orientation_xyzw))
+            gravity, sound = _gravity_in(orientation_xyzw)
+            if not sound:
+                raise InputError(f"quaternion {orientation_xyzw.tolist()} stands for no rotation")
+            self._gravity.linear = gravity
             return
         apparent = self._level if acceleration is None else self._level - acceleration
         if orientation_xyzw is not None:

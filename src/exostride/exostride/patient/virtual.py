@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exostride.compiled import Record, record
+from exostride.compiled import In1, Record, compiled, record
 from exostride.conventions import GRAVITY_M_S2
 from exostride.model.geometry import body_geometry
 from exostride.patient import embodied
@@ -42,19 +42,52 @@ _SPEED_FELT_M_S: Final = 0.02
 """Change of belt speed that a person notices; smaller ones leave the gait as it is."""
 _TREMBLE_HZ: Final = 5.0
 _SIDE: Final = np.array([1.0, -1.0])
+_PELVIS: Final = PELVIS.start
+_PELVIS_RATE: Final = PELVIS_RATE.start
 
 
 class _Part(Protocol):
     def reset(self) -> None: ...
 
 
-def attitude(orientation: Vector) -> tuple[float, float, float]:
+@compiled
+def attitude(orientation: In1) -> tuple[float, float, float]:
     """Return roll, pitch, yaw [rad] of a quaternion xyzw (rotations about z, then y, then x)."""
-    x, y, z, w = orientation.tolist()
+    x, y, z, w = orientation[0], orientation[1], orientation[2], orientation[3]
     pitch = math.asin(min(max(2.0 * (w * y - z * x), -1.0), 1.0))
     roll = math.atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
     yaw = math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
     return roll, pitch, yaw
+
+
+@compiled
+def _errors(
+    orientation: In1,
+    position: In1,
+    velocity: In1,
+    spin: In1,
+    row: In1,
+    blend: float,
+    rate: float,
+    leg_m: float,
+    froude_m_s: float,
+    time_s: float,
+) -> Vector:
+    """Return the errors of :class:`Posture` in its order (9,); ``row`` is the plan's, gone on at ``rate``.
+
+    The pelvis is meant to sway as far as the gait has taken over from standing (``blend``).
+    """
+    roll, pitch, _ = attitude(orientation)
+    out = np.empty(9)
+    out[0] = pitch - blend * row[_PELVIS]
+    out[1] = roll - blend * row[_PELVIS + 1]
+    out[2] = spin[1] * time_s - blend * rate * row[_PELVIS_RATE]
+    out[3] = spin[0] * time_s - blend * rate * row[_PELVIS_RATE + 1]
+    for i in range(2):
+        out[4 + i] = position[i] / leg_m - blend * row[_PELVIS + 2 + i]
+        out[6 + i] = velocity[i] / froude_m_s - blend * rate * row[_PELVIS_RATE + 2 + i]
+    out[8] = position[2] / leg_m - row[_PELVIS + 4]
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,24 +255,11 @@ class VirtualPatient:
         return stride * min(slowest / max(speed, 1e-3), _SLOWEST) if speed < slowest else stride
 
     def _posture(self, sense: PatientSense, row: Vector, load: Vector, rate: float) -> Posture:
-        roll, pitch, _ = attitude(sense.pelvis_orientation)
+        scales = (self.leg_m, self.froude_m_s, self.time_s)
+        body = (sense.pelvis_orientation, sense.pelvis_position_m, sense.pelvis_velocity_m_s)
         blend = self.rhythm.blend
-        plan, plan_rate = (blend * row[PELVIS]).tolist(), (blend * rate * row[PELVIS_RATE]).tolist()
-        x, y, z = (sense.pelvis_position_m / self.leg_m).tolist()
-        vx, vy, _ = (sense.pelvis_velocity_m_s / self.froude_m_s).tolist()
-        spin = (sense.pelvis_rate_rad_s * self.time_s).tolist()
-        return Posture(
-            pitch=pitch - plan[0],
-            roll=roll - plan[1],
-            pitch_rate=spin[1] - plan_rate[0],
-            roll_rate=spin[0] - plan_rate[1],
-            forward=x - plan[2],
-            sideways=y - plan[3],
-            forward_velocity=vx - plan_rate[2],
-            sideways_velocity=vy - plan_rate[3],
-            height=z - float(row[PELVIS][4]),
-            load=load,
-        )
+        errors: Any = _errors(*body, sense.pelvis_rate_rad_s, row, blend, rate, *scales).tolist()
+        return Posture(*errors, load)
 
     def _balance_steps(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -258,8 +258,8 @@ class VirtualPatient:
         scales = (self.leg_m, self.froude_m_s, self.time_s)
         body = (sense.pelvis_orientation, sense.pelvis_position_m, sense.pelvis_velocity_m_s)
         blend = self.rhythm.blend
-        errors: Any = _errors(*body, sense.pelvis_rate_rad_s, row, blend, rate, *scales).tolist()
-        return Posture(*errors, load)
+        e = _errors(*body, sense.pelvis_rate_rad_s, row, blend, rate, *scales).tolist()
+        return Posture(e[0], e[1], e[2], e[3], e[4], e[5], e[6], e[7], e[8], load)
 
     def _balance_steps(
         self,

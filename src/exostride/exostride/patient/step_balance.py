@@ -23,6 +23,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exostride.compiled import In1, Out1, Out2, compiled
 from exostride.patient.interface import PatientSense
 from exostride.patient.policy import STANCE_LOAD, Drive, Posture
 from exostride.patient.step_law import INPUTS, POINTS, StepLaw
@@ -86,6 +87,28 @@ class Decision:
     input: Vector
 
 
+@compiled
+def _add(given: Out1, asked: In1, keep: float, load: In1, stance: int, angle: Out2, balance: Out2) -> None:
+    """Let what is given follow what was asked for, and add it to the angles and torques of both legs (2, 4).
+
+    ``stance`` is the leg of the step under way; -1: none is.
+    """
+    for k in range(given.size):
+        given[k] = keep * given[k] + (1.0 - keep) * asked[k]
+    if stance < 0:
+        return
+    swing = 1 - stance
+    bears = min(load[stance] / STANCE_LOAD, 1.0)
+    free = 1.0 - min(load[swing] / STANCE_LOAD, 1.0)
+    hip, side, ankle, trunk, abduction, knee = given[0], given[1], given[2], given[3], given[4], given[6]
+    angle[swing, 0] += free * side
+    angle[swing, 1] += free * hip
+    angle[swing, 2] += free * knee
+    balance[stance, 0] += bears * abduction
+    balance[stance, 1] += bears * trunk
+    balance[stance, 3] += bears * ankle
+
+
 class StepBalance:
     """Decides at the points of each step and adds to the drive what was decided.
 
@@ -140,9 +163,8 @@ class StepBalance:
             if self._place is None or 0 < (place - self._place) % (2 * POINTS) <= POINTS:
                 self._place = place
                 self._decide(laws, place % POINTS, state(place // POINTS))
-        self._given = self._keep * self._given + (1.0 - self._keep) * self._asked
-        if self._place is not None:
-            self._add(drive, load, self._place // POINTS)
+        stance = -1 if self._place is None else self._place // POINTS
+        _add(self._given, self._asked, self._keep, load, stance, drive.angle, drive.balance)
 
     def _decide(self, laws: list[tuple[float, StepLaw]], point: int, state: Vector) -> None:
         asked = np.zeros(len(INPUTS))
@@ -153,14 +175,6 @@ class StepBalance:
         self._asked = np.clip(asked, -LIMITS, LIMITS)
         if self.explore is not None:
             self.decisions.append(Decision(point, state, self._asked))
-
-    def _add(self, drive: Drive, load: Vector, stance: int) -> None:
-        swing = 1 - stance
-        hip, side, ankle, trunk, abduction, _, knee = self._given.tolist()
-        bears = min(float(load[stance]) / STANCE_LOAD, 1.0)
-        free = 1.0 - min(float(load[swing]) / STANCE_LOAD, 1.0)
-        drive.angle[swing, :3] += free * np.array([side, hip, knee])
-        drive.balance[stance] += bears * np.array([abduction, trunk, 0.0, ankle])
 
 
 __all__ = [

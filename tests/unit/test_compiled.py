@@ -45,3 +45,28 @@ def test_code_is_stored_and_a_change_of_a_callee_or_its_constant_is_seen(tmp_pat
     assert answer(tmp_path, 4.0, 1.0) == "13.5 0"
     assert answer(tmp_path, 4.0, 2.0) == "14.5 0"
     assert answer(tmp_path, 4.0, 2.0) == "14.5 1"
+
+
+BELT = """
+from exostride.plant.belt import BeltFirmware
+from exostride.plant.config import load_plant_config
+from exostride.types import EnvironmentCommand
+
+belt = BeltFirmware(load_plant_config().belt, 0.001)
+belt.command(EnvironmentCommand(0, 0.0, belt_speed_m_s=0.5, belt_acceleration_m_s2=0.3))
+print([float(belt.step(0.0)) for _ in range(80)], belt.tripped, belt.faults)
+"""
+
+
+def test_the_source_itself_does_what_its_machine_code_does() -> None:
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", BELT],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"NUMBA_DISABLE_JIT": disabled},
+        ).stdout
+        for disabled in ("0", "1")
+    ]
+    assert said[0] == said[1] != ""

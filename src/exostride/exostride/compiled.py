@@ -52,6 +52,8 @@ Out2 = Annotated[NDArray[np.float64], _array(types.float64, 2, written=True)]
 Out3 = Annotated[NDArray[np.float64], _array(types.float64, 3, written=True)]
 Out4 = Annotated[NDArray[np.float64], _array(types.float64, 4, written=True)]
 
+_COMPILES: Final = isinstance(numba.njit(lambda: None), Dispatcher)
+"""Whether anything is compiled at all (``NUMBA_DISABLE_JIT``)."""
 _NUMBERS: Final = {float: types.float64, int: types.int64, bool: types.boolean}
 
 
@@ -92,8 +94,7 @@ def compiled(function: Function) -> Function:
     hints.pop("return", None)
     signature = tuple(_kind(hint) for hint in hints.values())
     made: Any = numba.njit(error_model="numpy")(function)
-    enabled = isinstance(made, Dispatcher)
-    if enabled:
+    if _COMPILES:
         made._cache = _Cache(function)  # type: ignore[no-untyped-call]
         made.compile(signature)
         made.disable_compile()
@@ -103,6 +104,9 @@ def compiled(function: Function) -> Function:
 def record(kind: np.dtype[np.void], **values: object) -> Record:
     """Return a record of zeros with some fields set."""
     made: Record = np.zeros(1, kind)
+    if not _COMPILES:
+        # Python finds fields by attribute, as compiled code does, in this kind of array only.
+        made = made.view(np.recarray)
     for name, value in values.items():
         made[name] = value
     return made

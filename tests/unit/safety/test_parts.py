@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safety_world import PERIOD, exo_state
 
+from exostride.safety.belt import EnvironmentKernel
 from exostride.safety.guard import GOOD, HELD, LOST, SampleGuard
 from exostride.safety.homing import HomingSchedule
 from exostride.safety.intake import (
@@ -26,7 +27,15 @@ from exostride.safety.intake import (
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.tank import EnergyTank
 from exostride.safety.walls import JointWall
-from exostride.types import AssistCommand, EnvironmentCommand, ExoState, GaitPhase, Reason, SafetyPermit
+from exostride.types import (
+    AssistCommand,
+    EnvironmentCommand,
+    EnvironmentState,
+    ExoState,
+    GaitPhase,
+    Reason,
+    SafetyPermit,
+)
 
 JOINTS = range(6)
 
@@ -388,6 +397,19 @@ class TestIntake:
         assert not order.accept(make(9), 12, 2)
         assert not order.accept(object(), 12, 2)
         assert order.rejected == 5
+
+    @pytest.mark.parametrize(
+        "value", [None, "fast", 1j, np.nan, np.inf, 1e7, -1e7, np.zeros(2), GaitPhase(1, 0.0)]
+    )
+    @pytest.mark.parametrize(
+        "name",
+        ["belt_speed_m_s", "belt_acceleration_m_s2", "belt_target_m_s", "unloading_n", "unloading_percent",
+         "guidance_torque_nm"],
+    )  # fmt: skip
+    def test_environment_that_cant_be_read(self, name: str, value: object) -> None:
+        good = EnvironmentState(seq=0, time_s=0.0)
+        assert EnvironmentKernel.readable(good)
+        assert not EnvironmentKernel.readable(replace(good, **{name: value}))
 
 
 class TestHoming:

@@ -40,7 +40,10 @@ HOURS: Final = 10.0
 _FILES_SEEDS: Final = 5
 _SAVE_S: Final = 10.0
 _ROUND: Final = 40
-"""Cases of one walk before the next walk has its turn."""
+"""Cases of one walk before the next walk has its turn, in the first round; each round has twice as many.
+
+Bringing a walk to its gait costs as much as some thirty cases, and every round does it anew.
+"""
 _SOURCES: Final = ("safety", "plant", "patient", "control", "gait", "runtime", "hardware", "model")
 
 
@@ -157,11 +160,14 @@ def _per_hour(cells: list[dict[str, Any]], hours: float) -> dict[str, float]:
 def _matrix_jobs(done: set[str], only: set[str], seeds: int) -> Iterator[Job]:
     """Yield one job for each walk with the next cases it has to give, in rounds over all walks."""
     left = [c for c in cases(seeds) if c.key not in done and (not only or c.fault in only)]
-    for start in range(0, len(left), _ROUND):
-        for seed in range(seeds):
-            mine = [c for c in left if c.seed == seed][start : start + _ROUND]
-            if mine:
-                yield partial(_matrix_job, WALKS[seed % len(WALKS)], mine)
+    by_seed = [[c for c in left if c.seed == seed] for seed in range(seeds)]
+    start, size = 0, _ROUND
+    while start < max(map(len, by_seed)):
+        for seed, mine in enumerate(by_seed):
+            part = mine[start : start + size]
+            if part:
+                yield partial(_matrix_job, WALKS[seed % len(WALKS)], part)
+        start, size = start + size, 2 * size
 
 
 def _matrix_job(walk: Walk, todo: list[Case]) -> Iterator[Found]:

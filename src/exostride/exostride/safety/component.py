@@ -256,7 +256,8 @@ class SafetyComponent:
         rate = stops.scale_rate_1_s * self._t
         if orders.fade:
             goal, rate = 0.0, self._t / stops.ramp_out_s
-        self._scale += min(max(goal - self._scale, -rate), rate)
+        if goal != self._scale:
+            self._scale += min(max(goal - self._scale, -rate), rate)
         self._ramp_belt(orders.belt, slow, environment)
         return SafetyPermit(
             seq=seq,
@@ -284,7 +285,7 @@ class SafetyComponent:
             self._belt = 0.0
 
     def _state(self, seq: int, status: Status, worst: Finding | None) -> SafetyState:
-        action = worst.action if worst is not None else Action.NONE
+        action = worst.action if worst is not None else _NOTHING
         message, stopped = status.message, status.state in STOPPED
         if stopped:
             action = Action.E_STOP if status.state == S.E_STOP else max(action, Action.SOFT_STOP)
@@ -354,4 +355,5 @@ class SafetyComponent:
         return AuditEntry(seq=seq, time_s=seq * self._t, kind=kind, detail=detail)
 
 
+_NOTHING = Action.NONE
 _REQUESTS: dict[int, S] = {state: state for state in (S.IDLE, S.HOMING, S.STAND, S.TRAIN, S.STOPPING)}

@@ -17,6 +17,7 @@ from exostride.types import Action, ExoState
 
 _ANGLE, _LEAN, _RATE = PLACES["angle_rad"], PLACES["segment_angle_rad"], PLACES["segment_rate_rad_s"]
 _CUFF_FORCE = PLACES["cuff_force_n"]
+_ALL_CUFFS = (1 << len(SEGMENTS)) - 1
 _NAN = float("nan")
 
 
@@ -237,13 +238,11 @@ class DriftDetector:
 
     def _pressed(self, force: list[float], valid: int) -> list[float]:
         """Return the mean force of each cuff [N]; one that was not measured keeps its own."""
-        gain = self._cuff_gain
-        return [
-            old + gain * (sqrt(x * x + y * y + z * z) - old) if valid >> n & 1 else old
-            for n, (old, x, y, z) in enumerate(
-                zip(self._force, force[0::3], force[1::3], force[2::3], strict=True)
-            )
-        ]
+        gain, parts = self._cuff_gain, zip(self._force, force[0::3], force[1::3], force[2::3], strict=True)
+        means = [old + gain * (sqrt(x * x + y * y + z * z) - old) for old, x, y, z in parts]
+        if valid == _ALL_CUFFS:
+            return means
+        return [new if valid >> n & 1 else self._force[n] for n, new in enumerate(means)]
 
     def _tell_twins(self, found: list[Finding]) -> None:
         for i, away in enumerate(map(abs, self._away)):

@@ -23,6 +23,9 @@ class Stage(IntEnum):
     DONE = 3
 
 
+_SILENCE = Stage.SILENCE
+
+
 class SelfTest:
     """Watches the kernel's test pulses, then stays silent until the kernel falls back, then returns.
 
@@ -48,7 +51,7 @@ class SelfTest:
     @property
     def void(self) -> bool:
         """Whether the permit is withheld in this tick."""
-        return self.stage == Stage.SILENCE
+        return self.stage == _SILENCE
 
     @property
     def done(self) -> bool:

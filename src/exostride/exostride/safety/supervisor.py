@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
+from exostride.safety import codes
 from exostride.safety.faults import CATALOGUE, Finding, Support, sentence
 from exostride.safety.limits import SafetyLimits
 from exostride.types import Action, HarnessAction, Mode, SupervisorState
@@ -81,6 +82,9 @@ _PATH: dict[SupervisorState, tuple[SupervisorState, ...]] = {
     S.STOPPING: (),
 }
 
+_ENDS = (S.STAND, S.STOPPING, S.IDLE)
+"""What ends training when it is asked for."""
+
 _WORDS = {
     S.IDLE: "idle",
     S.HOMING: "self-test at low torque",
@@ -92,7 +96,7 @@ _WORDS = {
 
 def target_of(state: SupervisorState, request: SupervisorState) -> SupervisorState | None:
     """Return the ordinary state to enter when ``request`` is asked for in ``state``, None to stay."""
-    if state == S.TRAIN and request in (S.STAND, S.STOPPING, S.IDLE):
+    if state == codes.IN_TRAIN and request in _ENDS:
         return S.STOPPING
     return request if request in _PATH.get(state, ()) else None
 
@@ -126,7 +130,7 @@ class StateMachine:
             now = self._stop(now, worst)
             if now.state != state:
                 self.ticks = 0
-        if request == S.IDLE and not now.armed:
+        if not now.armed and request == S.IDLE:
             now = replace(now, armed=True)
         now = self._stopped(now, facts) if now.state in STOPPED else self._ordinary(now, request, facts)
         if now.state != state or now.step != step:
@@ -222,10 +226,11 @@ class StateMachine:
     # ------------------------------------------------------------------ ordinary path
 
     def _ordinary(self, now: Status, request: SupervisorState | None, facts: Facts) -> Status:
-        if now.state == S.STOPPING and self.ticks >= self._stopping:
+        stopping = now.state == codes.IN_STOPPING
+        if stopping and self.ticks >= self._stopping:
             return self._stop(now, Finding("F25", Action.SOFT_STOP, "it does not come to rest"))
-        rested = now.state == S.STOPPING and self._rest_ticks >= self._rest
-        if rested or (now.state == S.HOMING and facts.homing_done):
+        rested = stopping and self._rest_ticks >= self._rest
+        if rested or (now.state == codes.IN_HOMING and facts.homing_done):
             return self._enter(now, S.STAND)
         target = None if request is None else target_of(now.state, request)
         if target is None:

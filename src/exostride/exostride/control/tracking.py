@@ -26,8 +26,8 @@ _NOTHING: Final = np.zeros(N_JOINTS)
 _WALKING_M_S: Final = 0.02
 _FASTEST_RAD_S: Final = 30.0
 """Beyond this no leg moves: such a reading is the sensor's fault and must not become a torque."""
-_LIKELY_RAD: Final = 0.25
-_REFUTED_RAD: Final = 0.5
+_LIKELY_RAD: Final = 0.35
+_REFUTED_RAD: Final = 0.55
 """Error of a joint up to which a posture may be the one guessed, and from which it is another: a leg that
 already steps must not be held in the posture of somebody who stands, or in a step that the robot leads."""
 
@@ -79,7 +79,9 @@ def _unrefuted(hold: float, trusted: float, error: In1) -> float:
     """Return the hold on a leg without what of it is a guess that the leg's posture refutes."""
     away = max(abs(error[0]), abs(error[1]), abs(error[2]))
     likely = min(max((_REFUTED_RAD - away) / (_REFUTED_RAD - _LIKELY_RAD), 0.0), 1.0)
-    kept: float = trusted + likely * max(hold - trusted, 0.0)
+    # A phase that is only half trusted is a guess too.
+    known = trusted * max(2.0 * trusted - 1.0, 0.0)
+    kept: float = known + likely * max(hold - known, 0.0)
     return kept
 
 

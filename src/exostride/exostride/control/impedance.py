@@ -1,17 +1,15 @@
 r"""Impedance about the reference path that fades where it is not needed, in a robot that goes along.
 
 .. math:: \tau = \tau_{comp} + a(\varphi)\,[K\,\psi(q_{ref}(\varphi) - q)
-               + \kappa D (\dot q_{ref} - \dot q)] + w\,[K (\bar q(\varphi) - q)
-               + D (\dot{\bar q}(\varphi) - \dot q)], \qquad
+               + \kappa D (\dot q_{ref} - \dot q)] + D (\dot{\bar q}(\varphi) - \dot q), \qquad
           \psi(e) = \mathrm{sign}(e)\,\max(|e| - e_e, 0)
 
 per joint. The level a of each part of the step fades while the error stays within what able-bodied people
 differ by, and returns with what exceeds that (:mod:`exostride.control.fading`), so that who walks within the
 normal range is soon left alone. The spring leads to the edge e_e of a narrow tunnel about the path and no
 further; the damper comes with it, \kappa = \min(|\psi| / e_s, 1). Besides, and whatever the level, the
-robot goes along with the walker's own mean motion \bar q, as far as they repeat it
-(:mod:`exostride.control.own_motion`): that spring neither leads nor corrects, it carries the robot's legs
-through the shocks of every step so that the walker need not.
+robot goes along at the pace of the walker's own mean motion \bar q (:mod:`exostride.control.own_motion`):
+that damper neither leads nor corrects, it keeps the robot's legs from shaking in the cuffs.
 
 Hogan, "Impedance control", J Dyn Sys Meas Control 107:1 (1985), on the path of Riener et al.,
 "Patient-cooperative strategies for robot-aided treadmill training", IEEE TNSRE 13:380 (2005); the tunnel
@@ -49,8 +47,8 @@ class ImpedanceParameters(StrictModel):
     ``stiffness_nm_rad`` and ``damping_nms_rad`` are those at assistance 1. ``dead_zone_rad`` and
     ``dead_zone_sd`` (in standard deviations of the reference) say what differs from the path without being an
     error, ``forgetting`` (per stride), ``gain_per_rad`` and ``bins`` (per cycle) how the level answers to
-    errors. ``edge_rad`` is the tunnel's half-width, ``along`` the part of the stiffness with which the robot
-    follows the walker's own motion.
+    errors. ``edge_rad`` is the tunnel's half-width, ``along`` the part of the damping with which the robot
+    goes along with the walker's own motion.
     """
 
     stiffness_nm_rad: tuple[float, float, float] = (110.0, 90.0, 55.0)
@@ -94,10 +92,10 @@ class ImpedanceController(PathLaw):
         beyond = excess(error, self._zone.width(path, track.leg_phase, settings))
         level = self._fading.step(beyond, track.leg_phase, track.walking, settings)
         torque, lifted = self._lift.step(track, path)
-        angle, velocity, known = self._own.step(track)
+        pace, known = self._own.step(track)
         k, d, reference, pace = _combined(
             *(error, level, self._edge * (1.0 - settings.assistance_min), self._along * known),
-            *(track.reference_rad, track.reference_velocity_rad_s, angle, velocity),
+            *(track.reference_rad, track.reference_velocity_rad_s, pace),
         )
         return Assistance(
             torque,
@@ -111,22 +109,22 @@ class ImpedanceController(PathLaw):
 
 @compiled
 def _combined(
-    error: In1, level: In1, edge: In1, along: In1, reference: In1, rate: In1, own: In1, own_rate: In1
+    error: In1, level: In1, edge: In1, along: In1, reference: In1, rate: In1, own_rate: In1
 ) -> NDArray[np.float64]:
     """Return shares of stiffness and damping, rest position and velocity, rows of (4, 6).
 
-    The spring to the tunnel's edge, as far as the level goes, and that about the walker's own motion, as
-    far as they go along (``along``), act as one.
+    The damper to the path, as far as the level goes, and that to the walker's own pace, as far as they go
+    along (``along``), act as one.
     """
     out = np.empty((4, error.size))
     for i in range(error.size):
         outside = error[i] - min(max(error[i], -edge[i]), edge[i])
         size = abs(outside)
-        k, d = level[i] if size > 0.0 else 0.0, level[i] * min(size * (1.0 / _SOFT_RAD), 1.0)
-        goal = k * (reference[i] - (error[i] - outside)) + along[i] * own[i]
+        d = level[i] * min(size * (1.0 / _SOFT_RAD), 1.0)
         pace = d * rate[i] + along[i] * own_rate[i]
-        k, d = k + along[i], d + along[i]
-        out[0, i], out[1, i] = k, d
-        out[2, i] = goal / max(k, 1e-9) if k > 0.0 else reference[i]
+        d = d + along[i]
+        out[0, i] = level[i] if size > 0.0 else 0.0
+        out[1, i] = d
+        out[2, i] = reference[i] - (error[i] - outside)
         out[3, i] = pace / max(d, 1e-9) if d > 0.0 else 0.0
     return out

@@ -1,26 +1,23 @@
 r"""The walker's own motion, learned over their strides, so that the robot can go along with it.
 
-A robot without torque is not weightless: its inertia must be accelerated with every step, and the
-acceleration that would be compensated is only known late, which rings in the cuffs. But walkers repeat
-themselves. Over the phase \varphi of either leg the joint angles of the last strides are averaged, with a
-memory m per stride,
+A robot without torque is not weightless: its legs hang in elastic cuffs, and what every impact of a foot sets
+off there shakes on. Walkers repeat themselves. Over the phase \varphi of either leg the joint angles of the
+last strides are averaged, with a memory m per stride,
 
 .. math:: \bar q_{i+1}(\varphi) = m\,\bar q_i(\varphi) + (1 - m)\,q_i(\varphi)
 
-and a soft spring and damper let the robot follow \bar q by itself. It neither leads nor corrects: wherever
-the walker goes on average, the robot goes too. Three things keep it from taking the walker off their path:
-the mean holds what is quick in a step, the landing of the foot and the throw of the shank, or the walker
-would work against it in every stride; it is read as far ahead as sensor and drive are late, and half a
-period more, since the drives execute it until the next tick; and it acts only as far as the walker repeats
-themselves, with
+and a damper about the pace \dot{\bar q}(\varphi) lets the robot go along: it takes nothing from a motion that
+repeats itself, and calms what does not. It knows no place, only a pace: a spring about \bar q would hold
+walkers to the steps they have made, the first and worst among them, and would take as many strides to let go.
+So that it takes nothing, the mean holds what is quick in a step, the landing of the foot and the throw of the
+shank, and is read as far ahead as sensor and drive are late, and half a period more, since the drives execute
+it until the next tick. The robot goes along as far as strides have been alike; one that is another motion
+begins the mean anew.
 
-.. math:: w = \mathrm{clip}\,((e_1 - |q - \bar q|) / (e_1 - e_0), 0, 1)
-
-so that who recovers from a stumble is not held in the step before. For the learned motion see Ronsse et al.,
-"Oscillator-based assistance of cyclical movements: model-based and model-free approaches", Med Biol Eng
-Comput 49:1173 (2011); for walking in a robot that follows the walker's own pattern, Aguirre-Ollinger et al.,
-"Inertia compensation control of a one-degree-of-freedom exoskeleton for lower-limb assistance", IEEE TNSRE
-20:68 (2012).
+For the learned motion see Ronsse et al., "Oscillator-based assistance of cyclical movements: model-based and
+model-free approaches", Med Biol Eng Comput 49:1173 (2011); for what can be gained from the repetition, van
+Dijk, van der Kooij, Koopman & van Asseldonk, "Improving the transparency of a rehabilitation robot by
+exploiting the cyclic behaviour of walking", ICORR 2013.
 """
 
 from __future__ import annotations
@@ -42,10 +39,10 @@ _HARMONICS: Final = 16
 _LEAST_VISITED: Final = 0.8
 """Part of the bins that a stride must have visited to be one."""
 _COMES: Final = 3
-"""Strides of a leg until its motion counts as known."""
-_REPEATS_RAD: Final = 0.05
-_DEPARTS_RAD: Final = 0.15
-"""e_0 and e_1: deviation from the mean up to which a joint repeats it, and from which it departs."""
+"""Strides of a leg that repeat the mean until the robot goes along wholly."""
+_ALIKE_RAD: Final = 0.05
+_OTHER_RAD: Final = 0.12
+"""Deviation of a stride (RMS) up to which it repeats the mean, and from which it is another motion."""
 _LATE_S: Final = 0.002
 """Age of an encoder's reading, and the drive's own lag."""
 _CENTRES: Final = (np.arange(_BINS) + 0.5) / _BINS
@@ -63,19 +60,18 @@ def _collect(total: Out3, count: Out2, phase: In1, angle: In1) -> None:
 
 
 @compiled
-def _motion(curve: In3, phase: In1, rate_hz: In1, ahead_s: float) -> NDArray[np.float64]:
-    """Return angle and velocity of the legs a little ahead, rows of (2, 6), of Fourier series (2, n, 6)."""
-    out = np.zeros((2, N_JOINTS))
+def _pace(curve: In3, phase: In1, rate_hz: In1, ahead_s: float) -> Vector:
+    """Return the velocity (6,) of the legs a little ahead, of Fourier series per cycle (2, n, 3)."""
+    out = np.zeros(N_JOINTS)
     for side in range(2):
         x = 2.0 * np.pi * (phase[side] + ahead_s * rate_hz[side])
         for row in range(2 * _HARMONICS + 1):
             k = (row + 1) // 2
             part = 1.0 if row == 0 else (cos(k * x) if row % 2 == 1 else sin(k * x))
             for i in range(3):
-                out[0, 3 * side + i] += curve[side, row, i] * part
-                out[1, 3 * side + i] += curve[side, row, 3 + i] * part
+                out[3 * side + i] += curve[side, row, i] * part
         for i in range(3):
-            out[1, 3 * side + i] *= rate_hz[side]
+            out[3 * side + i] *= rate_hz[side]
     return out
 
 
@@ -99,24 +95,23 @@ class OwnMotion:
         """Know nothing of the walker."""
         n = len(JOINT_KINDS)
         self._mean = np.zeros((len(SIDES), _BINS, n))
-        self._curve = np.zeros((len(SIDES), 2 * _HARMONICS + 1, 2 * n))
+        self._curve = np.zeros((len(SIDES), 2 * _HARMONICS + 1, n))
         self._sum = np.zeros((len(SIDES), _BINS, n))
         self._count = np.zeros((len(SIDES), _BINS))
-        self._strides = [0, 0]
+        self._begun = [False, False]
+        self._alike = np.zeros(len(SIDES))
         self._last = [0.0, 0.0]
 
-    def step(self, track: Track) -> tuple[Vector, Vector, Vector]:
-        """Return angle [rad] and velocity [rad/s] of the mean motion, and how far to go along, (6,) each."""
+    def step(self, track: Track) -> tuple[Vector, Vector]:
+        """Return the velocity [rad/s] of the mean motion, and how far to go along, (6,) each."""
         for side, phase in enumerate(track.leg_phase.tolist()):
             if phase < self._last[side] - 0.5:
                 self._close(side)
             self._last[side] = phase
         if track.walking:
             _collect(self._sum, self._count, track.leg_phase, track.angle_rad)
-        angle, velocity = _motion(self._curve, track.leg_phase, track.leg_rate_hz, self._ahead)
-        known = np.repeat([min(n / _COMES, 1.0) for n in self._strides], len(JOINT_KINDS))
-        away = (_DEPARTS_RAD - np.abs(track.angle_rad - angle)) / (_DEPARTS_RAD - _REPEATS_RAD)
-        return angle, velocity, known * np.minimum(np.maximum(away, 0.0), 1.0)
+        pace = _pace(self._curve, track.leg_phase, track.leg_rate_hz, self._ahead)
+        return pace, np.repeat(self._alike, len(JOINT_KINDS))
 
     def _close(self, side: int) -> None:
         """Take a whole stride of one leg into its motion."""
@@ -124,13 +119,19 @@ class OwnMotion:
         seen = count > 0.0
         if seen.mean() >= _LEAST_VISITED:
             stride = _filled(self._sum[side] / np.maximum(count, 1.0)[:, None], seen)
-            keep = self._memory if self._strides[side] else 0.0
+            alike = self._repeats(stride, side) if self._begun[side] else 0.0
+            self._alike[side] = min(alike, self._alike[side] + 1.0 / _COMES)
+            keep = self._memory if alike > 0.0 else 0.0
             self._mean[side] = keep * self._mean[side] + (1.0 - keep) * stride
-            angle = _FIT @ self._mean[side]
-            self._curve[side] = np.column_stack([angle, derivative(angle.T).T])
-            self._strides[side] += 1
+            self._curve[side] = derivative((_FIT @ self._mean[side]).T).T
+            self._begun[side] = True
         self._sum[side] = 0.0
         self._count[side] = 0.0
+
+    def _repeats(self, stride: NDArray[np.float64], side: int) -> float:
+        """Return how far a stride (bins, 3) repeats the mean of its leg, 0..1."""
+        off = np.sqrt(np.mean((stride - self._mean[side]) ** 2, axis=0)).max()
+        return float(min(max((_OTHER_RAD - off) / (_OTHER_RAD - _ALIKE_RAD), 0.0), 1.0))
 
 
 def _filled(values: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -138,10 +138,13 @@ class Copies:
         self.first = dict.fromkeys(self._all, -1)
 
 
+_FALL: Final = parse("F23@any:left")
+
+
 def fell(rig: Rig) -> bool:
     """Return whether the walker is really falling, by the truth predicate of F23."""
     assert rig.last is not None
-    scene = Scene(rig.last, rig.last, parse("F23@any:left"), 0, rig.simulated)
+    scene = Scene(rig.last, rig.last, _FALL, 0, rig.simulated)
     return ROWS["F23"].truth(scene)
 
 

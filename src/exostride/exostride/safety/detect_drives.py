@@ -62,11 +62,8 @@ class TrackingDetector:
 
 _DRIVING_NM = 5.0
 """Torque along the motion from which a drive is pushing: four times the friction in its gear."""
-_TEST_SHARE = 0.4
-"""Share of the self-test's torque from which its sign must be seen: friction of the drive takes the rest.
-
-Noise and friction of sound drives come to 0.32 of it for a tick, and two ticks count.
-"""
+_TEST_SHARE = 0.6
+"""Share of the self-test's torque from which its sign must be seen: friction of the drive takes the rest."""
 
 
 class RunawayDetector:
@@ -139,8 +136,8 @@ class RunawayDetector:
         asked, peaks = done[_ASKED], done[_PEAK]
         signs = self._signs(snap, asked, homing)
         means, rotors, least = done[_MEAN], self._rotor, self._sign_nm
-        if homing:  # its pulses are slow, and the correction for the rotor is noise there
-            means, rotors, least = asked, _NOTHING, self._test_nm
+        if homing:
+            means, least = asked, self._test_nm
         beyond = self._limits.runaway_nm
         outside = opposite = 0
         for i, (sensed, rotor, speed, last, mean, peak, sign, enough) in enumerate(

@@ -11,6 +11,8 @@ from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
 from exostride.types import Action, Mode
 
+_CLEAR = 0.4
+"""Share of a pulse's peak from which a sign must be seen; noise and friction of sound drives come to 0.32."""
 _FALLBACKS = (Mode.HOLD_STANCE, Mode.DAMP)
 
 
@@ -46,6 +48,7 @@ class SelfTest:
         self._work = [0.0] * N_JOINTS
         self._response = [0.0] * N_JOINTS
         self._mean = [[0.0, 0.0, 0.0] for _ in range(N_JOINTS)]
+        self._against = [0] * N_JOINTS
         self._tripped = False
 
     @property
@@ -65,6 +68,7 @@ class SelfTest:
             if self._ticks == 1:
                 self._in_range(snap, found)  # before a pulse moves anything
             self._observe(snap)
+            self._signs(snap, found)
             if self._ticks > self._schedule.end + self._schedule.settle and self._judge(snap, found):
                 self._go(Stage.SILENCE)
         elif self.stage == Stage.SILENCE:
@@ -83,6 +87,17 @@ class SelfTest:
     def _go(self, stage: Stage) -> None:
         self.stage = stage
         self._ticks = 0
+
+    def _signs(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Append drives that clearly turn against their order: waited for, their joints would run away."""
+        if snap.applied is None or snap.torque is None:
+            return
+        for i, (asked, seen) in enumerate(zip(snap.applied.requested_nm.tolist(), snap.torque, strict=True)):
+            clear = _CLEAR * self._limits.joints[i].homing_nm
+            against = asked * seen < 0.0 and min(abs(asked), abs(seen)) > clear
+            self._against[i] = self._against[i] + 1 if against else 0
+            if self._against[i] >= self._limits.detect.drives.sign_ticks:
+                found.append(Finding("F19", Action.E_STOP, JOINTS[i].replace("_", " ")))
 
     def _observe(self, snap: Snapshot) -> None:
         """Accumulate covariance of the torque asked for and the one measured at the joint under test."""

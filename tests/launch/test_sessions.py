@@ -216,7 +216,10 @@ def test_a_gazebo_that_dies_or_hangs_is_told_in_a_line_and_nothing_is_left(launc
 
 @pytest.mark.parametrize(
     ("fault", "cause", "action"),
-    [("F20@standing,start=2", "F20", Action.E_STOP), ("F01@standing:left:knee,start=2", "F01", Action.SOFT_STOP)],
+    [
+        ("F20@standing,start=2", "F20", Action.E_STOP),
+        ("F01@standing:left:knee,start=2", "F01", Action.SOFT_STOP),
+    ],
 )
 def test_a_fault_in_the_loop_stops_the_session_and_is_told_in_words(launch, fault, cause, action):
     session = launch("session.launch.yaml", "bag:=bag", *STANDING, f"fault:={fault}", EXOSTRIDE_PATIENCE="1")

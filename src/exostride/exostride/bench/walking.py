@@ -43,6 +43,7 @@ STEPS: Final = 100
 UNLOADING_PERCENT: Final = 30.0
 _STARTING_STRIDES: Final = 4
 """Strides' time in which the patient starts and the belt comes to speed."""
+_STANDING_S: Final = 3.0
 PROFILE_SPEED_M_S: Final = 0.6
 ACCELERATION_M_S2: Final = 0.1
 SETTLING_S: Final = 5.0
@@ -181,11 +182,11 @@ def from_standing(speed_m_s: float, robot: RobotKind, seed: int) -> dict[str, An
     stride_s = run.patient.plan.stride_time_s(
         run.patient.plan.bracket(speed_m_s / run.patient.froude_m_s), run.patient.leg_m
     )
-    upright = run.run(3.0, 0.0, unloading_percent=unload)
+    upright = run.run(_STANDING_S, 0.0, unloading_percent=unload)
     upright = upright and run.run(
         (STEPS / 2 + _STARTING_STRIDES) * stride_s, speed_m_s, ACCELERATION_M_S2, unload
     )
-    upright = upright and run.run(6.0, 0.0, ACCELERATION_M_S2, unload)
+    upright = upright and run.run(speed_m_s / ACCELERATION_M_S2 + _STANDING_S, 0.0, ACCELERATION_M_S2, unload)
     walk = run.walk()
     mass = run.patient.profile.body.mass_kg
     sides = [leg_strides(walk, leg, mass, 3.0) for leg in (0, 1)]
@@ -235,7 +236,8 @@ def measure(seconds: float, seed: int, tell: Callable[[str], None]) -> tuple[dic
             figures["from_standing"][robot][f"{speed:g}"] = entry
             tell(
                 f"{robot:12s} {speed:4.2f} m/s, 30 % unloaded: {entry['steps']} steps, "
-                f"{'FELL' if entry['fell'] else 'upright'} after {entry['seconds']} s"
+                f"{'FELL' if entry['fell'] else 'upright'} after {entry['seconds']} s, "
+                f"{'standing' if entry['stands_at_the_end'] else 'not standing'} at the end"
             )
     for name in patient_names():
         figures["profiles"][name] = profile_figures(name, seconds, seed)

@@ -117,6 +117,13 @@ def test_every_patient_has_an_interval_over_the_seeds():
     assert np.isnan(one["assist_work_saved_low"]), "one seed knows no spread"
 
 
+def test_seed_whose_curve_is_not_walked_yet_does_not_count():
+    begun = [r for r in grid(0.5, seed=1) if r["controller"] != "guidance_0.5"]
+    (item,) = by_patient(with_effort(grid() + begun), "impedance")
+    assert (item["seeds"], item["levels"]) == (1, 2)
+    assert item["assist_work_saved"] == pytest.approx(0.3 - 0.15)
+
+
 def test_seeds_are_drawn_for_all_laws_together():
     rows = []
     for seed, shift in enumerate((0.0, 0.1, 0.2, 0.3)):

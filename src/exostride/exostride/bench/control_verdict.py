@@ -67,11 +67,13 @@ def _level(label: str) -> float:
 def _table(rows: Sequence[Row], default: str) -> tuple[NDArray[np.float64], list[int]]:
     """Return error, work and effort of the default and of the levels in order, (seeds, 1 + levels, 3).
 
-    Only seeds in which the default stayed up, and levels that did in all of those.
+    Only seeds in which every level was walked and the default stayed up, and levels that did in all of those.
     """
     found = {(row["controller"], row["seed"]): [row[key] for key in _KEYS] for row in rows if _good(row)}
-    laws = {row["controller"] for row in rows if row["controller"].startswith(GUIDANCE + "_")}
-    seeds = sorted({row["seed"] for row in rows if (default, row["seed"]) in found})
+    walked = {(row["controller"], row["seed"]) for row in rows}
+    laws = {law for law, _ in walked if law.startswith(GUIDANCE + "_")}
+    done = {seed for _, seed in walked if all((law, seed) in walked for law in laws)}
+    seeds = sorted(seed for seed in done if (default, seed) in found)
     curve = sorted((law for law in laws if all((law, seed) in found for seed in seeds)), key=_level)
     values = [[found[law, seed] for law in (default, *curve)] for seed in seeds]
     return np.array(values, dtype=float).reshape(len(seeds), -1, 3), seeds

@@ -149,7 +149,7 @@ def _configuration(
     if patients:
         change["patients"] = tuple(part.strip() for part in patients.split(",") if part.strip())
     if seeds:
-        change["seeds"] = tuple(range(seeds))
+        change["seeds"] = tuple(config.seeds[0] + k for k in range(seeds))
     if slacking:
         try:
             change["slacking"] = tuple(float(part) for part in slacking.split(","))
@@ -210,7 +210,9 @@ def command(
     config: Annotated[Path | None, typer.Option(help="Grid; config/bench/control.yaml if absent.")] = None,
     controllers: Annotated[str, typer.Option(help="Laws, by comma; reference rows come besides.")] = "",
     patients: Annotated[str, typer.Option(help="Profiles, by comma.")] = "",
-    seeds: Annotated[int, typer.Option(min=0, help="Number of seeds; 0: the grid's.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=0, help="Number of seeds, from the grid's first on; 0: the grid's.")
+    ] = 0,
     slacking: Annotated[str, typer.Option(help="Multiples of slacking, by comma.")] = "",
     budget: Annotated[
         float, typer.Option(min=0.0, help="Seconds after which no walk begins; 0: none.")

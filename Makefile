@@ -1,6 +1,7 @@
 # make demo    a session of a virtual patient through the real ROS 2 graph; needs nothing done before
 # make test    every test
 # make check   style, types, imports, documentation
+# make coverage  lines and branches of the safety code that its unit tests run; part of make test
 # make mutation  mutants of the safety code against its tests; hours, for the night (ARGS="--sample 300")
 # make clean   remove everything that these made
 SHELL := /bin/bash
@@ -11,7 +12,7 @@ CONTROLLER ?= impedance
 ARGS ?=
 PYTEST ?=
 
-.PHONY: demo test check mutation clean bootstrap
+.PHONY: demo test check coverage mutation clean bootstrap
 
 bootstrap:
 	@tools/bootstrap.sh
@@ -33,6 +34,9 @@ check: bootstrap
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest -q tests/unit/test_architecture.py tests/unit/test_docs.py
+
+coverage: bootstrap
+	@$(PY) tools/safety_coverage.py
 
 mutation: bootstrap
 	$(PY) tools/mutation.py $(ARGS)

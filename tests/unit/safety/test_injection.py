@@ -24,6 +24,19 @@ def reading(seq: int = 0, belt: float = 0.5, left_n: float = 500.0, truth: bool 
     return DeviceReading(exo, EnvironmentState(seq=seq, time_s=seq * PERIOD, belt_speed_m_s=belt), truth=made)
 
 
+@pytest.mark.parametrize(
+    ("text", "layer"),
+    [
+        ("F03,kind=command", Layer.MESSAGE),
+        ("F03,kind=cuff", Layer.READING),
+        ("F12", Layer.STAGE),
+        ("F12,kind=nan", Layer.MESSAGE),
+    ],
+)
+def test_a_fault_lies_where_its_kind_says(text: str, layer: Layer) -> None:
+    assert parse(text).layer == layer
+
+
 def test_parse_in_full_and_by_default() -> None:
     full = parse("F22@swing:right:hip,start=12,duration=0.5,size=30")
     assert (full.fault, full.gait, full.side, full.joint) == ("F22", Gait.SWING, 1, 3)

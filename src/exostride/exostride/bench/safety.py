@@ -140,7 +140,7 @@ def summary(data: dict[str, Any]) -> dict[str, Any]:
             )
             for fault in KNOBS
         },
-        # Measured by their own commands: make mutation, and pytest with coverage in make test.
+        # Measured by their own commands: make mutation and make coverage.
         "mutation": {"killed": None, "total": None, "survivors": []},
         "coverage": {"line": None, "branch": None},
     }

@@ -49,8 +49,6 @@ _GAVE_RAD: Final = 0.08
 _LEAST_PASSES: Final = 4
 _PEAKED, _LONG_S = 1.25, 1.0
 """A move at constant speed that takes long is no faster in its middle than this."""
-
-
 _SLOWEST: Final = 1.1
 """A way led at up to so many times the least speed is one of the slowest."""
 

@@ -37,6 +37,9 @@ WALKS: Final = (
 )
 """Who walks in the matrix, one per seed."""
 HOURS: Final = 10.0
+CURVES: Final = "curves"
+FREE: Final = "free"
+"""Names of what ``--only`` can ask for beside faults: the trade-off curves, the fault-free hours."""
 _FILES_SEEDS: Final = 5
 _SAVE_S: Final = 10.0
 _ROUND: Final = 40
@@ -222,6 +225,25 @@ def _run(results: Results, jobs: Iterator[Job], workers: int, over: Callable[[],
         results.put(group, key, value)
 
 
+def _measure(
+    results: Results, clock: Clock, wanted: set[str], seeds: int, hours: float, workers: int
+) -> None:
+    """Run what is wanted and not there yet; everything when ``wanted`` is empty."""
+    done, faults = results.data["results"], wanted - {CURVES, FREE}
+    if not wanted:
+        for key, result in run_files(_FILES_SEEDS, set(done)):
+            results.put("results", key, result)
+    if faults or not wanted:
+        share = 1.0 if wanted else 0.6
+        _run(results, _matrix_jobs(set(done), faults, seeds), workers, partial(clock.over, share))
+    if CURVES in wanted or not wanted:
+        share = 1.0 if wanted else 0.75
+        jobs = _curve_jobs(set(results.data["curve_runs"]))
+        _run(results, jobs, workers, partial(clock.over, share))
+    if FREE in wanted or not wanted:
+        _run(results, _free_jobs(results, hours), workers, clock.over)
+
+
 def text(data: dict[str, Any]) -> Iterator[str]:
     """Yield the summary in lines."""
     unit = f"(periods of {PERIOD_S * 1e3:g} ms)"
@@ -269,7 +291,7 @@ def command(
     html: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
     budget: Annotated[float | None, typer.Option(help="Stop after this long [s].", min=1.0)] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of the matrix, one walker each.", min=1)] = 5,
-    only: Annotated[str, typer.Option(help="Only these faults, as F22,F23; no fault-free hours.")] = "",
+    only: Annotated[str, typer.Option(help="Only these: faults, curves, free; as F22,F23.")] = "",
     hours: Annotated[float, typer.Option(help="Fault-free hours.", min=0.0)] = HOURS,
     workers: Annotated[
         int | None, typer.Option(help="Processes; by default one for each core.", min=1)
@@ -287,21 +309,13 @@ def command(
         _other(repetitions if processes else 0, json_path)
         return
     wanted = {name.strip() for name in only.split(",") if name.strip()}
-    known = {case.fault for case in cases(1)}
+    known = {case.fault for case in cases(1)} | {CURVES, FREE}
     if wanted - known:
         unknown = ", ".join(sorted(wanted - known))
         raise InputError(f"--only {only}: unknown {unknown}; known are {', '.join(sorted(known))}")
     results, clock = Results(json_path, model_hash()), Clock(budget)
-    done, workers = results.data["results"], workers or cores()
     try:
-        if not wanted:
-            for key, result in run_files(_FILES_SEEDS, set(done)):
-                results.put("results", key, result)
-        share = 1.0 if wanted else 0.6
-        _run(results, _matrix_jobs(set(done), wanted, seeds), workers, partial(clock.over, share))
-        if not wanted:
-            _run(results, _curve_jobs(set(results.data["curve_runs"])), workers, partial(clock.over, 0.75))
-            _run(results, _free_jobs(results, hours), workers, clock.over)
+        _measure(results, clock, wanted, seeds, hours, workers or cores())
     finally:
         results.save()
     data = summary(results.data)

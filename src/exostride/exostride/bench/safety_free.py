@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from exostride.bench.safety_cases import ROWS, Scene
-from exostride.bench.safety_rig import PERIOD_S, Rig, Walk, state_of
+from exostride.bench.safety_rig import PERIOD_S, SETTLE_S, Rig, Walk, state_of
 from exostride.patient.profiles import load_profile
 from exostride.runtime.graph import Tick
 from exostride.safety.detect_body import BalanceDetector, FootDetector
@@ -61,14 +61,17 @@ class _Detector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """The threshold that decides a fault: group, name, values from sensitive to deaf, the fault to inject."""
+    """The threshold that decides a fault: group, name, values from sensitive to deaf, the fault to inject.
+
+    ``owner`` is the detector that decides; it ``learns`` when its threshold counts for a walker it knows.
+    """
 
     group: str
     name: str
     values: tuple[float, ...]
     fault: str
     owner: str
-    level: Action = Action.WARN
+    learns: bool = False
 
 
 KNOBS: Final = {
@@ -77,8 +80,10 @@ KNOBS: Final = {
         "sensors", "twin_reduce_rad", (0.02, 0.04, 0.08, 0.14, 0.2), "F06@stance:left:knee", "_drift"
     ),
     "F19": Knob("drives", "sign_nm", (1.0, 2.0, 4.0, 8.0, 12.0), "F19@stance:left:knee", "_runaway"),
-    "F22": Knob("body", "spasm_sd", (2.0, 3.0, 4.0, 5.0, 6.0, 8.0), "F22@swing:left:knee", "_spasm"),
-    "F23": Knob("body", "fall_drop_m", (0.04, 0.06, 0.09, 0.13, 0.2), "F23@stance:left", "balance"),
+    "F22": Knob(
+        "body", "spasm_sd", (2.0, 3.0, 4.0, 5.0, 6.0, 8.0), "F22@swing:left:knee", "_spasm", learns=True
+    ),
+    "F23": Knob("body", "xcom_reduce_m", (0.05, 0.07, 0.1, 0.15, 0.2), "F23@stance:left", "balance"),
     "F24a": Knob("body", "drag_n", (8.0, 15.0, 25.0, 50.0, 90.0), "F24a@swing:left", "_foot"),
     "F24b": Knob("body", "spasm_first", (2.0, 4.0, 6.0, 9.0, 12.0), "F24b@swing:left", "_spasm"),
 }
@@ -226,7 +231,7 @@ def delays(rig: Rig, fault: str) -> dict[str, Any]:
     setattr(rig.component.detectors, knob.owner, _Deaf())
     injection = parse(knob.fault)
     copies = Copies(rig.limits, rig.walker, (fault,))
-    for _ in range(round(3.0 / PERIOD_S)):
+    for _ in range(round((SETTLE_S if knob.learns else 3.0) / PERIOD_S)):
         rig.step()
         assert rig.component.seen is not None
         copies.step(rig.component.seen)

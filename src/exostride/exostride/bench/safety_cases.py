@@ -24,7 +24,7 @@ STATES: Final = ("stance", "swing", "standing")
 _SLIDING: Final = 0.7
 """Share of the load that friction is when a foot slides (the sole's coefficient is 0.9)."""
 _SWING: Final = (0.8, 0.95)
-"""Part of the walker's cycle in which a foot is meant to be in the air; slow ones leave the ground at 0.75."""
+"""Part of a walker's cycle in which a foot is meant to be in the air; slow ones leave the ground at 0.75."""
 
 
 @dataclass(frozen=True, slots=True)

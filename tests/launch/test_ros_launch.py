@@ -100,7 +100,7 @@ def up_and_at_work():
         states = [client.call(GetState, f"{node}/get_state").current_state.id for node in MANAGED]
         assert states == [ACTIVE] * len(MANAGED)
         client.until(lambda: len(exo) > 100 and len(joints) > 10, "the topics")
-        assert set(client.node.get_node_names()) >= NODES
+        client.until(lambda: set(client.node.get_node_names()) >= NODES, "the discovery of all nodes")
         assert all(round(value.time_s * 200) == value.seq for value in exo)
     finally:
         client.close()

@@ -139,7 +139,7 @@ def test_a_launch_file_brings_up_works_and_ends(launch, tmp_path, name):
         states = [client.call(GetState, f"{node}/get_state").current_state.id for node in MANAGED]
         exo, joints, frames = (client.listen(topic) for topic in ("exo/state", "joint_states", "/tf"))
         client.until(lambda: len(exo) > 100 and len(joints) > 10 and len(frames) > 10, "the topics")
-        assert set(client.node.get_node_names()) >= NODES
+        client.until(lambda: set(client.node.get_node_names()) >= NODES, "the discovery of all nodes")
     finally:
         client.close()
     assert states == [ACTIVE] * len(MANAGED)

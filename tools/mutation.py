@@ -22,8 +22,8 @@ STAGE = ROOT / ".cache" / "mutation"
 PACKAGE = ROOT / "src" / "exostride" / "exostride"
 ARGUED = ROOT / "docs" / "mutation.md"
 TARGETS = (
-    "kernel", "shaping", "walls", "tank", "belt", "guard", "intake", "sources", "homing", "supervisor",
-    "audit", "audit_chain",
+    "kernel", "inbox", "shaping", "walls", "tank", "belt", "guard", "intake", "sources", "homing",
+    "supervisor", "audit", "audit_chain",
 )  # fmt: skip
 """Modules under mutation: the kernel and its parts, the state machine, the log."""
 TESTS = (

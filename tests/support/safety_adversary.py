@@ -17,7 +17,8 @@ import numpy as np
 from safety_world import PERIOD, applied_from, exo_state
 
 from exostride.safety.component import OperatorRequest, SafetyComponent
-from exostride.safety.kernel import SafetyKernel, permit_longest
+from exostride.safety.inbox import permit_longest
+from exostride.safety.kernel import SafetyKernel
 from exostride.safety.limits import SafetyLimits
 from exostride.types import (
     AppliedTorque,

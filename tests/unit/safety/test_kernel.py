@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from safety_world import ALL, PERIOD, exo_state
 
-from exostride.safety.kernel import SafetyKernel, permit_longest
+from exostride.safety.inbox import permit_longest
+from exostride.safety.kernel import SafetyKernel
 from exostride.safety.limits import SafetyLimits
 from exostride.types import (
     AssistCommand,

@@ -10,8 +10,8 @@ from exostride.safety import codes
 from exostride.safety.audit import AuditEntry
 from exostride.safety.detectors import Detectors
 from exostride.safety.faults import CATALOGUE, Finding, sentence, stronger
+from exostride.safety.inbox import permit_longest
 from exostride.safety.intake import number
-from exostride.safety.kernel import permit_longest
 from exostride.safety.limits import SafetyLimits, plain
 from exostride.safety.selftest import SelfTest
 from exostride.safety.snapshot import Snapshot

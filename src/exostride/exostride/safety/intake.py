@@ -212,3 +212,7 @@ class Sequence:
             return True
         self.rejected += 1
         return False
+
+    def age(self, seq: int) -> int:
+        """Return how many ticks before ``seq`` the last message was of; all and one more without any."""
+        return max(0, seq - self.last)

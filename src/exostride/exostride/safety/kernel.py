@@ -16,7 +16,8 @@ from exostride.conventions import N_JOINTS
 from exostride.safety import codes
 from exostride.safety.belt import EnvironmentKernel
 from exostride.safety.guard import GOOD, LOST, SampleGuard
-from exostride.safety.intake import PLACES, JointOrder, Sequence, joint_order, permit_ok, whole
+from exostride.safety.inbox import Inbox, permit_longest
+from exostride.safety.intake import PLACES, whole
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.shaping import JointShaper
 from exostride.safety.sources import ActiveSource
@@ -69,17 +70,13 @@ class SafetyKernel:
         self._source = ActiveSource(limits, period_s)
         self._belt = EnvironmentKernel(limits, period_s)
         self.tank = EnergyTank(limits.tank)
-        self._commands, self._environments, self._permits = Sequence(), Sequence(), Sequence()
-        self._longest = permit_longest(limits, period_s, paced)
+        self._inbox = Inbox(limits, permit_longest(limits, period_s, paced), self._belt)
         self._hold_ticks = round(timing.hold_stance_s / period_s)
         self._age_limit = timing.command_max_age_ticks
-        self._environment_age_limit = limits.belt.max_age_ticks
         self._rating = [joint.protective_nm for joint in limits.joints]
         self._damp = [joint.damp_nms_rad for joint in limits.joints]
         self._runaway_nm = limits.detect.drives.runaway_nm
         self._runaway_ticks = limits.detect.drives.runaway_ticks
-        self._order: JointOrder | None = None
-        self._permit: SafetyPermit | None = None
         self._mode = int(Mode.DAMP)
         self._holding = 0
         self._locked = False
@@ -94,7 +91,6 @@ class SafetyKernel:
         self._request = [0.0] * N_JOINTS
         self._safe_off = 0
         self._reason = 0
-        self._unreadable = 0
 
     def step(
         self,
@@ -136,20 +132,23 @@ class SafetyKernel:
         self._account(exo if readable else None)
         environment_seen = self._see(environment)
         damp = not readable or environment_seen is None
-        damp |= self._take(seq, command, environment_command, permit)
+        damp |= self._inbox.take(seq, command, environment_command, permit)
+        self._reason |= self._inbox.bits
         if readable and not (exo.estop_closed_a and exo.estop_closed_b):
             damp = True
         mode = self._choose(seq, damp)
         if readable:
             self._source.see_feet(exo, self._guard.values)
-        scale = self._permit.scale if self._permit is not None else 1.0
+        permit = self._inbox.permit
+        scale = permit.scale if permit is not None else 1.0
         if mode == codes.TRAIN and scale < 1.0:
             self._reason |= codes.PERMIT_SCALE
-        self._source.fill(mode, scale, self._guard.angle, self._now, self._order)
+        self._source.fill(mode, scale, self._guard.angle, self._now, self._inbox.order)
         self._shape(mode, exo if readable else None)
         self._protect(mode)
         self._mode = mode
-        out = self._belt.step(seq, environment_seen, mode, self._permit, seq - self._environments.last)
+        age = seq - self._inbox.environments.last
+        out = self._belt.step(seq, environment_seen, mode, permit, age)
         self._reason |= self._belt.bits
         return self._output(seq, out)
 
@@ -204,48 +203,11 @@ class SafetyKernel:
         self._reason |= codes.NOT_FINITE
         return None
 
-    def _take(
-        self,
-        seq: int,
-        command: AssistCommand | None,
-        environment_command: EnvironmentCommand | None,
-        permit: SafetyPermit | None,
-    ) -> bool:
-        """Take the messages in; return whether one of them is damaged."""
-        damaged = False
-        if command is not None:
-            if not self._commands.accept(command, seq, self._age_limit):
-                self._reason |= codes.COMMAND_SEQUENCE
-            else:
-                order = joint_order(command)
-                damaged |= order is None
-                self._order = order
-        if environment_command is not None:
-            if not self._environments.accept(environment_command, seq, self._environment_age_limit):
-                self._reason |= codes.COMMAND_SEQUENCE
-            else:
-                damaged |= not self._belt.take(environment_command)
-        if permit is not None:
-            if not self._permits.accept(permit, seq, self._longest):
-                self._reason |= codes.COMMAND_SEQUENCE
-            elif permit_ok(permit, self._longest):
-                # A void permit (already expired) says only that the supervisor lives: the last runs out.
-                self._permit = permit if permit.expiry_seq >= permit.seq else self._permit
-            else:
-                self._permit = None
-                damaged = True
-        if damaged:
-            self._unreadable += 1
-            self._reason |= codes.NOT_FINITE
-        return damaged
-
     def _choose(self, seq: int, damp: bool) -> int:
         """Return the mode of this tick: the permit's, or the kernel's own fallback."""
-        permit = self._permit
-        valid = permit is not None and permit.seq <= seq <= permit.expiry_seq
-        if permit is not None and not valid:
-            self._permit = permit = None
-        if valid and permit is not None and permit.mode in _ACKNOWLEDGING:
+        inbox = self._inbox
+        permit = inbox.permit_at(seq)
+        if permit is not None and permit.mode in _ACKNOWLEDGING:
             self._locked = False
             if permit.mode == codes.ZERO:
                 self._safe_off = 0
@@ -255,7 +217,7 @@ class SafetyKernel:
             self._reason |= codes.PERMIT_MISSING
             return self._fall_back(self._mode in _SUPPORTING)
         if permit.mode == codes.TRAIN:
-            if self._order is None or seq - self._commands.last > self._age_limit:
+            if inbox.order is None or seq - inbox.commands.last > self._age_limit:
                 self._reason |= codes.COMMAND_STALE
                 return self._fall_back(self._mode in _SUPPORTING)
             if self._locked:
@@ -280,7 +242,7 @@ class SafetyKernel:
     def _shape(self, mode: int, exo: ExoState | None) -> None:
         """Set the window of each joint from this tick's order and state."""
         guard, source = self._guard, self._source
-        order = None if mode in _OWN else self._order
+        order = None if mode in _OWN else self._inbox.order
         cuffs = guard.values[_CUFF] if exo is not None and exo.available & codes.HAS_CUFF else None
         cuff_valid = exo.segment_valid if exo else 0
         offer, off = self.tank.offer_w(), self._safe_off
@@ -345,10 +307,10 @@ class SafetyKernel:
             reason=union,
             mode=self._mode,
             tank_j=self.tank.energy_j,
-            command_age_ticks=seq - self._commands.last if self._commands.last >= 0 else seq + 1,
-            environment_age_ticks=seq - self._environments.last if self._environments.last >= 0 else seq + 1,
-            permit_age_ticks=seq - self._permits.last if self._permits.last >= 0 else seq + 1,
-            rejected_messages=self._rejected(),
+            command_age_ticks=self._inbox.commands.age(seq),
+            environment_age_ticks=self._inbox.environments.age(seq),
+            permit_age_ticks=self._inbox.permits.age(seq),
+            rejected_messages=self._inbox.rejected,
         )
 
     def _vectors(self) -> tuple[NDArray[np.float64], NDArray[np.uint32]]:
@@ -370,11 +332,6 @@ class SafetyKernel:
         rows = np.frombuffer(packed, count=10 * N_JOINTS).reshape(10, N_JOINTS)
         return rows, np.frombuffer(packed, np.uint32, N_JOINTS, _REASONS_AT)
 
-    def _rejected(self) -> int:
-        return (
-            self._commands.rejected + self._environments.rejected + self._permits.rejected + self._unreadable
-        )
-
     def _panic(self, seq: int) -> KernelOutput:
         """Return damping, the belt to rest and the harness held, from constants only."""
         reasons = int(codes.FALLBACK | codes.NOT_FINITE)
@@ -393,15 +350,8 @@ class SafetyKernel:
             reason=reasons,
             mode=int(Mode.DAMP),
             tank_j=self.tank.energy_j,
-            command_age_ticks=max(0, seq - self._commands.last),
-            environment_age_ticks=max(0, seq - self._environments.last),
-            permit_age_ticks=max(0, seq - self._permits.last),
-            rejected_messages=self._rejected(),
+            command_age_ticks=self._inbox.commands.age(seq),
+            environment_age_ticks=self._inbox.environments.age(seq),
+            permit_age_ticks=self._inbox.permits.age(seq),
+            rejected_messages=self._inbox.rejected,
         )
-
-
-def permit_longest(limits: SafetyLimits, period_s: float, paced: bool) -> int:
-    """Return for how many ticks, its own included, a permit may hold."""
-    if not paced:
-        return limits.timing.permit_ticks
-    return max(2, round(limits.timing.permit_paced_s / period_s))

@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 from safety_world import PERIOD, World
 
+from exostride.safety.guard import SampleGuard
+from exostride.safety.limits import SafetyLimits
+from exostride.safety.snapshot import Snapshot, look
 from exostride.types import (
+    AppliedTorque,
     DeviceFault,
     EnvironmentFault,
+    EnvironmentState,
+    ExoState,
     SupervisorState,
 )
 
@@ -210,3 +216,16 @@ def inject(world: World, injection: Inject) -> int:
 
     world.fault = fault
     return start
+
+
+def looks(
+    limits: SafetyLimits, states: list[ExoState], applied: AppliedTorque | None = None
+) -> list[Snapshot]:
+    """Return states as detectors see them in training."""
+    guard, snaps = SampleGuard(limits, PERIOD), []
+    environment = EnvironmentState(0, 0.0)
+    for state in states:
+        guard.step(state.seq, state)
+        inputs = (applied, None, None, None, None)
+        snaps.append(look(state.seq, state, environment, inputs, (SupervisorState.TRAIN, 1000), guard))
+    return snaps

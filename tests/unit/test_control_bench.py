@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from exostride.bench.control import Store
-from exostride.bench.control_cell import Log, Stride, clearances, slacking
+from exostride.bench import control_curve
+from exostride.bench.control import Store, run_grid, walked
+from exostride.bench.control_cell import Log, Stride, _decay, clearances, slacking
 from exostride.bench.control_grid import BenchConfig, Cell, cells
 from exostride.bench.control_page import page
-from exostride.bench.control_verdict import better, by_patient, surely, verdict, with_effort
+from exostride.bench.control_verdict import better, by_patient, means, surely, verdict, with_effort
+from exostride.bench.control_words import patient_line, verdict_line
 from exostride.patient.profiles import load_profile
 
 CONFIG = BenchConfig(controllers=("impedance", "transparent"), patients=("unimpaired", "weak"), seeds=(0, 1))
@@ -76,7 +78,9 @@ def test_smaller_error_than_every_level_is_set_against_the_nearest():
     (item,) = by_patient(with_effort(near), "impedance")
     assert item["assist_work_saved"] == pytest.approx(0.4 - 0.15)
     assert item["effort_gained"] == pytest.approx(0.85 - 0.6)
+    assert item["below_deg"] == pytest.approx(0.5)
     assert better(item)
+    assert "0.50 less than any level's" in patient_line(item)
 
 
 def test_an_error_that_no_level_has_is_no_match():
@@ -85,6 +89,7 @@ def test_an_error_that_no_level_has_is_no_match():
     (item,) = by_patient(rows, "impedance")
     assert item["beyond_deg"] == pytest.approx(0.5)
     assert not better(item)
+    assert "0.50 more than any level's" in patient_line(item)
     (item,) = verdict(rows, "impedance")
     assert (item["patients"], item["better"], item["unmatched"]) == (1, 0, 1)
 
@@ -105,16 +110,53 @@ def test_verdict_counts_paretic_patients_and_says_how_sure_it_is():
 
 
 def test_every_patient_has_an_interval_over_the_seeds():
-    rows = with_effort([*grid(0.15), *grid(0.17, seed=1), *grid(0.19, seed=2)])
+    rows = with_effort([r for seed in range(5) for r in grid(0.15 + 0.01 * seed, seed=seed)])
     (item,) = by_patient(rows, "impedance")
     assert item["assist_work_saved"] == pytest.approx(0.3 - 0.17)
-    assert item["assist_work_saved_low"] == pytest.approx(0.11), "the worst of three seeds, drawn three times"
-    assert item["assist_work_saved_high"] == pytest.approx(0.15)
+    # Student's interval of these five means is 0.13 -+ 2.78 x 0.0158 / sqrt(5).
+    assert item["assist_work_saved_low"] == pytest.approx(0.11, abs=0.003)
+    assert item["assist_work_saved_high"] == pytest.approx(0.15, abs=0.003)
     assert item["matched_percent"] == 100.0
     assert surely(item)
     assert by_patient(rows, "impedance") == [item], "the same draws every time"
-    (one,) = by_patient(with_effort(grid()), "impedance")
-    assert np.isnan(one["assist_work_saved_low"]), "one seed knows no spread"
+    few = with_effort([r for r in rows if r["seed"] < 4])
+    (four,) = by_patient(few, "impedance")
+    assert np.isnan(four["assist_work_saved_low"]), "four seeds know no 95 % interval"
+
+
+def test_interval_of_few_seeds_holds_about_as_often_as_it_says():
+    rng, tries = np.random.default_rng(3), 60
+    picks, held, plain = rng.integers(5, size=(2000, 5)), 0, 0
+    for saved in rng.normal(0.02, 0.01, (tries, 5)):
+        table = np.array([[[1.0, 0.3 - s, 0.8], [4.0, 0.3, 0.7], [2.0, 0.3, 0.7]] for s in saved])
+        low, high = control_curve.compare(table).saved_between
+        held += low <= 0.02 <= high
+        low, high = np.percentile(saved[picks].mean(axis=1), [2.5, 97.5])
+        plain += low <= 0.02 <= high
+    assert 0.9 <= held / tries <= 0.99
+    assert plain / tries < 0.9, "percentiles as they are would be too narrow"
+
+
+def test_fall_with_the_default_alone_counts_against_it_whatever_the_other_seeds_say():
+    rows = [r for seed in range(6) for r in grid(0.15, seed=seed)]
+    rows = [{**r, "fell": True} if (r["controller"], r["seed"]) == ("impedance", 5) else r for r in rows]
+    (item,) = by_patient(with_effort(rows), "impedance")
+    assert (item["seeds"], item["lost"]) == (5, 1)
+    assert not item["better"]
+    assert verdict(with_effort(rows), "impedance")[0]["lost"] == 1
+    both = [{**r, "fell": r["fell"] or (r["controller"], r["seed"]) == ("transparent", 5)} for r in rows]
+    (item,) = by_patient(with_effort(both), "impedance")
+    assert (item["seeds"], item["lost"]) == (5, 0), "who falls without help too is not the law's"
+
+
+def test_verdict_says_whether_what_was_aimed_for_is_reached():
+    patients = [f"weak{k}" for k in range(5)]
+    four = [r for k, p in enumerate(patients) for r in grid(0.15 if k else 0.35, p)]
+    three = [r for k, p in enumerate(patients) for r in grid(0.15 if k > 1 else 0.35, p)]
+    (good,), (bad,) = (verdict(with_effort(rows), "impedance") for rows in (four, three))
+    assert (good["better"], good["reached"], bad["better"], bad["reached"]) == (4, True, 3, False)
+    assert "for 4 of 5 paretic patients (80 %" in verdict_line(good)
+    assert verdict_line(bad).endswith("not reached")
 
 
 def test_seed_whose_curve_is_not_walked_yet_does_not_count():
@@ -126,11 +168,16 @@ def test_seed_whose_curve_is_not_walked_yet_does_not_count():
 
 def test_seeds_are_drawn_for_all_laws_together():
     rows = []
-    for seed, shift in enumerate((0.0, 0.1, 0.2, 0.3)):
+    for seed, shift in enumerate((0.0, 0.1, 0.2, 0.3, 0.35)):
         rows += [{**r, "assist_work_fraction": r["assist_work_fraction"] + shift} for r in grid(seed=seed)]
     (item,) = by_patient(with_effort(rows), "impedance")
     bounds = item["assist_work_saved_low"], item["assist_work_saved_high"]
     assert bounds == pytest.approx((0.15, 0.15)), "what a seed does to every law is no doubt about the saving"
+
+
+def test_means_keep_slackings_apart():
+    rows = [row("impedance", work=0.2), {**row("impedance", work=0.4), "slacking": 2.0}]
+    assert [r["assist_work_fraction"] for r in means(rows, ["assist_work_fraction"])] == [0.2, 0.4]
 
 
 def test_who_is_impaired_slacks_as_much_as_asked_and_nobody_else():
@@ -149,6 +196,8 @@ def test_patient_whom_nothing_keeps_upright_is_not_matched():
 def test_grid_takes_every_seed_of_the_references_and_the_default_first():
     order = cells(CONFIG)
     assert len(order) == len({cell.key for cell in order}) == 2 * 2 * (2 + 7)
+    slacking = [c.slacking for c in cells(CONFIG.model_copy(update={"slacking": (1.0, 0.0)}))]
+    assert slacking == [1.0] * 36 + [0.0] * 36, "every seed of one slacking before the next"
     assert [cell.controller for cell in order[:2]] == ["transparent", "impedance"]
     assert all(cell.seed == 0 for cell in order[:18])
 
@@ -166,6 +215,36 @@ def test_finished_walks_are_remembered_and_a_torn_line_is_not_used(tmp_path):
     assert Store(path, "another model").rows == {}
 
 
+def test_who_slacks_no_differently_walks_once(tmp_path):
+    config = CONFIG.model_copy(
+        update={"patients": ("unimpaired", "foot_drop"), "slacking": (1.0, 0.0), "seeds": (0,)}
+    )
+    assert walked(Cell("impedance", "unimpaired", 0, slacking=0.0), config).slacking == 1.0
+    assert walked(Cell("impedance", "foot_drop", 0, slacking=0.0), config).slacking == 0.0
+    store = Store(tmp_path / "cells.jsonl", "key")
+    for cell in cells(config):
+        if walked(cell, config) == cell:
+            store.put(cell, {**row(cell.label, cell.patient), "slacking": cell.slacking})
+    rows, left = run_grid(config, store, 0.0, 1)
+    assert (len(rows), left) == (36, 0)
+    assert sum(r["patient"] == "unimpaired" and r["slacking"] == 0.0 for r in rows) == 9
+    assert len(store.rows) == 27
+
+
+def levels_after_recovery(levels):
+    """A walk of 100 ticks a stride, recovered after the second."""
+    log = Log(level=[np.full(6, level) for level in levels for _ in range(100)])
+    log.strides = [Stride(100 * k, 100 * (k + 1), 0) for k in range(len(levels))]
+    return _decay(log, 200)
+
+
+def test_decay_is_the_strides_until_the_help_has_gone_most_of_its_way():
+    fading = 0.4 * np.exp(-np.arange(-2, 30) / 5.0)
+    assert levels_after_recovery(fading) == pytest.approx(5.0, abs=1.0)
+    assert levels_after_recovery(np.full(32, 0.005)) == 0.0, "no help, nothing to wait for"
+    assert np.isnan(levels_after_recovery(np.full(32, 0.3))), "help that stays does not decay"
+
+
 def test_page_holds_every_row_and_its_picture():
     rows = with_effort(grid())
     result = {
@@ -174,11 +253,15 @@ def test_page_holds_every_row_and_its_picture():
         "model_hash": "abc",
         "default": "impedance",
         "verdict": verdict(rows, "impedance"),
+        "patients": by_patient(rows, "impedance"),
         "rows": rows,
     }
     text = page(result)
     assert text.count("<svg") == 1
     assert all(name in text for name in ("guidance_0.5", "transparent", "2 walks of the grid not done"))
+    assert all(
+        line in text for line in (patient_line(result["patients"][0]), verdict_line(result["verdict"][0]))
+    )
     json.dumps(result["verdict"])
 
 

@@ -14,6 +14,7 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
@@ -24,10 +25,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from exostride import registry
-from exostride.bench.control_cell import run_cell
+from exostride.bench.control_cell import run_cell, slacking
 from exostride.bench.control_grid import BenchConfig, Cell, cells, fingerprint, model_hash
 from exostride.bench.control_page import COLUMNS, page
-from exostride.bench.control_verdict import Row, better, by_patient, means, surely, verdict, with_effort
+from exostride.bench.control_verdict import Row, by_patient, means, verdict, with_effort
+from exostride.bench.control_words import patient_line, verdict_line
 from exostride.config import load
 from exostride.errors import InputError
 from exostride.paths import config_dir
@@ -74,10 +76,17 @@ def _work(job: tuple[Cell, BenchConfig]) -> Row:
     return run_cell(*job)
 
 
+def walked(cell: Cell, config: BenchConfig) -> Cell:
+    """Return the cell whose walk stands for this one: who slacks no differently walks no differently."""
+    profile, first = load_profile(cell.patient), config.slacking[0]
+    same = slacking(profile, cell.slacking, config) == slacking(profile, first, config)
+    return replace(cell, slacking=first) if same else cell
+
+
 def run_grid(
     config: BenchConfig, store: Store, budget_s: float, jobs: int, progress: Progress | None = None
 ) -> tuple[list[Row], int]:
-    """Walk what is missing of the grid within the budget; return all rows and how many walks are left.
+    """Walk what is missing of the grid within the budget; return all rows and how many are left.
 
     Parameters
     ----------
@@ -90,11 +99,12 @@ def run_grid(
     progress
         Shows what is done.
     """
-    grid = cells(config)
-    left = [cell for cell in grid if cell.key not in store.rows]
-    bar = None if progress is None else progress.add_task("walks", total=len(grid))
+    grid = {cell: walked(cell, config) for cell in cells(config)}
+    walks = list(dict.fromkeys(grid.values()))
+    left = [cell for cell in walks if cell.key not in store.rows]
+    bar = None if progress is None else progress.add_task("walks", total=len(walks))
     if progress is not None and bar is not None:
-        progress.update(bar, completed=len(grid) - len(left))
+        progress.update(bar, completed=len(walks) - len(left))
     end = monotonic() + budget_s
     waiting = iter(left)
     running: dict[Future[Row], Cell] = {}
@@ -112,7 +122,11 @@ def run_grid(
                 store.put(running.pop(future), future.result())
                 if progress is not None and bar is not None:
                     progress.advance(bar)
-    rows = [store.rows[cell.key] for cell in grid if cell.key in store.rows]
+    rows = [
+        {**store.rows[walk.key], "slacking": cell.slacking}
+        for cell, walk in grid.items()
+        if walk.key in store.rows
+    ]
     return rows, len(grid) - len(rows)
 
 
@@ -163,44 +177,20 @@ def _configuration(
     return config
 
 
-def _between(low: float, high: float) -> str:
-    """Return an interval as text."""
-    return f"{low:+.3f}..{high:+.3f}" if math.isfinite(low) else "too few seeds for an interval"
-
-
 def _show(console: Console, result: dict[str, Any]) -> None:
-    for row in sorted(means(result["rows"], list(COLUMNS)), key=lambda r: (r["patient"], r["controller"])):
-        console.print(
-            f"{row['patient']:24s} {row['controller']:20s} error {row['tracking_error_deg']:5.1f} deg  "
-            f"assist {row['assist_work_fraction']:.2f}  effort {row['effort_retained']:.2f}  "
-            f"tries {row['effort_level']:.2f}  decay {row['decay_strides']:4.1f}  "
-            f"clearance {row['clearance_mm']:5.1f} mm  "
-            f"falls {row['falls']}/{row['n']}  {row['us_per_step']:.0f} µs",
-            highlight=False,
-            soft_wrap=True,
-        )
-    for item in result["patients"]:
-        parts = [
-            f"{what} {item[key]:+.3f} ({_between(item[key + '_low'], item[key + '_high'])})"
-            for key, what in (("assist_work_saved", "assistance saved"), ("effort_gained", "effort gained"))
-        ]
-        if item["beyond_deg"] > 0.0:
-            parts.append(f"not matched: its error is {item['beyond_deg']:.2f} deg larger than any level's")
-        word = "surely better" if surely(item) else "better" if better(item) else "not better"
-        console.print(
-            f"slacking x {item['slacking']:g} {item['patient']:24s} {word}: {item['seeds']} seeds, "
-            f"{item['levels']} levels, at {item['tracking_error_deg']:.2f} deg: {', '.join(parts)}",
-            highlight=False,
-            soft_wrap=True,
-        )
-    for item in result["verdict"]:
-        console.print(
-            f"slacking x {item['slacking']:g}: default better for {item['better']} of {item['patients']} "
-            f"paretic patients ({100 * item['low']:.0f}-{100 * item['high']:.0f} %), "
-            f"beyond doubt for {item['surely']}; {item['unmatched']} not matched by any level",
-            highlight=False,
-            soft_wrap=True,
-        )
+    lines = [
+        f"slacking × {row['slacking']:g} {row['patient']:24s} {row['controller']:20s} "
+        f"error {row['tracking_error_deg']:5.2f} deg  "
+        f"assist {row['assist_work_fraction']:.3f}  effort {row['effort_retained']:.3f}  "
+        f"tries {row['effort_level']:.2f}  decay {row['decay_strides']:4.1f}  "
+        f"clearance {row['clearance_mm']:5.1f} mm  "
+        f"falls {row['falls']}/{row['n']}  {row['us_per_step']:.0f} µs"
+        for row in means(result["rows"], list(COLUMNS))
+    ]
+    lines += [patient_line(item) for item in result["patients"]]
+    lines += [verdict_line(item) for item in result["verdict"]]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
     console.print(f"{result['simulated_seconds']:.0f} s simulated, {result['skipped']} walks not done")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from exostride.bench.control_grid import GUIDANCE, BenchConfig, Cell
+from exostride.bench.control_grid import FIXED, GUIDANCE, BenchConfig, Cell
 from exostride.bench.control_rig import Rig, RigSetup, RigTick
 from exostride.bench.treadmill_run import TreadmillRun
 from exostride.conventions import side_slice
@@ -33,6 +33,10 @@ FALLEN: Final = 0.75
 """A pelvis below this part of its standing height has fallen."""
 _POINTS: Final = 50
 _MID_SWING: Final = (0.25, 0.80)
+_NO_LEVEL: Final = 0.01
+"""Mean assistance below which there is none that could decay."""
+_STAYS: Final = 0.2
+"""Part of the assistance that must go before it is said to decay."""
 
 
 @dataclass(slots=True)
@@ -162,6 +166,7 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
         measured_from = measured_to = recovered_at = -1
         settled = config.lead_in_strides + config.settle_strides
         goal = settled + config.measured_strides
+        recovery = 0 if cell.controller in FIXED else config.recovery_strides
         done, waiting, tried = 0, True, float("nan")
         level = cell.level if cell.level >= 0.0 else config.start_level
         for _ in range(round(config.longest_s / rig.period_s)):
@@ -180,11 +185,11 @@ def run_cell(cell: Cell, config: BenchConfig) -> dict[str, Any]:
                 measured_from = tick.seq
             if measured_to < 0 and done >= goal:
                 measured_to, tried = tick.seq, _tried(rig)
-                if config.recovery_strides == 0:
+                if recovery == 0:
                     break
                 recovered_at = tick.seq
                 recover(rig, cell.seed)
-            if done >= goal + config.recovery_strides:
+            if done >= goal + recovery:
                 break
         curve = _curve(rig)
         seconds = rig.seq * rig.period_s
@@ -312,7 +317,10 @@ def _symmetry(log: Log, strides: list[Stride]) -> float:
 
 
 def _decay(log: Log, recovered_at: int) -> float:
-    """Return strides until the assistance after the recovery has gone 1 - 1/e of its way, 0 if none."""
+    """Return strides until the assistance after the recovery has gone 1 - 1/e of its way.
+
+    0 where there was none; not a number where it stays, or where it was not tried.
+    """
     if recovered_at < 0:
         return float("nan")
     ends = [s.end for s in log.strides if s.side == 0 and s.end > recovered_at]
@@ -321,8 +329,10 @@ def _decay(log: Log, recovered_at: int) -> float:
     level = np.array(log.level).mean(axis=1)
     edges = [recovered_at, *ends]
     mean = np.array([level[a:b].mean() for a, b in pairwise(edges)])
-    way = mean[0] - mean[-5:].mean()
-    if way < 0.02:
+    if mean[0] < _NO_LEVEL:
         return 0.0
+    way = mean[0] - mean[-5:].mean()
+    if way < _STAYS * mean[0]:
+        return float("nan")
     gone = np.flatnonzero(mean <= mean[0] - (1.0 - np.exp(-1.0)) * way)
     return float(gone[0])

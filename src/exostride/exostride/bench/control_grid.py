@@ -19,8 +19,10 @@ GUIDANCE = "guidance"
 """The law whose levels are the curve that all others are measured against."""
 UNASSISTED = "transparent"
 """The law that gives nothing: what a patient does in it counts as walking unassisted."""
-_PARTS = ("control", "patient", "plant", "gait", "model", "safety", "hardware")
-_FILES = ("norms", "patients", "plant", "limits")
+FIXED = frozenset({GUIDANCE, UNASSISTED, "position"})
+"""Laws whose assistance stays as it is set: nothing of it can decay."""
+_PARTS = ("control", "patient", "plant", "gait", "model", "safety", "hardware", "runtime")
+_FILES = ("norms", "patients", "plant", "limits", "nodes")
 
 
 class BenchConfig(StrictModel):
@@ -28,7 +30,7 @@ class BenchConfig(StrictModel):
 
     Belt speed and unloading are those of the patient's own therapy where they are not set. ``slack`` is how
     every impaired patient slacks who has no slacking of their own; ``slacking`` are multiples of what is
-    given back in a stride.
+    given back in a stride. ``recovery_strides`` are walked with laws whose assistance can change.
     """
 
     start: Literal["in_gait", "standing"] = "in_gait"
@@ -87,13 +89,14 @@ class Cell:
 def cells(config: BenchConfig) -> list[Cell]:
     """Return the whole grid, what the verdict needs first, seed by seed.
 
-    An interrupted or short run so has few seeds of every row rather than all seeds of a few.
+    An interrupted or short run so has few seeds of every row rather than all seeds of a few, and all seeds of
+    the first slacking rather than few of each.
     """
     first = [UNASSISTED, config.default]
     rest = [name for name in config.controllers if name not in first]
     grid = []
-    for seed in config.seeds:
-        for slacking in config.slacking:
+    for slacking in config.slacking:
+        for seed in config.seeds:
             for names in (first, [GUIDANCE], rest):
                 for patient in config.patients:
                     grid += _of(names, patient, seed, slacking, config.guidance_levels)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from exostride.bench.control_grid import GUIDANCE
 from exostride.bench.control_verdict import Row, means
+from exostride.bench.control_words import patient_line, verdict_line
 
 COLUMNS = {
     "tracking_error_deg": ("error beyond dead-band", "deg", 1),
@@ -45,8 +46,8 @@ def page(result: dict[str, Any]) -> str:
         f"{result['skipped']} walks of the grid not done. Model {html.escape(result['model_hash'])}.</p>",
         _verdict(result),
         "<h2>Error against assistance</h2><p>Every point is the mean of a patient's seeds; down and left is "
-        "better. The line joins the levels of fixed guidance.</p>",
-        _pareto(table, result["default"]),
+        f"better. The line joins the levels of fixed guidance; slacking × {_first(rows):g}.</p>",
+        _pareto([row for row in table if row["slacking"] == _first(rows)], result["default"]),
         "<h2>All rows</h2>",
         _table(table, result["default"]),
         "</html>",
@@ -54,15 +55,15 @@ def page(result: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
+def _first(rows: Sequence[Row]) -> float:
+    """Return the slacking that the picture shows: the first of the grid."""
+    return float(rows[0]["slacking"]) if rows else 1.0
+
+
 def _verdict(result: dict[str, Any]) -> str:
     lines = ["<h2>The default against fixed guidance at the same error</h2><ul>"]
-    for item in result["verdict"]:
-        lines.append(
-            f"<li>slacking × {item['slacking']:g}: less assistance work and more effort for "
-            f"{item['better']} of {item['patients']} paretic patients (95 % interval {100 * item['low']:.0f}–"
-            f"{100 * item['high']:.0f} %), beyond doubt for {item['surely']}; {item['unmatched']} had a "
-            f"larger error than with any level.</li>"
-        )
+    lines += [f"<li><b>{html.escape(verdict_line(item))}</b></li>" for item in result["verdict"]]
+    lines += [f"<li>{html.escape(patient_line(item))}</li>" for item in result["patients"]]
     return "".join(lines) + "</ul>"
 
 
@@ -105,13 +106,15 @@ def _pareto(table: Sequence[Row], default: str) -> str:
 
 def _table(table: Sequence[Row], default: str) -> str:
     heads = "".join(f"<th>{name}<br><small>{unit}</small></th>" for name, unit, _ in COLUMNS.values())
-    lines = [f"<table><tr><th>patient</th><th>law</th><th>walks</th><th>falls</th>{heads}</tr>"]
-    for row in sorted(table, key=lambda r: (r["patient"], r["controller"])):
+    lines = [
+        f"<table><tr><th>patient</th><th>law</th><th>slacking</th><th>walks</th><th>falls</th>{heads}</tr>"
+    ]
+    for row in sorted(table, key=lambda r: (r["patient"], r["controller"], r["slacking"])):
         mark = "fell" if row["falls"] else ("own" if row["controller"] == default else "")
         cells = "".join(f"<td>{_number(row[key], digits)}</td>" for key, (_, _, digits) in COLUMNS.items())
         lines.append(
             f"<tr class='{mark}'><td>{html.escape(row['patient'])}</td>"
-            f"<td>{html.escape(row['controller'])}</td><td>{row['n']}</td><td>{row['falls']}</td>{cells}</tr>"
+            f"<td>{html.escape(row['controller'])}</td><td>{row['slacking']:g}</td><td>{row['n']}</td><td>{row['falls']}</td>{cells}</tr>"
         )
     return "\n".join(lines) + "</table>"
 

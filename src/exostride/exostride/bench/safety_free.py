@@ -28,8 +28,11 @@ from exostride.safety.walker import Walker
 from exostride.types import Action, SafetyState
 
 CELL_S: Final = 120.0
-CURVES_EVERY: Final = 7
-"""Cells of which one has the copies of the detectors beside it: they take more time than the walk."""
+CURVES_EVERY: Final = 8
+"""Cells of which one has the copies of the detectors beside it: they take more time than the walk.
+
+It shares no factor with the numbers of walkers, laws and paces, so that all of them have their turn.
+"""
 _APART_S: Final = 1.0
 """Alarms closer than this are one."""
 

@@ -82,7 +82,8 @@ def page(data: dict[str, Any]) -> str:
     free = data["fault_free"]
     walked = (
         f"{free['hours']:.2f} h of {free['target_hours']:g} h in {free['walks']} walks: "
-        f"{free['false_trips']} false trips, {free['stops_for_real_falls']} stops for walkers that fell."
+        f"{free['false_trips']} false trips ({free['rate_per_hour']} an hour, 95 % upper bound "
+        f"{free['rate_upper_95_per_hour']}), {free['stops_for_real_falls']} stops for walkers that fell."
     )
     trips = _table(
         ("walk", "simulated [s]", "stopped by", "really fell", "in words"),

@@ -9,7 +9,7 @@ import pytest
 from safety_world import PERIOD, exo_state
 
 from exostride.safety import codes
-from exostride.safety.detect_spasm import SpasmDetector
+from exostride.safety.detect_spasm import Cycle, SpasmDetector
 from exostride.safety.faults import Finding
 from exostride.safety.guard import SampleGuard
 from exostride.safety.limits import SafetyLimits
@@ -50,7 +50,11 @@ class Leg:
         gait = None
         if phase is not None:
             gait = GaitPhase(
-                self.seq, 0.0, phase=np.array([phase % 1.0, (phase + 0.5) % 1.0]), state=GaitState.WALKING
+                self.seq,
+                0.0,
+                phase=np.array([phase % 1.0, (phase + 0.5) % 1.0]),
+                rate_hz=np.ones(2),
+                state=GaitState.WALKING,
             )
         environment = EnvironmentState(self.seq, 0.0, belt_speed_m_s=self.speed)
         self.guard.step(self.seq, exo)
@@ -168,8 +172,10 @@ def test_the_impact_of_a_foot_is_not_judged(leg: Leg) -> None:
 
 
 def jerk(leg: Leg, nm: float, ticks: int) -> list[Action]:
-    """Return what is said of a torque of the right knee that is there for so many ticks."""
+    """Return what is said of a torque of the right knee that is there for so many ticks of a next stride."""
     levels = []
+    for k in range(50):
+        leg.tick(10.0 * np.sin(2 * np.pi * k / 200) * np.ones(6), phase=k / 200)
     for k in range(40):
         p = 0.25 + k / 200
         own = 10.0 * np.sin(2 * np.pi * p) * np.ones(6)
@@ -196,6 +202,33 @@ def test_what_goes_far_is_a_stop_at_once(leg: Leg) -> None:
     leg.walk(12)
     levels = jerk(leg, 60.0, 40)
     assert levels.index(Action.SOFT_STOP) <= 6
+
+
+def test_a_second_touch_of_the_foot_is_no_new_stride(leg: Leg) -> None:
+    """The estimate begins a stride anew at 0.6 of it, and sees its mistake at the end of that stride."""
+    leg.walk(12, size=40.0)
+    for k in range(400):
+        p = k / 200
+        told = p - 0.6 if 0.6 <= p < 1.0 else p
+        leg.tick(40.0 * np.sin(2 * np.pi * p) * np.ones(6), phase=told)
+    assert leg.found == []
+
+
+def test_a_phase_that_stays_where_it_leapt_is_believed_after_a_cycle(limits: SafetyLimits) -> None:
+    cycle = Cycle(limits.detect.messages.phase_jump, PERIOD)
+    pace = 1.0
+    told = [cycle.step(k / 200 % 1.0, pace) for k in range(100)]
+    assert told[-1] == pytest.approx(99 / 200)
+    after = [cycle.step((k / 200 + 0.5) % 1.0, pace) for k in range(100, 320)]
+    assert after[:200] == pytest.approx([k / 200 % 1.0 for k in range(100, 300)])
+    assert after[-1] == pytest.approx((319 / 200 + 0.5) % 1.0)
+
+
+@pytest.mark.parametrize("off", [0.05, -0.15])
+def test_a_phase_that_is_put_right_a_little_is_believed(limits: SafetyLimits, off: float) -> None:
+    cycle = Cycle(limits.detect.messages.phase_jump, PERIOD)
+    cycle.step(0.98, 1.0)
+    assert cycle.step((0.985 + off) % 1.0, 1.0) == pytest.approx((0.985 + off) % 1.0)
 
 
 def test_nobody_walks_on_a_belt_at_rest(leg: Leg) -> None:

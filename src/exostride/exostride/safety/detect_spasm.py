@@ -33,6 +33,8 @@ _STANDING = 2 * BINS
 """The bin of quiet standing."""
 _STANDING_PASS_S = 0.2
 """What counts as a pass through it."""
+_SLOWEST_HZ = 0.1
+"""Least pace of a stride that is believed."""
 _UNKNOWN = -1
 _CALM = (Action.NONE, Action.NONE, Action.NONE)
 _FORCE = PLACES["foot_force_n"]
@@ -225,6 +227,37 @@ class Leg:
         return max(low, -first), min(high, first), self._stop
 
 
+class Cycle:
+    """Where a leg is in its cycle: as estimated, and by its own pace where the estimate leaps.
+
+    An estimate that takes a foot's second touch for its heel strike is half a cycle off until it sees it. A
+    leg does not leap: beyond ``leap`` the phase goes on at the pace it had, until the estimate comes back
+    to it, or a cycle has passed without that.
+    """
+
+    def __init__(self, leap: float, period_s: float) -> None:
+        self._leap, self._t = leap, period_s
+        self._phase: float | None = None
+        self._pace = self._alone = 0.0
+
+    def lose(self) -> None:
+        """Note that nobody walks."""
+        self._phase = None
+
+    def step(self, estimate: float, rate_hz: float) -> float:
+        """Return the phase in [0, 1)."""
+        if self._phase is not None:
+            on = self._pace * self._t
+            phase = self._phase + on
+            if abs((estimate - phase + 0.5) % 1.0 - 0.5) > self._leap and self._alone < 1.0:
+                self._alone += on
+                self._phase = phase % 1.0
+                return self._phase
+        self._alone, self._pace = 0.0, max(rate_hz, _SLOWEST_HZ)
+        self._phase = estimate % 1.0
+        return self._phase
+
+
 class SpasmDetector:
     """F22: a joint torque of the walker that rises faster and further than this walker's walking does.
 
@@ -250,6 +283,7 @@ class SpasmDetector:
         self._needed = body.spasm_ticks
         self._handover = round(limits.timing.handover_s / period_s)
         self._legs = [Leg(limits, period_s) for _ in SIDES]
+        self._cycles = [Cycle(limits.detect.messages.phase_jump, period_s) for _ in SIDES]
         self._settle = 0
         self._speed: float | None = None
 
@@ -313,13 +347,14 @@ class SpasmDetector:
     def _stands(self, snap: Snapshot) -> bool:
         return snap.state == codes.IN_STAND and snap.ticks_in_state > self._handover
 
-    @staticmethod
-    def _phases(snap: Snapshot) -> tuple[float | None, float | None]:
+    def _phases(self, snap: Snapshot) -> tuple[float | None, float | None]:
         """Return the phase of each leg, None when nobody walks or it is not known."""
-        phase = snap.phase
-        if phase is None or not snap.gait or phase.state != codes.WALKING:
-            return None, None
-        left, right = snap.gait[:2]
-        if abs(snap.environment.belt_speed_m_s) < _REST_M_S or not isfinite(left + right):
-            return None, None
-        return left % 1.0, right % 1.0
+        phase, (left, right) = snap.phase, self._cycles
+        if phase is not None and snap.gait and phase.state == codes.WALKING:
+            a, b, pace_a, pace_b = snap.gait[:4]
+            walks = abs(snap.environment.belt_speed_m_s) >= _REST_M_S
+            if walks and isfinite(a + b + pace_a + pace_b):
+                return left.step(a, pace_a), right.step(b, pace_b)
+        left.lose()
+        right.lose()
+        return None, None

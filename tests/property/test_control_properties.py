@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from exostride.control.adaptive_rbf import AdaptiveRbfController
 from exostride.control.challenge import ErrorAugmentationController, ResistanceController
-from exostride.control.context import ControlContext
 from exostride.control.error_based import ErrorBasedController
 from exostride.control.foot_drop import FootDropController
 from exostride.control.force_field import ForceFieldController
@@ -22,14 +21,13 @@ from exostride.control.self_paced import SelfPacedLaw
 from exostride.control.subtasks import SubtaskController
 from exostride.control.transparent import TransparentController
 from exostride.control.treadmill import TreadmillLaw
-from exostride.gait.reference import load_reference
-from exostride.paths import config_dir
+from exostride.runtime.assembly.control import control_context
+from exostride.runtime.assembly.stack import StackConfig
 from exostride.types import EnvironmentState
 
 T = 0.005
-CONTEXT = ControlContext(
-    T, 0.9, 75.0, np.full(6, 80.0), load_reference(config_dir() / "norms" / "reference_gait.yaml")
-)
+CONTEXT = control_context(StackConfig(patient="unimpaired"))
+"""That of a session, so that the robot's compensation is in every torque."""
 
 LAWS = [
     AdaptiveRbfController,

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from exostride.control.settings import BOUNDS, problems
 from exostride.types import ExoState, GaitPhase, GaitState, TherapySettings
 
-anything = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([np.nan, np.inf, -np.inf]))
+anything = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([np.nan, np.inf, -np.inf, 1e200, -1e308]))
 
 
 def vector(n, elements=anything):

@@ -1,18 +1,22 @@
 """Mutation testing of the safety code: change it in one small place at a time, and see a test fail.
 
-``make mutation`` runs every mutant; ``--sample N`` takes N of them, evenly spread over all and the same in
-every run. mutmut wants the package at the top of its folder and no other copy of it in the way, so the code,
-its narrow tests and what they read are copied to ``.cache/mutation`` first. Survivors are printed; those
-known to change nothing that anybody can see stand in docs/mutation.md with the reason, and are not counted
-against the share.
+``make mutation`` runs every mutant; ``--sample N`` takes N of them, evenly spread over all, another N with
+another ``--seed``. What is known stays in ``.cache`` until the mutated function changes, and a run that has
+used up its ``--budget`` is gone on with by the next; survivors are tried again every time. mutmut wants the
+package at the top of its folder and no other copy of it in the way, so the code, its narrow tests and what
+they read are copied first. Survivors are printed; those known to change nothing that anybody can see stand
+in docs/mutation.md with the reason, and are not counted against the share.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,18 +27,20 @@ PACKAGE = ROOT / "src" / "exostride" / "exostride"
 ARGUED = ROOT / "docs" / "mutation.md"
 TARGETS = (
     "kernel", "inbox", "shaping", "walls", "tank", "belt", "guard", "intake", "sources", "homing",
-    "supervisor", "audit", "audit_chain",
+    "supervisor", "selftest", "snapshot", "component", "detect_drives", "injection", "audit", "audit_chain",
 )  # fmt: skip
-"""Modules under mutation: the kernel and its parts, the state machine, the log."""
-TESTS = (
-    "tests/unit/safety/test_kernel.py",
-    "tests/unit/safety/test_parts.py",
-    "tests/unit/safety/test_shaping.py",
-    "tests/unit/safety/test_supervisor.py",
-    "tests/unit/safety/test_boundaries.py",
-    "tests/unit/safety/test_audit.py",
-)
+"""Modules under mutation: the kernel and its parts, the supervisor, injected faults, the log."""
+TESTS = tuple(
+    f"tests/unit/safety/test_{name}.py"
+    for name in (
+        "kernel", "kernel_modes", "kernel_protection", "kernel_environment", "parts", "shaping", "supervisor",
+        "boundaries", "audit", "faults", "faults_drives", "faults_body", "operators", "injection", "selftest",
+    )
+)  # fmt: skip
 GOAL = 0.99
+DEAD = ("killed", "timeout", "caught by type check", "segfault")
+_END_S = 20.0
+UNKNOWN = ("not checked", "check was interrupted by user")
 SETTINGS = """
 [tool.mutmut]
 source_paths = ["exostride"]
@@ -65,13 +71,23 @@ def stage(place: Path, modules: tuple[str, ...], tests_in: tuple[str, ...]) -> N
     (place / "pyproject.toml").write_text(SETTINGS.format(only=only, tests=tests))
 
 
-def mutmut(place: Path, *arguments: str, quiet: bool = False) -> str:
-    """Run mutmut in the stage and return what it prints."""
+def mutmut(place: Path, *arguments: str, quiet: bool = False, budget_s: float | None = None) -> str:
+    """Run mutmut in the stage, for so long at most, and return what it prints."""
     command = [sys.executable, "-m", "mutmut", *arguments]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
-    if done.returncode and not quiet:
-        sys.exit(f"mutmut {' '.join(arguments[:3])} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    return done.stdout
+    pipe = subprocess.PIPE
+    run = subprocess.Popen(command, cwd=place, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    try:
+        out, err = run.communicate(timeout=budget_s)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        os.killpg(run.pid, signal.SIGINT)  # each verdict is in its file already
+        try:
+            return run.communicate(timeout=_END_S)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            return run.communicate()[0]
+    if run.returncode and not quiet:
+        sys.exit(f"mutmut {' '.join(arguments[:3])} failed:\n{out[-3000:]}{err[-3000:]}")
+    return out
 
 
 def results(place: Path) -> dict[str, str]:
@@ -91,42 +107,49 @@ def argued() -> set[str]:
     )
 
 
-def spread(names: list[str], count: int) -> list[str]:
-    """Return ``count`` of the names, evenly over all."""
+def spread(names: list[str], count: int, seed: int) -> list[str]:
+    """Return ``count`` of the names, evenly over all, beginning where ``seed`` says."""
     if count <= 0 or count >= len(names):
         return names
-    return [names[i * len(names) // count] for i in range(count)]
+    shift = random.Random(seed).random()
+    return [names[int((i + shift) * len(names) / count)] for i in range(count)]
 
 
 def report(verdicts: dict[str, str], json_file: Path | None) -> int:
     """Print what lived and died; return the exit code."""
-    dead = [n for n, v in verdicts.items() if v in ("killed", "timeout", "caught by type check", "segfault")]
-    alive = sorted(set(verdicts) - set(dead))
+    unknown = [n for n, v in verdicts.items() if v in UNKNOWN]
+    dead = [n for n, v in verdicts.items() if v in DEAD]
+    alive = sorted(set(verdicts) - set(dead) - set(unknown))
     known = argued()
     open_ = [name for name in alive if name not in known]
-    counted = len(verdicts) - (len(alive) - len(open_))
+    tried = len(dead) + len(alive)
+    counted = len(dead) + len(open_)
     share = len(dead) / counted if counted else 1.0
     for name in alive:
         print(f"{'argued  ' if name in known else 'SURVIVED'} {name}: {verdicts[name]}")
     print(
-        f"{len(dead)} of {len(verdicts)} mutants killed, {len(alive) - len(open_)} argued in "
+        f"{len(dead)} of {tried} mutants killed, {len(alive) - len(open_)} argued in "
         f"{ARGUED.relative_to(ROOT)}, {len(open_)} survived: {100 * share:.2f} % (goal {100 * GOAL:.0f} %)"
+        + (f"; {len(unknown)} not tried yet" if unknown else "")
     )
     if json_file is not None:
         body = {
             "killed": len(dead),
-            "total": len(verdicts),
+            "total": tried,
+            "not_tried": len(unknown),
             "survivors": open_,
             "argued": len(alive) - len(open_),
         }
         json_file.write_text(json.dumps({"mutation": body}, indent=1) + "\n")
-    return 0 if share >= GOAL else 1
+    return 0 if share >= GOAL and tried else 1
 
 
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="Mutation testing of the safety code.")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="only N mutants; 0: all")
+    parser.add_argument("--seed", type=int, default=1, metavar="K", help="which N")
+    parser.add_argument("--budget", type=float, default=None, metavar="S", help="stop after so long [s]")
     parser.add_argument("--children", type=int, default=1, metavar="N", help="processes at a time")
     parser.add_argument("--json", type=Path, default=None, metavar="F", help="write the figures there")
     parser.add_argument("--modules", nargs="+", default=TARGETS, metavar="M", help="only these of safety/")
@@ -139,8 +162,11 @@ def main() -> int:
     stage(place, tuple(chosen.modules), tuple(chosen.tests))
     jobs = ("--max-children", str(chosen.children))
     mutmut(place, "run", *jobs, "exostride.safety.no_such_mutant*", quiet=True)
-    names = spread(sorted(results(place)), chosen.sample)
-    mutmut(place, "run", *jobs, *names)
+    before = results(place)
+    names = spread(sorted(before), chosen.sample, chosen.seed)
+    todo = [name for name in names if before[name] not in DEAD]
+    if todo:
+        mutmut(place, "run", *jobs, *todo, budget_s=chosen.budget)
     found = results(place)
     return report({name: found[name] for name in names}, chosen.json)
 

@@ -35,6 +35,7 @@ TESTS = tuple(
     for name in (
         "kernel", "kernel_modes", "kernel_protection", "kernel_environment", "parts", "shaping", "supervisor",
         "boundaries", "audit", "faults", "faults_drives", "faults_body", "operators", "injection", "selftest",
+        "detect_drives",
     )
 )  # fmt: skip
 GOAL = 0.99

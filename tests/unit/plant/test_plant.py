@@ -6,9 +6,10 @@ import pytest
 
 from exostride.errors import DeviceError
 from exostride.model.anthropometry import BodyParameters
-from exostride.patient.interface import JointDrive, PatientAction
+from exostride.patient.interface import SAGITTAL, JointDrive, PatientAction
 from exostride.plant.checks import cuff_margin, sole
 from exostride.plant.plant import Plant, attitude_moment, guidance_wrench
+from exostride.plant.stance import StiffStance
 from exostride.types import DriveCommand, EnvironmentFault, HarnessAction, SupportKind
 
 WALK = {"belt_speed_m_s": 0.2, "belt_acceleration_m_s2": 0.5}
@@ -175,6 +176,21 @@ def test_cuff_torque_is_the_power_conjugate_of_joint_speed(make_plant, output, r
     got = data.qfrc_actuator[w.patient_v] - data.actuator_force[w.a_muscle]
     assert got == pytest.approx(expected[w.patient_v], abs=1e-9)
     assert np.abs(got).max() > 3.0
+
+
+def test_what_muscles_do_is_told_of_the_states_they_did_it_in(make_plant, output, run):
+    """A body that gives way, without tissue: all torque but the joints' own damping is the muscles'."""
+    crouched = np.array([0.0, 0.6, 1.0, 0.3] * 2)
+    plant = make_plant("none", StiffStance(crouched, stiffness_nm_rad=60.0, damping_nms_rad=2.0))
+    run(plant, 60, output())
+    damping = plant.world.model.dof_damping[plant.world.patient_v[SAGITTAL]]
+    for k in range(60, 70):
+        plant.think()
+        plant.advance(5)
+        truth = plant.truth(k, 0.005 * k)
+        muscles = truth.patient_torque_nm + damping * truth.patient_velocity_rad_s
+        assert truth.patient_active_torque_nm == pytest.approx(muscles, abs=1e-9)
+    assert np.abs(truth.patient_velocity_rad_s).max() > 0.5, "a body at rest would prove nothing"
 
 
 def test_without_muscles_and_drives_the_energy_never_rises(make_plant, output):

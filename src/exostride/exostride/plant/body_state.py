@@ -149,14 +149,23 @@ def _set_torque(
     speed: In1,
     body: Body,
     mean: In1,
+    before: In1,
+    last: In1,
+    share: float,
     first_q: int,
     first_v: int,
 ) -> Vector:
-    """Return the torque of a set on hip, knee and ankle of both legs at the mean state of a tick (6,)."""
+    """Return the mean torque of a set on hip, knee and ankle of both legs over a tick (6,).
+
+    The set acts in each step with the state in which it begins, while a row holds that in which it ends: the
+    mean is moved back by one step, from the row ``last`` to that ``before`` the tick, ``share`` of each.
+    """
     out, b = np.empty(6), body[0]
     for k in range(6):
         i = SAGITTAL[k]
-        q, v = mean[first_q + b.q[i]], mean[first_v + b.v[i]]
+        at_q, at_v = first_q + b.q[i], first_v + b.v[i]
+        q = mean[at_q] + share * (before[at_q] - last[at_q])
+        v = mean[at_v] + share * (before[at_v] - last[at_v])
         out[k] = torque[i] + stiffness[i] * (reference[i] - q) + damping[i] * (speed[i] - v)
     return out
 
@@ -240,10 +249,11 @@ class BodyState:
 
     def _torque_of(self, drive: JointDrive) -> Vector:
         """Return the mean torque of a set on hip, knee, ankle over the tick (linear in the state), (6,)."""
-        d = drive
+        d, tape = drive, self._tape
         gains = (d.torque_nm, d.stiffness_nm_rad, d.damping_nms_rad)
         goal = (d.reference_rad, d.reference_velocity_rad_s)
-        return _set_torque(*gains, *goal, self._body, self._tape.mean, self._first_q, self._first_v)
+        states, share = (tape.mean, tape.late(tape.newest), tape.late(0)), 1.0 / tape.newest
+        return _set_torque(*gains, *goal, self._body, *states, share, self._first_q, self._first_v)
 
     def truth(
         self, seq: int, time_s: float, action: PatientAction, sense: PatientSense, fault_bits: int

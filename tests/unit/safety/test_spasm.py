@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,6 +43,7 @@ class Leg:
         phase: float | None = None,
         force: np.ndarray = STANDING,
         available: int | None = None,
+        unfollowed: Sequence[bool] = (),
     ) -> list[Finding]:
         own = np.zeros(6) if own is None else own
         exo = exo_state(self.seq, foot_force_n=force, pelvis_accel_m_s2=UP, cuff_torque_nm=-own)
@@ -61,7 +63,7 @@ class Leg:
         inputs, state = (None, gait, None, None, None), (self.state, 1000 + self.seq)
         snap = look(self.seq, exo, environment, inputs, state, self.guard)
         found: list[Finding] = []
-        self.detector.step(snap, found)
+        self.detector.step(snap, found, unfollowed)
         self.found += [(self.seq, f) for f in found]
         self.seq += 1
         return found
@@ -229,6 +231,22 @@ def test_a_phase_that_is_put_right_a_little_is_believed(limits: SafetyLimits, of
     cycle = Cycle(limits.detect.messages.phase_jump, PERIOD)
     cycle.step(0.98, 1.0)
     assert cycle.step((0.985 + off) % 1.0, 1.0) == pytest.approx((0.985 + off) % 1.0)
+
+
+@pytest.mark.parametrize(
+    ("joint", "since", "told"),
+    [(4, -1, "F17"), (3, -1, "F17"), (1, -1, "F22"), (4, 20, "F22")],
+    ids=["same joint", "same leg", "other leg", "after it"],
+)
+def test_a_leg_that_answers_a_law_gone_wrong_is_no_spasm(leg: Leg, joint: int, since: int, told: str) -> None:
+    leg.walk(12)
+    for k in range(40):
+        own = 10.0 * np.sin(2 * np.pi * k / 200) * np.ones(6)
+        own[4] += 40.0 * (1.0 - np.exp(-k * PERIOD / 0.04))
+        leg.tick(own, phase=k / 200, unfollowed=[k > since and i == joint for i in range(6)])
+    assert {f.fault for _, f in leg.found} == {told}
+    assert {f.action for _, f in leg.found} == {Action.REDUCE, Action.SOFT_STOP}
+    assert {f.where for _, f in leg.found} == {"knee right"}
 
 
 def test_nobody_walks_on_a_belt_at_rest(leg: Leg) -> None:

@@ -32,6 +32,8 @@ class TrackingDetector:
         self._handover = round(limits.timing.handover_s / period_s)
         self._ticks = [0] * N_JOINTS
         self._behind = False
+        self.away = _NEVER
+        """Which joints did not follow in this tick."""
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append joints that have not followed for too long; not while the lock hands over."""
@@ -48,6 +50,7 @@ class TrackingDetector:
                     done[_ASKED], done[_MEAN], stiff, aims, snap.angle, strict=True
                 )
             ]
+        self.away = away
         if self._behind or True in away:
             self._judge(away, found)
 

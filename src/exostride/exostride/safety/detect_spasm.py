@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite, sqrt
 
 from exostride.conventions import SIDES
@@ -105,6 +106,8 @@ class Leg:
         """Ticks of a torque that only an obstacle before the lifted foot makes."""
         self.known = False
         """Whether :attr:`away` is against this walker's own course."""
+        self.provoked = False
+        """Whether this leg's drives did not follow when its torque left the bounds."""
         self._quiet = 0
         self.start()
         self.forget()
@@ -158,8 +161,11 @@ class Leg:
         away, gain = [a - la, b - lb, c - lc], self._gain
         return away, [la + gain * away[0], lb + gain * away[1], lc + gain * away[2]]
 
-    def judge(self) -> tuple[Action, Action, Action]:
-        """Return how far each joint is beyond its bounds, and learn from this tick."""
+    def judge(self, pressed: bool) -> tuple[Action, Action, Action]:
+        """Return how far each joint is beyond its bounds, and learn from this tick.
+
+        ``pressed`` is whether a drive of this leg was asked for more than it gave, or is off its course.
+        """
         if self._quiet > 0:
             return _CALM
         inside = True
@@ -171,6 +177,8 @@ class Leg:
             levels = _CALM
             if self._outside:
                 self._ticks, self._far = [0, 0, 0], [0, 0, 0]
+        # What began before it is no answer to it: only the first tick beyond the bounds tells.
+        self.provoked = not inside and (self.provoked if self._outside else pressed)
         self._outside = not inside
         if self._here is not None:
             for spread, value, (low, high, _) in zip(self._here, self.away, self.bounds, strict=True):
@@ -275,6 +283,9 @@ class SpasmDetector:
     and l below the knee extends the hip by F h and flexes the knee by F l, opposite signs that a flexor or an
     extensor spasm of the leg does not have. That is a trip, F24b: beyond the bounds of a known walker, and of
     anybody beyond ``trip_nm``.
+
+    A leg that is pushed by a law that asks for more than the machine gives answers, too. Where a drive of the
+    leg did not follow already as its torque left the bounds, the law is at fault, and it is told as F17.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float, walker: Walker) -> None:
@@ -287,8 +298,8 @@ class SpasmDetector:
         self._settle = 0
         self._speed: float | None = None
 
-    def step(self, snap: Snapshot, found: list[Finding]) -> None:
-        """Append the joints in spasm."""
+    def step(self, snap: Snapshot, found: list[Finding], unfollowed: Sequence[bool] = ()) -> None:
+        """Append the joints in spasm; ``unfollowed`` are those whose drives do not follow (F17)."""
         exo, cuff = snap.exo, snap.cuff
         if cuff is None or snap.load is None or exo.available & _NEEDED != _NEEDED:
             self._settle = 0
@@ -309,7 +320,7 @@ class SpasmDetector:
         for side, leg in enumerate(self._legs):
             leg.foot(force[3 * side + 2])
             leg.step(torque[3 * side : 3 * side + 3], own[side], phases[side], standing)
-            levels = leg.judge()
+            levels = leg.judge(any(unfollowed[3 * side : 3 * side + 3]))
             if (levels is not _CALM or leg.trips >= self._needed) and (snap.driven or standing):
                 self._tell(side, leg, levels, snap.driven, found)
 
@@ -325,12 +336,15 @@ class SpasmDetector:
         hip, knee, _ = leg.away
         both = min(levels[:2]) > Action.NONE or level == Action.SOFT_STOP
         odd = both and leg.lifted and hip < 0.0 < knee
+        mask = sum(1 << 3 * side + i for i, one in enumerate(levels) if one == level)
+        if leg.provoked and level > Action.NONE:
+            found.append(Finding("F17", level, joint_names(mask)))
+            return
         if driven and (odd or leg.trips >= self._needed):
             found.append(Finding("F24b", Action.SOFT_STOP, f"{SIDES[side]} foot"))
             return
         if level == Action.NONE:
             return
-        mask = sum(1 << 3 * side + i for i, one in enumerate(levels) if one == level)
         found.append(Finding("F22", level, joint_names(mask)))
 
     # ------------------------------------------------------------------ where in the walk

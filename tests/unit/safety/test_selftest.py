@@ -87,6 +87,16 @@ class TestGain:
         words = f"{JOINTS[joint].replace('_', ' ')}, gain {gain[joint]:.2f}"
         assert told == Finding("F19", Action.E_STOP, words) and bad.it.stage == Stage.PULSES
 
+    @pytest.mark.parametrize("beyond", [False, True])
+    def test_half_a_pulse_and_a_sensor_that_is_off(self, limits: SafetyLimits, beyond: bool) -> None:
+        """Means of what was asked and felt that are not zero are no part of the gain."""
+        edge = limits.detect.drives.gain_high + (0.002 if beyond else -0.002)
+        test = Trial(limits, gain=edge, bias=-1.5)
+        for n in range(test.schedule.end + test.schedule.settle + 1):
+            into = (n - test.schedule.settle) % test.schedule.pulse
+            test.tick(silent=into >= 0.6 * test.schedule.pulse)
+        assert [f.where[-9:] for f in test.found] == (["gain 1.60"] * 6 if beyond else [])
+
     def test_only_the_joint_under_test_counts(self, limits: SafetyLimits) -> None:
         """What a drive gives while another one is tested says nothing about it."""
         test = Trial(limits)

@@ -1,5 +1,6 @@
 """A law from another package is found through its entry point, and runs like one of ours."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -51,8 +52,6 @@ def run(site: Path, parameters: str) -> subprocess.CompletedProcess:
 
 
 def test_a_law_from_another_package_is_found_and_runs(site):
-    import json
-
     done = run(site, "{}")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
@@ -67,6 +66,44 @@ def test_its_wrong_parameter_is_refused_by_name(site):
     done = run(site, '{"stifness": 1.0}')
     assert done.returncode != 0
     assert "controller knee_swing: stifness: unknown key" in done.stderr
+
+
+GRID = """
+start: in_gait
+lead_in_strides: 0
+settle_strides: 2
+measured_strides: 3
+recovery_strides: 0
+longest_s: 8.0
+speed_m_s: 0.6
+default: knee_swing
+guidance_levels: []
+controllers: [knee_swing]
+patients: [unimpaired]
+seeds: [0]
+"""
+
+
+def test_it_runs_in_the_benchmark(site, tmp_path):
+    (tmp_path / "grid.yaml").write_text(GRID)
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "exostride.cli", "bench", "control", "--config", "grid.yaml"]
+    done = subprocess.run(
+        [*command, "--json", "laws.json", "--jobs", "1"],
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = {row["controller"]: row for row in json.loads((tmp_path / "laws.json").read_text())["rows"]}
+    assert set(rows) == {"knee_swing", "transparent"}
+    helped = np.array(rows["knee_swing"]["assistance"])
+    assert rows["knee_swing"]["strides"] >= 1
+    assert helped[[1, 4]].min() > 0.1, "its knees are helped"
+    assert not np.any(rows["transparent"]["assistance"])
 
 
 @pytest.mark.ros

@@ -68,6 +68,7 @@ class TestRunaway:
         for mean, peak, edge in (
             (0.0, 0.0, room),
             (7.0, 7.0, room + 7.0),
+            (0.5, 0.5, room + 0.5),
             (7.0, 12.0, room + 12.0),
             (12.0, 7.0, room + 12.0),
         ):
@@ -84,10 +85,10 @@ class TestRunaway:
     ) -> None:
         """Below the sign's threshold the margin alone counts, from 0 on."""
         room = limits.detect.drives.runaway_nm
-        given = at(joint, -sign * 7.0)
-        for edge, told in ((room, 0), (room + 1e-6, 1)):
-            snap = tick(limits, mean=given, felt=at(joint, sign * edge))
-            assert len(run(RunawayDetector(limits, PERIOD), snap, snap)[1]) == told
+        for given in (7.0, 0.5):
+            for edge, told in ((room, 0), (room + 1e-6, 1)):
+                snap = tick(limits, mean=at(joint, -sign * given), felt=at(joint, sign * edge))
+                assert len(run(RunawayDetector(limits, PERIOD), snap, snap)[1]) == told
 
     def test_the_rotors_inertia_is_taken_off(self, limits: SafetyLimits, joint: int, sign: float) -> None:
         room = limits.detect.drives.runaway_nm
@@ -204,6 +205,15 @@ class TestRunaway:
 
 def at_quality(joint: int, quality: int) -> list[int]:
     return [quality if i == joint else 0 for i in JOINTS]
+
+
+def test_every_joint_is_told(limits: SafetyLimits) -> None:
+    far = tick(limits, felt=[26.0] * 6)
+    told = [Finding("F18", Action.E_STOP, f"{name} torque") for name in NAMES]
+    assert run(RunawayDetector(limits, PERIOD), far, far) == [[], told]
+    wrong = tick(limits, mean=[9.0] * 6, felt=[-9.0] * 6)
+    told = [Finding("F19", Action.E_STOP, name) for name in NAMES]
+    assert run(RunawayDetector(limits, PERIOD), wrong, wrong) == [[], told]
 
 
 def test_a_lost_sample_says_nothing_of_its_torque(limits: SafetyLimits) -> None:

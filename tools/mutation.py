@@ -34,6 +34,7 @@ TESTS = tuple(
     f"tests/unit/safety/test_{name}.py"
     for name in (
         "kernel", "kernel_modes", "kernel_protection", "kernel_environment", "parts", "shaping", "boundaries",
+        "inbox",
         "supervisor", "selftest", "operators", "detect_drives", "faults_drives", "injection", "audit",
     )
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -18,11 +19,11 @@ from exostride.types import (
 S = SupervisorState
 
 
-def drag(toe_n: float) -> Inject:
+def drag(toe_n: float, ticks: int = 10**9) -> Inject:
     def scrape(world_: World, now: Now, k: int) -> Now:
         load = now["exo"].foot_load_n.copy()
         for side, offset in enumerate((0.0, 0.5)):
-            if 0.65 < (world_.phase + offset) % 1.0 < 0.95 and side == 0:
+            if k < ticks and 0.65 < (world_.phase + offset) % 1.0 < 0.95 and side == 0:
                 load[2 * side + 1] = toe_n + world_.rng.normal()
         now["exo"] = replace(now["exo"], foot_load_n=load)
         return now
@@ -81,9 +82,43 @@ def test_a_light_touch_is_no_drag(world: World) -> None:
     assert world.safety.active_faults == ()
 
 
+def test_a_foot_without_cells_is_felt_by_the_ground_on_it(world: World) -> None:
+    world.start(2.0)
+
+    def scrape(world_: World, now: Now, k: int) -> Now:
+        force = now["exo"].foot_force_n.copy()
+        if 0.8 < world_.phase < 0.9:
+            force[2] = 40.0
+        now["exo"] = replace(now["exo"], foot_force_n=force)
+        return now
+
+    inject(world, scrape)
+    world.run(round(world.stride_s / PERIOD))
+    assert {s.active_faults for _, s, _ in world.history if s.action == Action.WARN} == {("F24a",)}
+
+
+def test_how_a_walker_saves_themselves_when_a_foot_is_caught_is_a_trip(world: World) -> None:
+    """The same torque of the other leg is told as a spasm without a caught foot, or long after it."""
+    told = {}
+    for wait in (0, 20, 100, None):
+        alike = deepcopy(world)
+        alike.start(2.0)
+        while not 0.80 < alike.phase < 0.81:
+            alike.tick()
+        if wait is not None:
+            inject(alike, drag(40.0, ticks=4))
+            alike.run(4 + wait)
+        inject(alike, exo(cuff_torque_nm=put(4, 900.0)))
+        alike.run(8)
+        told[wait] = alike.safety.cause or alike.safety.active_faults
+    assert told == {0: "F24b", 20: "F24b", 100: "F22", None: "F22"}
+
+
 def test_rare_drags_are_forgotten(world: World) -> None:
     world.start(2.0)
     stride = round(world.stride_s / PERIOD)
+    while not world.phase < 0.01:
+        world.tick()
 
     def sometimes(world_: World, now: Now, k: int) -> Now:
         return drag(40.0)(world_, now, k) if (k // stride) % 4 == 0 else now

@@ -219,7 +219,7 @@ ROWS: Final[dict[str, Row]] = {
     # The reaction begins with the harness' hold and a slower belt; a stop before the fall is one, too.
     "F23": Row(_KINDS["F23"], _falling, ("F23", "F22", "F24b"), Action.REDUCE, last_s=1.0, after_s=1.2),
     "F24a": Row(("left", "right", "left,size=35"), _sliding, ("F24a", "F24b"), Action.WARN, states=("swing",),
-                latched=False, last_s=3.0, wait_s=12.0),
+                latched=False, last_s=3.0, wait_s=14.0),
     "F24b": Row(_KINDS["F24b"], _blocked, ("F24b", "F23", "F22"), states=("swing",), last_s=0.6),
     "F25": Row(_KINDS["F25"], _belt_away, ("F25",), last_s=1.0, kernel=True),
     "F26": Row(_KINDS["F26"], _injected, ("F26",)),

@@ -24,8 +24,10 @@ from exostride.types import DeviceReading, DriveApplied, KernelOutput, Mode, Vec
 
 _SPASM_RISE_S = 0.04
 """Time constant with which a spasm's torque rises (activation of muscle)."""
-_DROP_S = 5.0
-"""In which a foot comes to hang: a foot that drops at once would be a spasm."""
+_DROP_S = 8.0
+"""In which the calf's tone comes: over some strides, for what comes at once would be a spasm."""
+_DROP_PHASE = ((0.55, 0.65), (0.95, 1.0))
+"""Parts of the walker's cycle in which that tone comes and goes: it spares the standing leg."""
 _PUSH_BODY = "patient_pelvis"
 
 
@@ -48,16 +50,22 @@ class _PlantFaults(FaultSeam):
         return torque_nm
 
     def patient(self, time_s: float, action: PatientAction) -> PatientAction:
-        """F22 adds a flexor spasm; F24a a pull on the foot."""
+        """F22 adds a flexor spasm; F24a the tone of a calf that pulls a swinging foot down."""
         for i, began in self.active.items():
             if i.fault == "F22":
                 torque = np.zeros(N_JOINTS)
                 torque[i.joint] = i.size * (1.0 - float(np.exp(-(time_s - began) / _SPASM_RISE_S)))
                 action = seized(action, torque)
             elif i.fault == "F24a":
-                share = min((time_s - began) / _DROP_S, 1.0)
+                share = min((time_s - began) / _DROP_S, 1.0) * _lifted(float(action.phase[i.side]))
                 action = _with_muscle(action, 3 * i.side + 2, -i.size * share)
         return action
+
+
+def _lifted(phase: float) -> float:
+    """Return how much of a swinging foot's tone there is at a phase of the walker's own rhythm."""
+    (low, full), (ends, over) = _DROP_PHASE
+    return max(0.0, min((phase - low) / (full - low), (over - phase) / (over - ends), 1.0))
 
 
 def _with_muscle(action: PatientAction, joint: int, torque: float) -> PatientAction:

@@ -15,7 +15,7 @@ from exostride.types import Action
 
 _POSITION, _VELOCITY = PLACES["pelvis_position_m"], PLACES["pelvis_velocity_m_s"]
 _ORIENTATION, _GYRO = PLACES["pelvis_orientation"], PLACES["pelvis_gyro_rad_s"]
-_RATE = PLACES["segment_rate_rad_s"]
+_RATE, _FORCE = PLACES["segment_rate_rad_s"], PLACES["foot_force_n"]
 
 
 class BalanceDetector:
@@ -92,11 +92,15 @@ def _upright(snap: Snapshot) -> bool:
 
 
 class FootDetector:
-    """F24a and F24b: a toe that carries load while the leg swings it forward.
+    """F24a and F24b: a foot that carries load while the leg swings it forward.
 
     The sum of the forward rates of thigh and shank stands for the foot's speed over the pelvis, both
-    segments being about equally long. Drag: load and forward rate together for ``drag_s``: the foot
-    scrapes along; counted per swing. Trip: a higher load, a swing that brakes hard, a trunk pitching forward.
+    segments being about equally long. Drag: load, of the toe's cell or of the ground on the whole foot, and
+    forward rate together for ``drag_s``: the foot scrapes along; counted per swing. Trip: a higher load, a
+    swing that brakes hard, a trunk pitching forward.
+
+    For ``drag_answer_s`` after a foot was caught so, sudden torque of either leg is how the walker saves
+    themselves (:attr:`caught`).
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
@@ -106,32 +110,44 @@ class FootDetector:
         self._dragged = [0, 0]
         self._swinging = [False, False]
         self._tripping = [0, 0]
+        self._answer = round(limits.detect.body.drag_answer_s / period_s)
+        self._answering = 0
         self._rate = [0.0, 0.0]
         self._swings: tuple[deque[bool], deque[bool]] = (deque(), deque())
         self.levels = [Action.NONE, Action.NONE]
 
+    @property
+    def caught(self) -> bool:
+        """Whether a swinging foot was on the ground just now, or so lately that legs still answer it."""
+        return self._answering > 0
+
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append drag and trip of either foot."""
+        self._answering = max(0, self._answering - 1)
         if snap.load is None or not snap.exo.available & codes.HAS_SEGMENT or not snap.driven:
             self._swinging = [False, False]
             return
         rates, pitch = snap.values[_RATE], snap.pitch_rate
+        ground = snap.values[_FORCE][2::3] if snap.exo.available & codes.HAS_WRENCH else (0.0, 0.0)
         for side, name in enumerate(SIDES):
             toe, heel = snap.load[2 * side + 1], snap.load[2 * side]
             rate = rates[3 * side] + rates[3 * side + 1]
-            self._drag(side, name, toe, heel, rate, found)
+            self._drag(side, name, max(toe, ground[side]), heel, rate, found)
             self._trip(side, name, toe, rate, pitch, found)
             self._rate[side] = rate
 
-    def _drag(self, side: int, name: str, toe: float, heel: float, rate: float, found: list[Finding]) -> None:
+    def _drag(
+        self, side: int, name: str, load: float, heel: float, rate: float, found: list[Finding]
+    ) -> None:
         limits = self._limits
         if rate > limits.drag_rate_rad_s and heel < limits.drag_n:
             if not self._swinging[side]:
                 self._swinging[side] = True
                 self._dragged[side] = 0
-            if toe > limits.drag_n:
+            if load > limits.drag_n:
                 self._dragged[side] += 1
                 if self._dragged[side] >= self._drag_ticks:
+                    self._answering = self._answer
                     found.append(Finding("F24a", max(Action.WARN, self.levels[side]), f"{name} foot"))
         elif self._swinging[side] and rate < 0.0:
             self._swinging[side] = False

@@ -284,8 +284,9 @@ class SpasmDetector:
     extensor spasm of the leg does not have. That is a trip, F24b: beyond the bounds of a known walker, and of
     anybody beyond ``trip_nm``.
 
-    A leg that is pushed by a law that asks for more than the machine gives answers, too. Where a drive of the
-    leg did not follow already as its torque left the bounds, the law is at fault, and it is told as F17.
+    A walker whose foot is caught by the ground in its swing saves themselves with both legs: that is F24b,
+    too. And a leg that is pushed by a law that asks for more than the machine gives answers. Where a drive of
+    the leg did not follow already as its torque left the bounds, the law is at fault, and it is told as F17.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float, walker: Walker) -> None:
@@ -298,8 +299,18 @@ class SpasmDetector:
         self._settle = 0
         self._speed: float | None = None
 
-    def step(self, snap: Snapshot, found: list[Finding], unfollowed: Sequence[bool] = ()) -> None:
-        """Append the joints in spasm; ``unfollowed`` are those whose drives do not follow (F17)."""
+    def step(
+        self,
+        snap: Snapshot,
+        found: list[Finding],
+        unfollowed: Sequence[bool] = (),
+        caught: bool = False,
+    ) -> None:
+        """Append the joints in spasm.
+
+        ``unfollowed`` are those whose drives do not follow (F17), ``caught`` is whether a swinging foot has
+        just met the ground (F24a).
+        """
         exo, cuff = snap.exo, snap.cuff
         if cuff is None or snap.load is None or exo.available & _NEEDED != _NEEDED:
             self._settle = 0
@@ -322,16 +333,17 @@ class SpasmDetector:
             leg.step(torque[3 * side : 3 * side + 3], own[side], phases[side], standing)
             levels = leg.judge(any(unfollowed[3 * side : 3 * side + 3]))
             if (levels is not _CALM or leg.trips >= self._needed) and (snap.driven or standing):
-                self._tell(side, leg, levels, snap.driven, found)
+                self._tell(side, leg, levels, (snap.driven, caught), found)
 
     def _tell(
         self,
         side: int,
         leg: Leg,
         levels: tuple[Action, Action, Action],
-        driven: bool,
+        now: tuple[bool, bool],
         found: list[Finding],
     ) -> None:
+        driven, caught = now
         level = max(levels)
         hip, knee, _ = leg.away
         both = min(levels[:2]) > Action.NONE or level == Action.SOFT_STOP
@@ -345,7 +357,7 @@ class SpasmDetector:
             return
         if level == Action.NONE:
             return
-        found.append(Finding("F22", level, joint_names(mask)))
+        found.append(Finding("F24b" if caught else "F22", level, joint_names(mask)))
 
     # ------------------------------------------------------------------ where in the walk
 

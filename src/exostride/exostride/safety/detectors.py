@@ -81,6 +81,6 @@ class Detectors:
         self._tracking.step(snap, found)
         self._runaway.step(snap, found)
         self._device.step(snap, found)
-        self._spasm.step(snap, found, self._tracking.away)
-        self.balance.step(snap, found)
         self._foot.step(snap, found)
+        self._spasm.step(snap, found, self._tracking.away, self._foot.caught)
+        self.balance.step(snap, found)

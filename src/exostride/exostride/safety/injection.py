@@ -88,7 +88,9 @@ _SPECS = (
     InjectionSpec("F21", Layer.READING, ("a", "b"), 0.0, inf, "-", "one emergency stop line cut"),
     InjectionSpec("F22", Layer.PLANT, ("muscle",), 40.0, 0.6, "N m", "flexor spasm"),
     InjectionSpec("F23", Layer.PLANT, ("push",), 350.0, 0.3, "N", "push that throws the patient over"),
-    InjectionSpec("F24a", Layer.PLANT, ("ankle",), 25.0, inf, "N m", "foot pulled down in swing"),
+    InjectionSpec(
+        "F24a", Layer.PLANT, ("ankle",), 25.0, inf, "N m", "foot hangs in swing by the calf's tone"
+    ),
     InjectionSpec("F24b", Layer.PLANT, ("toe",), 0.0, 0.25, "-", "obstacle before the toe"),
     InjectionSpec("F25", Layer.PLANT, ("servo",), 0.6, inf, "m/s", "belt faster than told"),
     InjectionSpec("F26", Layer.PLANT, ("cable", "cell", "lift"), 0.0, inf, "-", "harness fails"),

@@ -159,10 +159,19 @@ class BodyThresholds(StrictModel):
         le=0.35,
     )
     height_s: float = limit("s", "F23: time constant of the walking height", None, gt=0.0, le=30.0)
-    drag_n: float = limit("N", "F24a: toe load while the foot swings forward", "lower", gt=0.0, le=200.0)
+    drag_n: float = limit(
+        "N", "F24a: load on the foot while the foot swings forward", "lower", gt=0.0, le=200.0
+    )
     drag_s: float = limit("s", "F24a: for this long within one swing", "lower", gt=0.0, le=0.3)
     drag_rate_rad_s: float = limit(
         "rad/s", "F24a: thigh and shank together forward faster than this is swing", None, gt=0.0
+    )
+    drag_answer_s: float = limit(
+        "s",
+        "F24a: so long both legs answer a foot that was caught; design choice",
+        None,
+        gt=0.0,
+        le=0.5,
     )
     drag_steps: int = limit("steps", "F24a: n of m swings to REDUCE", "lower", ge=1, le=10)
     drag_of_steps: int = limit("steps", "F24a: m", "raise", ge=2, le=20)

@@ -1,5 +1,6 @@
 """Event detectors against a made-up walker whose events are known exactly."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from gait_walker import Walker
 
 from exostride.gait.events import FootDetector, LegEvents, LoadDetector, ThighDetector
+from exostride.gait.events.thigh import Swing
 from exostride.gait.phase.settings import EventParameters
 from exostride.gait.phase.signals import LegSample
 from exostride.types import EventKind, Signal
@@ -151,6 +153,37 @@ def test_a_bounce_late_in_stance_makes_no_strike_and_its_toe_off_is_taken_back()
     assert all(
         np.abs(np.array([at for _, at, _, _ in offs]) - off).min() < 0.02 for off in [5.24, 9.24, 13.24]
     )
+
+
+def test_a_stance_that_bounces_in_every_stride_does_not_make_a_late_scuff_a_landing():
+    swing = Swing(EventParameters())
+    far = []
+    for k in range(4000):
+        t, phase = k * 0.005, k * 0.005 / 1.25 % 1.0
+        swing.step(t, 0.3 * math.cos(2.0 * math.pi * (phase - 0.05)))
+        tick = round(phase * 250)
+        if tick in (100, 150):  # a bounce at 0.40, toe off at 0.60
+            swing.lifted(t)
+        elif tick == 110:
+            assert not swing.landed(t)
+        elif tick == 180 and k > 3000:  # a scuff at 0.72, the thigh a quarter of its way forward
+            far.append(swing.landed(t))
+        elif tick == 249:
+            assert swing.landed(t)
+    assert far == [False] * 4
+
+
+def test_a_leg_that_trembles_takes_no_step():
+    walker = Walker()
+
+    def tremble(k, state):
+        if k < 600:
+            return state
+        sway = replace(state, segment_angle_rad=0.01 * state.segment_angle_rad)
+        return toe(sway, 300.0 * (k % 40 < 20))
+
+    strikes, _, _ = detect(ALL, 40.0, walker=walker, change=tremble)
+    assert not [at for _, at, _, _ in strikes if at > 8.0]
 
 
 def test_much_shorter_steps_are_strikes_again_after_two():

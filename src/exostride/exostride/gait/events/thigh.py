@@ -15,7 +15,9 @@ from exostride.gait.phase.settings import EventParameters
 FURTHEST_RAD = 1.6
 """No thigh of a walker is further from the vertical [rad]."""
 SHORTER = 0.7
-"""What is left of the usual swing after a stance that no swing led to."""
+"""What is left of the usual swing with each stance in a row that no swing led to."""
+SHORTEST = 0.2
+"""The least part of the range seen that may pass for the usual swing: a leg that trembles takes no step."""
 
 
 class ThighDetector:
@@ -87,6 +89,7 @@ class Swing:
         "_far",
         "_high",
         "_low",
+        "_odd",
         "_origin",
         "_p",
         "_refused",
@@ -106,6 +109,7 @@ class Swing:
         self._far = self._usual = 0.0
         self._down_s = -math.inf
         self._refused = False
+        self._odd = 0
         self._swings = 0
 
     def step(self, t: float, angle_rad: float) -> None:
@@ -127,8 +131,12 @@ class Swing:
             return False
         again, self._refused = self._refused, False
         if again:
-            # Steps that are refused one after another are the walker's new, shorter ones.
-            self._usual *= SHORTER
+            self._odd += 1
+            if self._odd > 1:
+                # A stance that bounces once a stride is one. Refused one after another, with no landing
+                # between them, they are the walker's new, shorter steps.
+                self._usual *= SHORTER * (SHORTER if self._odd == 2 else 1.0)
+                self._usual = max(self._usual, SHORTEST * (self._high - self._low))
         self._origin, self._far = self._angle, 0.0
         return again
 
@@ -141,6 +149,7 @@ class Swing:
         usual = self._usual if known else self._high - self._low
         self._refused = far < self._p.swing_fraction * usual
         if not self._refused:
+            self._odd = 0
             self._usual += 0.3 * (min(far, 1.5 * usual) - usual) if known else far - self._usual
             self._swings += 1
         return not self._refused

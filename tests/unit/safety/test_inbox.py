@@ -30,6 +30,7 @@ def messages(seq: int) -> tuple[Any, Any, Any]:
 
 
 def test_nothing_is_nothing(inbox: Inbox) -> None:
+    assert inbox.bits == 0
     assert inbox.take(7, None, None, None) is False
     assert (inbox.bits, inbox.rejected, inbox.order, inbox.permit) == (0, 0, None, None)
     assert inbox.permit_at(7) is None
@@ -95,9 +96,12 @@ def test_damage_is_told_and_counted(inbox: Inbox, which: int, change: dict[str, 
     assert (inbox.permit is None) == (which == 2), "nor does a damaged permit"
     assert inbox.take(3, *messages(3)) is False
     assert inbox.bits == 0 and inbox.order is not None and inbox.permit is not None
-    everything = [replace(m, **c) for m, c in zip(messages(4), DAMAGES, strict=True)]
-    assert inbox.take(4, *everything) is True
-    assert inbox.rejected == 2, "once a tick"
+    broken, sound, _ = messages(4)
+    assert inbox.take(4, replace(broken, torque_nm=np.zeros(5)), sound, None) is True, "whatever else came"
+    assert inbox.take(5, replace(order(5), torque_nm=np.zeros(5)), None, permit(5)) is True
+    everything = [replace(m, **c) for m, c in zip(messages(6), DAMAGES, strict=True)]
+    assert inbox.take(6, *everything) is True
+    assert inbox.rejected == 4, "once a tick"
 
 
 DAMAGES: tuple[dict[str, Any], ...] = (

@@ -44,31 +44,29 @@ class Inbox:
         permit: SafetyPermit | None,
     ) -> bool:
         """Take the messages of tick ``seq`` in; return whether one of them is damaged."""
-        self.bits = 0
-        damaged = False
+        damaged = refused = False
         if command is not None:
-            if not self.commands.accept(command, seq, self._age_limit):
-                self.bits |= codes.COMMAND_SEQUENCE
-            else:
+            if self.commands.accept(command, seq, self._age_limit):
                 self.order = joint_order(command)
-                damaged |= self.order is None
-        if environment_command is not None:
-            if not self.environments.accept(environment_command, seq, self._environment_age_limit):
-                self.bits |= codes.COMMAND_SEQUENCE
+                damaged = self.order is None
             else:
+                refused = True
+        if environment_command is not None:
+            if self.environments.accept(environment_command, seq, self._environment_age_limit):
                 damaged |= not self._belt.take(environment_command)
+            else:
+                refused = True
         if permit is not None:
             if not self.permits.accept(permit, seq, self._longest):
-                self.bits |= codes.COMMAND_SEQUENCE
+                refused = True
             elif permit_ok(permit, self._longest):
                 # A void permit (already expired) says only that the supervisor lives: the last runs out.
                 self.permit = permit if permit.expiry_seq >= permit.seq else self.permit
             else:
                 self.permit = None
                 damaged = True
-        if damaged:
-            self._unreadable += 1
-            self.bits |= codes.NOT_FINITE
+        self._unreadable += damaged
+        self.bits = codes.COMMAND_SEQUENCE * refused | codes.NOT_FINITE * damaged
         return damaged
 
     def permit_at(self, seq: int) -> SafetyPermit | None:

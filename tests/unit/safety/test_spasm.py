@@ -10,10 +10,11 @@ import pytest
 from safety_world import PERIOD, exo_state
 
 from exostride.safety import codes
-from exostride.safety.detect_spasm import Cycle, SpasmDetector
+from exostride.safety.detect_spasm import SpasmDetector
 from exostride.safety.faults import Finding
 from exostride.safety.guard import SampleGuard
 from exostride.safety.limits import SafetyLimits
+from exostride.safety.rhythm import Cycle
 from exostride.safety.snapshot import look
 from exostride.safety.walker import Walker
 from exostride.types import Action, EnvironmentState, GaitPhase, GaitState, SupervisorState
@@ -44,6 +45,7 @@ class Leg:
         force: np.ndarray = STANDING,
         available: int | None = None,
         unfollowed: Sequence[bool] = (),
+        doing: GaitState = GaitState.WALKING,
     ) -> list[Finding]:
         own = np.zeros(6) if own is None else own
         exo = exo_state(self.seq, foot_force_n=force, pelvis_accel_m_s2=UP, cuff_torque_nm=-own)
@@ -56,7 +58,7 @@ class Leg:
                 0.0,
                 phase=np.array([phase % 1.0, (phase + 0.5) % 1.0]),
                 rate_hz=np.ones(2),
-                state=GaitState.WALKING,
+                state=doing,
             )
         environment = EnvironmentState(self.seq, 0.0, belt_speed_m_s=self.speed)
         self.guard.step(self.seq, exo)
@@ -231,6 +233,60 @@ def test_a_phase_that_is_put_right_a_little_is_believed(limits: SafetyLimits, of
     cycle = Cycle(limits.detect.messages.phase_jump, PERIOD)
     cycle.step(0.98, 1.0)
     assert cycle.step((0.985 + off) % 1.0, 1.0) == pytest.approx((0.985 + off) % 1.0)
+
+
+def stumble(leg: Leg) -> None:
+    for k in range(10):
+        leg.tick(10.0 * np.sin(2 * np.pi * k / 200) * np.ones(6), phase=k / 200, doing=GaitState.STUMBLING)
+
+
+def test_for_a_stride_after_a_stumble_the_robot_gives_way_but_stops_only_for_more(leg: Leg) -> None:
+    leg.walk(12)
+    stumble(leg)
+    levels = jerk(leg, 22.0, 40)
+    assert max(levels) == Action.REDUCE and levels.index(Action.REDUCE) <= 2
+    stumble(leg)
+    assert max(jerk(leg, 120.0, 40)) == Action.SOFT_STOP
+
+
+def test_a_stride_after_that_it_is_judged_as_before(leg: Leg) -> None:
+    leg.walk(12)
+    stumble(leg)
+    leg.walk(2)
+    assert max(jerk(leg, 22.0, 40)) == Action.SOFT_STOP
+
+
+def test_a_spasm_that_costs_the_rhythm_is_stopped_all_the_same(leg: Leg) -> None:
+    leg.walk(12)
+    told = []
+    for k in range(40):
+        own = 10.0 * np.sin(2 * np.pi * k / 200) * np.ones(6)
+        own[4] += 22.0 * (k > 2)
+        leap = 0.5 if k > 8 else 0.0
+        told += leg.tick(own, phase=k / 200 + leap)
+    assert max(f.action for f in told) == Action.SOFT_STOP
+
+
+def step_over(leg: Leg, lost: bool) -> set[tuple[str, Action]]:
+    """Return what is told of 25 N m that extend the hip and flex the knee of a lifted right leg."""
+    told = set()
+    for stride in range(12):
+        for k in range(200):
+            p = k / 200
+            own = 10.0 * np.sin(2 * np.pi * p) * np.ones(6)
+            if stride == 11 and 40 < k < 80:
+                own[3:5] += [-25.0, 25.0]
+            doing = GaitState.STUMBLING if lost and stride == 11 and k < 10 else GaitState.WALKING
+            found = leg.tick(own, phase=p, force=LIFTED if p < 0.5 else STANDING, doing=doing)
+            told |= {(f.fault, f.action) for f in found}
+    return told
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_leg_off_its_course_may_look_like_a_trip(leg: Leg, lost: bool) -> None:
+    told = step_over(leg, lost)
+    assert ("F24b", Action.REDUCE if lost else Action.SOFT_STOP) in told
+    assert (max(level for _, level in told) == Action.SOFT_STOP) == (not lost)
 
 
 @pytest.mark.parametrize(

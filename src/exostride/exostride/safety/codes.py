@@ -65,6 +65,7 @@ BUS_GONE: Final = int(DeviceFault.BUS_OFF | DeviceFault.SUPPLY_LOST)
 BELT_FAULTS: Final = int(EnvironmentFault.BELT_WATCHDOG | EnvironmentFault.BELT_DRIVE)
 
 WALKING: Final = int(GaitState.WALKING)
+STUMBLING: Final = int(GaitState.STUMBLING)
 
 IN_HOMING: Final = int(SupervisorState.HOMING)
 IN_STAND: Final = int(SupervisorState.STAND)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, sqrt
+from math import sqrt
 
 from exostride.conventions import SIDES
 from exostride.safety import codes
@@ -12,6 +12,7 @@ from exostride.safety.expected import ExpectedTorque, signals
 from exostride.safety.faults import Finding
 from exostride.safety.intake import PLACES
 from exostride.safety.limits import SafetyLimits
+from exostride.safety.rhythm import Rhythm
 from exostride.safety.snapshot import Snapshot
 from exostride.safety.walker import Walker, WalkerTorque
 from exostride.types import Action
@@ -28,14 +29,10 @@ _LOAD_N = (20.0, 40.0)
 """Load [N] below which a foot counts as lifted, and above which as standing."""
 _PACE_M_S = 0.1
 """Another walking speed is another course: it is learned anew."""
-_REST_M_S = 0.05
-"""Belt speed below which nobody walks: a leg that the robot moves then is examined, not trained."""
 _STANDING = 2 * BINS
 """The bin of quiet standing."""
 _STANDING_PASS_S = 0.2
 """What counts as a pass through it."""
-_SLOWEST_HZ = 0.1
-"""Least pace of a stride that is believed."""
 _UNKNOWN = -1
 _CALM = (Action.NONE, Action.NONE, Action.NONE)
 _FORCE = PLACES["foot_force_n"]
@@ -97,6 +94,7 @@ class Leg:
         self._impact = max(1, round(body.spasm_impact_s / period_s))
         self._stride = round(_STANDING_PASS_S / period_s)
         self._trip = body.trip_nm
+        self._lost = body.spasm_lost
         self._needed, self._stop = body.spasm_ticks, body.spasm_stop
         self._lasting = max(self._needed + 1, round(body.spasm_lasts_s / period_s))
         self.lifted = False
@@ -108,6 +106,8 @@ class Leg:
         """Whether :attr:`away` is against this walker's own course."""
         self.provoked = False
         """Whether this leg's drives did not follow when its torque left the bounds."""
+        self.lost = False
+        """Whether the walker is not on their course, and was not before the torque left the bounds."""
         self._quiet = 0
         self.start()
         self.forget()
@@ -130,7 +130,7 @@ class Leg:
         self._stood = 0
         self._ticks = [0, 0, 0]
         self._far = [0, 0, 0]
-        self._outside = False
+        self._outside = self.lost = False
 
     def foot(self, load_n: float) -> None:
         """Note whether the foot is lifted; after that has changed nothing is judged for a while."""
@@ -161,13 +161,17 @@ class Leg:
         away, gain = [a - la, b - lb, c - lc], self._gain
         return away, [la + gain * away[0], lb + gain * away[1], lc + gain * away[2]]
 
-    def judge(self, pressed: bool) -> tuple[Action, Action, Action]:
+    def judge(self, pressed: bool, lost: bool) -> tuple[Action, Action, Action]:
         """Return how far each joint is beyond its bounds, and learn from this tick.
 
-        ``pressed`` is whether a drive of this leg was asked for more than it gave, or is off its course.
+        ``pressed`` is whether a drive of this leg was asked for more than it gave, or is off its course;
+        ``lost`` whether the walker lost their rhythm.
         """
         if self._quiet > 0:
             return _CALM
+        if not self._outside:
+            # What goes on beyond the bounds as the rhythm is lost may be why it is.
+            self.lost = lost
         inside = True
         for value, (low, high, _) in zip(self.away, self.bounds, strict=True):
             inside = inside and low <= value <= high
@@ -190,9 +194,12 @@ class Leg:
         """Count the ticks of a joint beyond its bounds and far beyond them; return what follows."""
         value, (low, high, stop) = self.away[i], self.bounds[i]
         self._ticks[i] = self._ticks[i] + 1 if not low <= value <= high else 0
+        if self.lost:
+            stop = min(max(stop, self._lost), self._first * self._least[i] / (0.5 * (high - low)))
         far = abs(value - 0.5 * (low + high)) > 0.5 * stop * (high - low)
         self._far[i] = self._far[i] + 1 if far else 0
-        if self._far[i] >= self._needed or self._ticks[i] >= self._lasting:
+        lasts = self._ticks[i] >= self._lasting and not self.lost
+        if self._far[i] >= self._needed or lasts:
             return Action.SOFT_STOP
         return Action.REDUCE if self._ticks[i] >= self._needed else Action.NONE
 
@@ -235,37 +242,6 @@ class Leg:
         return max(low, -first), min(high, first), self._stop
 
 
-class Cycle:
-    """Where a leg is in its cycle: as estimated, and by its own pace where the estimate leaps.
-
-    An estimate that takes a foot's second touch for its heel strike is half a cycle off until it sees it. A
-    leg does not leap: beyond ``leap`` the phase goes on at the pace it had, until the estimate comes back
-    to it, or a cycle has passed without that.
-    """
-
-    def __init__(self, leap: float, period_s: float) -> None:
-        self._leap, self._t = leap, period_s
-        self._phase: float | None = None
-        self._pace = self._alone = 0.0
-
-    def lose(self) -> None:
-        """Note that nobody walks."""
-        self._phase = None
-
-    def step(self, estimate: float, rate_hz: float) -> float:
-        """Return the phase in [0, 1)."""
-        if self._phase is not None:
-            on = self._pace * self._t
-            phase = self._phase + on
-            if abs((estimate - phase + 0.5) % 1.0 - 0.5) > self._leap and self._alone < 1.0:
-                self._alone += on
-                self._phase = phase % 1.0
-                return self._phase
-        self._alone, self._pace = 0.0, max(rate_hz, _SLOWEST_HZ)
-        self._phase = estimate % 1.0
-        return self._phase
-
-
 class SpasmDetector:
     """F22: a joint torque of the walker that rises faster and further than this walker's walking does.
 
@@ -277,7 +253,9 @@ class SpasmDetector:
     (REDUCE). If it lasts for ``spasm_lasts_s``, or goes ``spasm_stop`` times as far, it is a SOFT_STOP.
     Before a bin has been passed :data:`_PASSES` times, when the phase is not known, and at another walking
     speed the bounds are ``spasm_first`` times as wide as the least, beyond what able-bodied legs do. For
-    ``spasm_impact_s`` after a foot has met or left the belt nothing is judged.
+    ``spasm_impact_s`` after a foot has met or left the belt nothing is judged. Who has lost their rhythm
+    (:class:`exostride.safety.rhythm.Rhythm`) is off their course for a stride: the robot gives way as before,
+    but stops only for what goes ``spasm_lost`` times as far.
 
     An obstacle before a swinging foot shows in the same signal: a force F backwards at depth h below the hip
     and l below the knee extends the hip by F h and flexes the knee by F l, opposite signs that a flexor or an
@@ -295,7 +273,7 @@ class SpasmDetector:
         self._needed = body.spasm_ticks
         self._handover = round(limits.timing.handover_s / period_s)
         self._legs = [Leg(limits, period_s) for _ in SIDES]
-        self._cycles = [Cycle(limits.detect.messages.phase_jump, period_s) for _ in SIDES]
+        self._rhythm = Rhythm(limits.detect.messages.phase_jump, period_s)
         self._settle = 0
         self._speed: float | None = None
 
@@ -324,14 +302,14 @@ class SpasmDetector:
         if self._settle <= self._torque.settle_ticks:
             return
         self._pace(snap)
-        phases, standing = self._phases(snap), self._stands(snap)
+        phases, standing = self._rhythm.step(snap), self._stands(snap)
         left, right, pelvis = signals(snap.values, snap.pitch)
         own = (left + right + pelvis, right + left + pelvis)
         force = snap.values[_FORCE]
         for side, leg in enumerate(self._legs):
             leg.foot(force[3 * side + 2])
             leg.step(torque[3 * side : 3 * side + 3], own[side], phases[side], standing)
-            levels = leg.judge(any(unfollowed[3 * side : 3 * side + 3]))
+            levels = leg.judge(any(unfollowed[3 * side : 3 * side + 3]), self._rhythm.lost)
             if (levels is not _CALM or leg.trips >= self._needed) and (snap.driven or standing):
                 self._tell(side, leg, levels, (snap.driven, caught), found)
 
@@ -353,7 +331,8 @@ class SpasmDetector:
             found.append(Finding("F17", level, joint_names(mask)))
             return
         if driven and (odd or leg.trips >= self._needed):
-            found.append(Finding("F24b", Action.SOFT_STOP, f"{SIDES[side]} foot"))
+            sure = not leg.lost or leg.trips >= self._needed
+            found.append(Finding("F24b", Action.SOFT_STOP if sure else level, f"{SIDES[side]} foot"))
             return
         if level == Action.NONE:
             return
@@ -372,15 +351,3 @@ class SpasmDetector:
 
     def _stands(self, snap: Snapshot) -> bool:
         return snap.state == codes.IN_STAND and snap.ticks_in_state > self._handover
-
-    def _phases(self, snap: Snapshot) -> tuple[float | None, float | None]:
-        """Return the phase of each leg, None when nobody walks or it is not known."""
-        phase, (left, right) = snap.phase, self._cycles
-        if phase is not None and snap.gait and phase.state == codes.WALKING:
-            a, b, pace_a, pace_b = snap.gait[:4]
-            walks = abs(snap.environment.belt_speed_m_s) >= _REST_M_S
-            if walks and isfinite(a + b + pace_a + pace_b):
-                return left.step(a, pace_a), right.step(b, pace_b)
-        left.lose()
-        right.lose()
-        return None, None

@@ -112,6 +112,13 @@ class BodyThresholds(StrictModel):
         gt=0.0,
         le=0.06,
     )
+    spasm_lost: float = limit(
+        "1",
+        "F22: the same for a stride after the rhythm was lost, beyond what walkers then do; design choice",
+        "lower",
+        ge=1.0,
+        le=5.0,
+    )
     spasm_ticks: int = limit("ticks", "F22: for this long", "lower", ge=1, le=8)
     spasm_stop: float = limit(
         "1", "F22: so many times as far is a SOFT_STOP at once; design choice", "lower", ge=1.0, le=5.0

@@ -142,6 +142,13 @@ class TestRunaway:
         ):
             other = tick(limits, asked=at(joint, sign * more), **given, **change)
             assert run(detector(limits, PERIOD), *[other] * 4) == [[]] * 4, change
+        sensitive = with_drives(limits, sign_nm=0.5)
+        blunt = {"asked": felt, "mean": felt, "felt": felt}
+        limited = tick(limits, reasons=int(Reason.SLEW_LIMIT), **blunt)
+        assert run(detector(sensitive, PERIOD), limited, limited, limited) == [[]] * 3
+        one = at(joint, -0.7 * sign)
+        slight = tick(limits, asked=at(joint, 0.7 * sign), mean=one, felt=one)
+        assert run(detector(sensitive, PERIOD), slight, slight, slight) == [[], [], told]
         first = tick(
             limits,
             asked=at(joint, sign * more),
@@ -192,6 +199,21 @@ class TestRunaway:
         steps = [fast(above, 5.1), fast(above, 1.0), fast(above, 5.1), fast(above, 5.1), fast(0.0, 0.0)]
         assert [bool(f) for f in run(detector, *steps)] == [False, False, False, True, False]
         assert not detector._racing
+        detector = RunawayDetector(limits, PERIOD)
+        detector._last_speed = at(joint, sign * above)
+        steps = [fast(above, 5.1), fast(0.0, 0.0), fast(above, 5.1)]
+        for snap in steps:  # the rotor's inertia is another test's
+            snap.torque, snap.done = at(joint, sign * 5.1), [0.0] * 18
+        detector._rotor = [0.0] * 6
+        assert run(detector, *steps) == [[]] * 3
+        other = (joint + 1) % 6
+        border = fast(above, 1.0)
+        border.speed[other] = limits.joints[other].velocity_rad_s * limits.detect.drives.overspeed
+        border.torque = [1.0 if i == joint else 5.1 for i in JOINTS]
+        border.torque[joint] *= sign
+        detector = RunawayDetector(limits, PERIOD)
+        detector._last_speed = border.speed
+        assert run(detector, border, border, border) == [[]] * 3
 
     def test_the_kernels_word_is_taken(self, limits: SafetyLimits, joint: int, sign: float) -> None:
         snap = tick(limits)
@@ -201,6 +223,11 @@ class TestRunaway:
         union = int(Reason.RESIDUAL | Reason.SLEW_LIMIT)
         snap.applied = AppliedTorque(0, 0.0, reasons=reasons, reason=union)
         assert run(RunawayDetector(limits, PERIOD), snap) == [[Finding("F18", Action.E_STOP, NAMES[joint])]]
+
+
+def with_drives(limits: SafetyLimits, **changes: float) -> SafetyLimits:
+    drives = limits.detect.drives.model_copy(update=changes)
+    return limits.model_copy(update={"detect": limits.detect.model_copy(update={"drives": drives})})
 
 
 def at_quality(joint: int, quality: int) -> list[int]:
@@ -219,6 +246,9 @@ def test_every_joint_is_told(limits: SafetyLimits) -> None:
 def test_a_lost_sample_says_nothing_of_its_torque(limits: SafetyLimits) -> None:
     far = at(1, 90.0)
     assert run(RunawayDetector(limits, PERIOD), *[tick(limits, felt=far, quality=[LOST] * 6)] * 4) == [[]] * 4
+    first = tick(limits, felt=far, quality=at_quality(0, LOST))
+    told = [Finding("F18", Action.E_STOP, "knee left torque")]
+    assert run(RunawayDetector(limits, PERIOD), first, first) == [[], told], "of its own joint only"
 
 
 @pytest.mark.parametrize("joint", JOINTS)
@@ -236,6 +266,8 @@ class TestTracking:
         ]
         assert told == [Action.NONE] * (reduce - 1) + [Action.REDUCE] * (stop - reduce) + [Action.SOFT_STOP]
         good = tick(limits, asked=at(joint, sign * most))
+        followed = tick(limits, asked=at(joint, sign * 60.0), mean=at(joint, sign * 60.0))
+        assert run(TrackingDetector(limits, PERIOD), *[followed] * reduce) == [[]] * reduce
         assert run(TrackingDetector(limits, PERIOD), *[good] * (reduce + 2)) == [[]] * (reduce + 2)
         mixed = [*[away] * (reduce - 1), good, *[away] * reduce]
         found = run(TrackingDetector(limits, PERIOD), *mixed)
@@ -254,6 +286,9 @@ class TestTracking:
 
         assert ends(1e-6, most + 1e-6)
         assert not ends(0.0, most + 1e-6) and not ends(1.0, most)
+        orders = [*at(0, 0.0), *at(joint, 100.0), *at(0, 0.0), *at(joint, sign * 0.5), *at(0, 0.0)]
+        there = tick(limits, orders=[*orders, *at(0, 1.0)], angle=at(joint, sign * 0.5))
+        assert run(TrackingDetector(limits, PERIOD), *[there] * reduce) == [[]] * reduce
 
     def test_only_while_the_controller_drives(self, limits: SafetyLimits, joint: int, sign: float) -> None:
         reduce, handover = self.ticks(limits)[0], round(limits.timing.handover_s / PERIOD)
@@ -268,6 +303,26 @@ class TestTracking:
         silent = tick(limits, asked=far)
         silent.done = []
         assert run(TrackingDetector(limits, PERIOD), *[silent] * (2 * reduce)) == [[]] * (2 * reduce)
+
+
+class TestAllJoints:
+    def test_tracking_of_all_at_once(self, limits: SafetyLimits) -> None:
+        reduce = round(limits.detect.drives.tracking_reduce_s / PERIOD)
+        away, good = tick(limits, asked=[40.0] * 6), tick(limits)
+        detector = TrackingDetector(limits, PERIOD)
+        assert detector.away == [False] * 6
+        found = run(detector, *[away] * reduce)
+        assert found[-1] == [Finding("F17", Action.REDUCE, name) for name in NAMES]
+        assert detector.away == [True] * 6
+        assert run(detector, good) == [[]] and detector.away == [False] * 6
+        assert run(detector, away) == [[]], "counted anew"
+
+    def test_a_slow_clock_has_a_tick_at_least(self, limits: SafetyLimits) -> None:
+        (found,) = run(TrackingDetector(limits, 1.5), tick(limits, asked=at(3, 40.0)))
+        assert found == [Finding("F17", Action.SOFT_STOP, "hip right")]
+        detector = TrackingDetector(limits, 10.0)
+        (found,) = run(detector, tick(limits, asked=at(3, 40.0)))
+        assert found == [Finding("F17", Action.SOFT_STOP, "hip right")]
 
 
 class TestDevice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import copysign
 from operator import gt
 
 from exostride.conventions import N_JOINTS
@@ -117,15 +118,13 @@ class RunawayDetector:
                 self._fast[i] = 0
         self._racing = any(self._fast)
 
-    def _signs(self, snap: Snapshot, asked: list[float], homing: bool) -> list[float]:
+    def _signs(self, snap: Snapshot, asked: list[float]) -> list[float]:
         """Return the torque whose sign each drive must show [N m], 0 where that can't be said.
 
         A reversed drive may believe itself, so the sign also goes by what was asked for, in this tick
         and the one before, where the kernel has passed that on as it was and its lock holds no more.
         """
         last, self._last_asked = self._last_asked, asked
-        if homing:
-            return list(map(_steady, asked, last))
         if snap.applied is None or not snap.driven or snap.ticks_in_state <= self._handover:
             return _NOTHING
         return [
@@ -137,7 +136,7 @@ class RunawayDetector:
         """Look for torque outside what was applied, or of the opposite sign."""
         done, homing = snap.done, snap.state == codes.IN_HOMING
         asked, peaks = done[_ASKED], done[_PEAK]
-        signs = self._signs(snap, asked, homing)
+        signs = self._signs(snap, asked)
         means, rotors, least = done[_MEAN], self._rotor, self._sign_nm
         if homing:
             means, least = asked, self._test_nm
@@ -173,7 +172,7 @@ class RunawayDetector:
 
 def _along(torque: float, speed: float) -> float:
     """Return the torque in the direction of the motion."""
-    return torque if speed > 0.0 else -torque
+    return copysign(1.0, speed) * torque
 
 
 def _steady(now: float, last: float) -> float:

@@ -10,7 +10,7 @@ from exostride.gait.reference import load_reference
 from exostride.paths import config_dir
 from exostride.types import ExoState, GaitPhase, GaitState, TherapySettings
 
-T, RATE_HZ, START = 0.02, 0.8, 0.3
+T, RATE_HZ, START = 0.005, 0.8, 0.3
 CONTEXT = ControlContext(
     T, 0.9, 75.0, np.full(6, 80.0), load_reference(config_dir() / "norms" / "reference_gait.yaml")
 )

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from exostride.compiled import In1, In2, compiled
 from exostride.control.path import ReferencePath
-from exostride.conventions import N_JOINTS, side_slice
+from exostride.conventions import N_JOINTS, SIDES, side_slice
 from exostride.types import TherapySettings, Vector
 
 _SPREAD_BINS: Final = 50
@@ -95,12 +95,12 @@ class DeadZone:
     Parameters
     ----------
     fixed_rad, deviations
-        d and k.
+        d, of all joints or of hip, knee and ankle, and k.
     """
 
-    def __init__(self, fixed_rad: float, deviations: float) -> None:
-        self._fixed, self._deviations = fixed_rad, deviations
-        self._table = np.full((_SPREAD_BINS, N_JOINTS), fixed_rad)
+    def __init__(self, fixed_rad: float | tuple[float, float, float], deviations: float) -> None:
+        self._fixed, self._deviations = np.tile(np.broadcast_to(fixed_rad, 3), len(SIDES)), deviations
+        self._table = np.tile(self._fixed, (_SPREAD_BINS, 1))
         self._version = -1
 
     def width(self, path: ReferencePath, leg_phase: Vector, settings: TherapySettings) -> Vector:

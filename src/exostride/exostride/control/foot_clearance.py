@@ -6,12 +6,18 @@ ahead plus the patient's present deviation from it, which dies out with a time c
 .. math:: \hat q(\varphi + \delta) = q_{ref}(\varphi + \delta) + (q - q_{ref}(\varphi))\,
           e^{-\delta / (f\,T_d)}
 
-where posture and clearance are those of the patient in the cuffs (:mod:`exostride.control.foot_height`). Two
-torques lift, in dorsiflexion, knee flexion and hip flexion:
+where posture and clearance are those of the patient in the cuffs (:mod:`exostride.control.foot_height`). The
+foot is lifted by a force at the lowest point of its sole, upwards, as far as flexion of hip and knee and
+dorsiflexion bring it there,
 
-* a learned one over the swing, whose amplitude a rises by the clearance that was missing at the end of
-  each swing and is forgotten otherwise, a' = f a + g max(c_t - c, 0) - g max(c - c_t - w, 0);
-* a prompt one, in proportion to the clearance that the prediction lacks below the least one.
+.. math:: \tau_j = \min(a F \max(\partial h / \partial q_j, 0), \tau_{j,max})
+
+(Pratt et al., "Virtual model control: an intuitive approach for bipedal locomotion", Int J Robot Res 20:129,
+2001): toes that hang are lifted by the ankle, a foot behind the knee by the knee, and a heel by no ankle. Its
+size a is the sum of
+
+* a learned part, which knows how much each part of the swing needs (:mod:`exostride.control.lift_profile`);
+* a prompt part, in proportion to the clearance that the prediction lacks below the least one.
 
 How high is enough, c_t, the other leg shows as long as it lifts itself: a foot that stays behind its
 fellow by more than people's feet differ is helped to the same height. Never less than a least and never more
@@ -36,11 +42,17 @@ from exostride.config import StrictModel
 from exostride.control.context import ControlContext
 from exostride.control.cuffs import CuffParameters
 from exostride.control.foot_height import FootHeights
+from exostride.control.lift_profile import LiftProfile
 from exostride.control.path import ReferencePath
 from exostride.control.tracking import Track
-from exostride.conventions import GRAVITY_M_S2, N_JOINTS, side_slice
+from exostride.conventions import GRAVITY_M_S2, N_JOINTS, SIDES, side_slice
 from exostride.types import Vector
 
+_ALL: Final = (1 << N_JOINTS) - 1
+_CALM_S: Final = 0.03
+"""Time over which the patient's place in the robot is averaged: cuffs shake after every impact."""
+_MOST_RAD: Final = 0.25
+"""Whoever seems to lie further than this from the robot's joint has a cuff sensor that is wrong."""
 _SAMPLES: Final = 50
 _AHEAD: Final = np.array([0.0, 0.03, 0.06, 0.10, 0.15, 0.20])
 """Phases ahead at which the sole is predicted [cycle]."""
@@ -66,10 +78,10 @@ class FootLiftParameters(StrictModel):
 
     ``target_m`` is the least clearance that is aimed for in mid-swing, ``highest_m`` the largest; between
     them the other foot's own clearance is, once a foot stays ``behind_m`` behind it. ``slack_m`` is how much
-    more is left alone, ``least_m`` the clearance below which the prompt torque acts. ``torque_nm`` are the
-    largest lifting torques of hip, knee and ankle (0: that joint does not lift). ``gain_per_m`` and
-    ``forgetting`` (per stride) belong to the learned amplitude; ``persistence_s`` is T_d. ``pressed_m``
-    is how far a sole gives under its load; ``cuffs`` are the machine's.
+    more is left alone, ``least_m`` the clearance below which the prompt torque acts. ``force_n`` is F at
+    level 1, ``torque_nm`` are the largest lifting torques of hip, knee and ankle (0: that joint does not
+    lift). ``gain_per_m`` and ``forgetting`` (per stride) belong to the learned part, ``persistence_s`` is
+    T_d. ``pressed_m`` is how far a sole gives under its load; ``cuffs`` are the machine's.
     """
 
     enabled: bool = True
@@ -79,8 +91,9 @@ class FootLiftParameters(StrictModel):
     slack_m: float = Field(0.003, ge=0.0, le=0.03)
     least_m: float = Field(0.008, ge=0.0, le=0.03)
     torque_nm: tuple[float, float, float] = (6.0, 10.0, 15.0)
-    gain_per_m: float = Field(15.0, ge=0.0)
-    forgetting: float = Field(0.97, gt=0.0, le=1.0)
+    force_n: float = Field(80.0, ge=0.0)
+    gain_per_m: float = Field(20.0, ge=0.0)
+    forgetting: float = Field(0.95, gt=0.0, le=1.0)
     prompt_per_m: float = Field(40.0, ge=0.0)
     persistence_s: float = Field(0.25, gt=0.0)
     pressed_m: float = Field(0.008, ge=0.0, le=0.03)
@@ -114,6 +127,25 @@ def _least(clearance: In1, phase: float, stance: float) -> float:
     return least
 
 
+@compiled
+def _calmed(before: In1, worn: In1, share: float) -> Vector:
+    """Return an average of how a leg lies in the robot's, as far as a cuff can give."""
+    out = np.empty(worn.size)
+    for i in range(out.size):
+        out[i] = before[i] + share * (min(max(worn[i], -_MOST_RAD), _MOST_RAD) - before[i])
+    return out
+
+
+@compiled
+def _shares(pull: In1, largest: In1, bound: In1) -> Vector:
+    """Return torques as shares of the largest ones; what would push the foot down, or is too much, is not."""
+    out = np.zeros(pull.size)
+    for i in range(out.size):
+        if largest[i] > 0.0:
+            out[i] = min(max(pull[i] / largest[i], 0.0), bound[i])
+    return out
+
+
 class FootLift:
     """Lifting torque of both feet; see module."""
 
@@ -124,24 +156,38 @@ class FootLift:
         self._loaded, self._unloaded, self._dragged = _LOADED * weight, _UNLOADED * weight, _DRAGGED * weight
         self._torque = np.array(self._p.torque_nm)
         self._period = context.period_s
+        self._calm = context.period_s / (context.period_s + _CALM_S)
+        learned = (self._p.gain_per_m, self._p.forgetting, self._p.slack_m)
+        self._profile = [LiftProfile(*learned) for _ in SIDES]
         self._version = -1
         self._table: list[NDArray[np.float64]] = []
         self.reset()
 
     def reset(self) -> None:
         """Forget amplitudes; the soles' zero is found anew."""
-        self.level = [0.0, 0.0]
+        for profile in self._profile:
+            profile.reset()
+        self.worn_rad: Vector = np.zeros(N_JOINTS)
+        """By how much the patient's joints differ from the robot's [rad], (6,); zero where nothing tells."""
         self.clearance_m = [float("nan"), float("nan")]
         """Least clearance in mid-swing of each leg's last swing [m], as seen from the sensors."""
-        self._swing: tuple[list[float], list[float]] = ([], [])
+        self._swing: list[list[float]] = [[], []]
         self._own = [float("nan"), float("nan")]
         self._swings = [False, False]
         self._heights.reset()
 
+    def level(self, side: int) -> float:
+        """Return the most of the learned lift of a foot, 0..1."""
+        return self._profile[side].highest
+
     def step(self, track: Track, path: ReferencePath) -> tuple[Vector, Vector]:
         """Return the lifting torque [N m] and the level 0..1 that it stands for, each (6,)."""
         torque, shown = np.zeros(N_JOINTS), np.zeros(N_JOINTS)
-        if not (self._p.enabled and track.walking and self._heights.see(track.state)):
+        seen = self._heights.see(track.state)
+        told = seen and track.state.joint_valid == _ALL
+        worn = self._heights.angle_rad - track.state.angle_rad if told else np.zeros(N_JOINTS)
+        self.worn_rad = _calmed(self.worn_rad, worn, self._calm)
+        if not (self._p.enabled and track.walking and seen):
             return torque, shown
         if path.version != self._version:
             self._version = path.version
@@ -150,9 +196,9 @@ class FootLift:
             lift = self._foot(side, track, path.curve.stance_fraction)
             if lift > 0.0:
                 part = side_slice(side)
-                bound = track.settings.assistance_max[part]
-                shown[part] = np.minimum(lift, bound)
-                torque[part] = shown[part] * self._torque
+                pull = lift * self._p.force_n * self._heights.arms(side)
+                share = _shares(pull, self._torque, track.settings.assistance_max[part])
+                shown[part], torque[part] = share, share * self._torque
         return torque, shown
 
     def _foot(self, side: int, track: Track, stance: float) -> float:
@@ -167,16 +213,15 @@ class FootLift:
                 self._heights.stand(side, phase / stance)
             if self._swings[side]:
                 self._end_swing(side, track)
-            # The lift must be there when the foot leaves the ground.
-            return self.level[side] * _ramp((phase - stance + 0.10) / 0.10) if phase < 0.9 else 0.0
+            return 0.0
         self._swings[side] = True
         if swing < 0.0 or not self._heights.known(side):
-            return self.level[side] * _ramp((phase - stance + 0.10) / 0.10)
+            return 0.0
         now, ahead = self._predict(side, track, stance)
         self._swing[side].append(now)
         window = _ramp((1.0 - swing) / 0.2)
         prompt = self._p.prompt_per_m * max(self._p.least_m - ahead, 0.0)
-        return min(self.level[side] + prompt, 1.0) * window
+        return min(self._profile[side].at(swing) + prompt, 1.0) * window
 
     def _predict(self, side: int, track: Track, stance: float) -> tuple[float, float]:
         """Return the clearance now and the least one predicted over the rest of mid-swing [m]."""
@@ -192,27 +237,24 @@ class FootLift:
         p, other = self._p, self._own[1 - side]
         if np.isnan(other):
             return p.target_m
-        behind = 0.0 if self.level[side] > 0.0 else p.behind_m
+        behind = 0.0 if self.level(side) > 0.0 else p.behind_m
         return min(max(other - behind, p.target_m), p.highest_m)
 
     def _end_swing(self, side: int, track: Track) -> None:
         """Learn from the least clearance in the middle of the swing that has ended."""
-        p, rows = self._p, self._swing[side]
+        rows = self._swing[side]
+        self._swing[side], self._swings[side] = [], False
         first, last = (round(part * len(rows)) for part in _MID_SWING)
         seen = min(rows[first:last], default=float("inf"))
         long = len(rows) * self._period * float(track.leg_rate_hz[side]) >= _SHORTEST
-        self._swings[side] = False
-        rows.clear()
         # A heel that bounces is no swing; a swing whose phase was not known may have been anything.
         if not long or float(track.hold[side_slice(side)][0]) < _KNOWN:
             return
         self.clearance_m[side] = seen
-        level, goal, own = self.level[side], self._goal(side), self._own[side]
-        if level < _ITSELF:
+        goal, own = self._goal(side), self._own[side]
+        if self.level(side) < _ITSELF:
             self._own[side] = seen if np.isnan(own) else own + _SEEN_SHARE * (seen - own)
-        change = p.gain_per_m * (max(goal - seen, 0.0) - max(seen - goal - p.slack_m, 0.0))
-        forgotten = level if seen < goal else p.forgetting * level
-        self.level[side] = min(max(forgotten + change, 0.0), 1.0)
+        self._profile[side].learn(rows, first, last, goal)
 
 
 def _ramp(x: float) -> float:

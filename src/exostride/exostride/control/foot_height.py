@@ -175,6 +175,10 @@ class FootHeights:
         change = self._leg.lowest(posture_rad, self._pitch) - self._leg.lowest(own, self._pitch)
         return change + (self._sole[side] - self._zero[side] - self._pressed)
 
+    def arms(self, side: int) -> NDArray[np.float64]:
+        """Return by how much a leg's lowest point rises with each joint's angle [m/rad], (3,)."""
+        return self._leg.arms(self.angle_rad[side_slice(side)], self._pitch)
+
 
 def _cuffs_tell(state: ExoState) -> bool:
     """Return whether all that the patient's posture is found from has been measured."""

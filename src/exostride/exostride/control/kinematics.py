@@ -98,6 +98,26 @@ class SagittalLeg:
         """Return the height of the sole's lowest point over the hip [m], negative, (N,) for angles (N, 3)."""
         return _lowest(angle_rad, pitch, self.thigh, self.shank, self._points_x, self._sole)
 
+    def arms(self, angle_rad: NDArray[np.float64], pitch: float = 0.0) -> NDArray[np.float64]:
+        """Return by how much the sole's lowest point rises with each joint's angle [m/rad], (3,)."""
+        return _arms(angle_rad, pitch, self.thigh, self.shank, self._points_x, self._sole)
+
+
+@compiled
+def _arms(
+    angle: In1, pitch: float, thigh: float, shank: float, points_x: In1, sole: float
+) -> NDArray[np.float64]:
+    alpha = angle[0] - pitch
+    beta = alpha - angle[1]
+    gamma = beta + angle[2]
+    s, c = sin(gamma), cos(gamma)
+    least, arm = np.inf, 0.0
+    for x in points_x:
+        if s * x + sole * c < least:
+            least, arm = s * x + sole * c, c * x - sole * s
+    below = shank * sin(beta) + arm
+    return np.array((thigh * sin(alpha) + below, -below, arm))
+
 
 @compiled
 def _lowest(

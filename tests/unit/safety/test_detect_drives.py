@@ -149,6 +149,12 @@ class TestRunaway:
         one = at(joint, -0.7 * sign)
         slight = tick(limits, asked=at(joint, 0.7 * sign), mean=one, felt=one)
         assert run(detector(sensitive, PERIOD), slight, slight, slight) == [[], [], told]
+        sound = tick(limits, asked=one, mean=one, felt=one)
+        assert run(detector(sensitive, PERIOD), sound, sound, sound) == [[]] * 3
+        back = tick(limits, asked=one, mean=one, felt=one)
+        assert run(detector(sensitive, PERIOD), slight, back, slight, back, slight) == [[]] * 5
+        exact = tick(limits, asked=at(joint, sign * (limits.detect.drives.sign_nm)), **given)
+        assert run(detector(limits, PERIOD), exact, exact, exact) == [[]] * 3
         first = tick(
             limits,
             asked=at(joint, sign * more),

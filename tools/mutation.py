@@ -109,7 +109,7 @@ def strictness_only(place: Path, name: str) -> bool:
     for line in mutmut(place, "show", name).splitlines():
         if line[:1] in sides and not line.startswith(("---", "+++")):
             sides[line[0]] += "".join(line[1:].split())
-    before, after = (re.sub(r",?(strict=(True|False|None))?,?\)", ")", side) for side in sides.values())
+    before, after = (re.sub(r",?(strict=\w+)?,?(?=\)|$)", "", side) for side in sides.values())
     return bool(before) and before == after
 
 

@@ -88,7 +88,7 @@ class BodyThresholds(StrictModel):
 
     spasm_hip_nm: float = limit(
         "N m",
-        "F22: walker's torque beyond what is expected; a quarter of able-bodied peaks (Winter 1991)",
+        "F22: walker's torque beyond what is expected; up to a quarter of able-bodied peaks (Winter 1991)",
         "lower",
         gt=0.0,
         le=60.0,

@@ -85,12 +85,12 @@ def test_patients_joints_are_found_in_the_robots(robot, pitch, lean):
     robot = np.array(robot)
     patient = robot + np.radians([1.0, -3.0, -4.0])
     seen, torque = settle(robot, patient, pitch, pitch + 0.02, (0.004, 0.0, 0.006), lean)
-    # Linear in displacements of centimetres on levers of decimetres; the foot's is the shortest.
+    # What is left is the prior's doing, six equations for five unknowns and a lean.
     error = np.degrees(np.abs(seen.angle_rad[:3] - patient))
-    assert np.all(error < [0.4, 0.4, 0.8]), error
+    assert np.all(error < [0.03, 0.05, 0.1]), error
     assert seen.pitch_rad == pytest.approx(pitch + 0.02, abs=1e-6)
     assert np.abs(seen.giving_rad_s).max() < 1e-6, "a still leg does not move"
-    assert seen.cuff_nm[:3] == pytest.approx(torque, abs=0.35 + 0.03 * np.abs(torque).max())
+    assert seen.cuff_nm[:3] == pytest.approx(torque, abs=0.05)
 
 
 def test_legs_that_lie_in_the_robots_stay_there():
@@ -103,11 +103,11 @@ def test_legs_that_lie_in_the_robots_stay_there():
 def test_a_cuff_gives_as_slowly_as_its_damping_lets_it():
     cuffs = CuffPosture(GEOMETRY, T)
     still = ExoState(0, 0.0, 0.0)
-    pushed = ExoState(1, T, T, cuff_force_n=np.array([0, 0, 0, -20.0, 0, 0] + [0.0] * 12))
+    pushed = ExoState(1, T, T, cuff_force_n=np.array([0, 0, 0, -0.02, 0, 0] + [0.0] * 12))
     cuffs.step(still, 0.0)
     velocity = [cuffs.step(pushed, 0.0).velocity_rad_s[1] for _ in range(40)]
     decay = np.log(velocity[4] / velocity[0]) / (4 * T)
-    assert decay == pytest.approx(-8000.0 / 100.0, rel=1e-6)
+    assert decay == pytest.approx(-8000.0 / 100.0, rel=1e-4)
 
 
 def test_the_machine_that_is_believed_is_the_machine_that_is_simulated():

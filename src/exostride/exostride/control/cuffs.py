@@ -16,8 +16,10 @@ frame,
     d_{foot} &= R(\gamma)\,[h + L_t \delta_\alpha e(\alpha) + L_s \delta_\beta e(\beta)]
                 + \delta_\gamma (-p_z, p_x)
 
-six equations for five unknowns, solved by weighted least squares. A leg that leans sideways by \psi in the
-robot's, which the cuffs' lateral displacements tell, seems shorter by 1 - \cos\psi. The pelvis pitches
+six equations for five unknowns, solved by weighted least squares; what the turned leg leaves of the
+displacements is put in again, until they fit it and not only its tangent. A leg that leans sideways by \psi
+in the robot's seems shorter by 1 - \cos\psi; it is told by the cuffs' lateral displacements, which grow with
+how deep each hangs below the hip. The pelvis pitches
 against the robot's base in its belt, by the moment that belt and frame bear beside the drives of the hips:
 
 .. math:: k_b\,\rho + c_b\,\dot\rho = k_f \theta + c_f \dot\theta - \tau_{hips}
@@ -143,10 +145,8 @@ class CuffPosture:
         self._follow = 1.0 - np.exp(-period_s * stiffness / np.maximum(damping, 1e-9))
         thigh, shank = geometry.thigh, geometry.shank
         a, b = _THIGH * thigh, _SHANK * shank
-        places = np.array([a, thigh + b, thigh + shank])
-        centred = places - places.mean()
         foot = (_FOOT[0] * geometry.foot.ball_x, _FOOT[1] * geometry.foot.sole_z)
-        self._legs = np.array([thigh, shank, a, b, *foot, *(centred / (centred @ centred))])
+        self._legs = np.array([thigh, shank, a, b, *foot])
         self._belt = p
         self._belt_follow = 1.0 - float(np.exp(-period_s * p.belt_nm_rad / max(p.belt_nms_rad, 1e-9)))
         self._period = period_s
@@ -187,7 +187,7 @@ class CuffPosture:
 
     @property
     def legs(self) -> Vector:
-        """Lengths of the legs and places of the cuffs (9,), see :func:`exostride.control.worn.posture`."""
+        """Lengths of the legs and places of the cuffs (6,), see :func:`exostride.control.worn.posture`."""
         return self._legs
 
     def over_time(self, seen: Recorded) -> Posture:

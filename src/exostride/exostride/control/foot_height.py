@@ -29,7 +29,7 @@ from exostride.compiled import In1, In2, compiled
 from exostride.control.cuffs import CuffParameters, CuffPosture
 from exostride.control.effort_terms import all_below
 from exostride.control.kinematics import SagittalLeg, pelvis_roll_pitch
-from exostride.control.worn import LARGEST_RAD
+from exostride.control.worn import ends_of, leaning
 from exostride.conventions import side_slice
 from exostride.model.geometry import BodyGeometry
 from exostride.types import ExoState, Signal, Vector
@@ -91,8 +91,7 @@ def _soles(
         held = held + (x + moved[k + 6]) * sin(gamma) + (z + moved[k + 8]) * cos(gamma)
         hip = height + (1 - 2 * side) * half * sin(roll)
         cuff = hip + cos(roll) * held + sin(roll) * moved[k + 7]
-        lean = moved[k + 1] * legs[6] + moved[k + 4] * legs[7] + moved[k + 7] * legs[8]
-        tilt = min(max(lean, -LARGEST_RAD), LARGEST_RAD) + roll
+        tilt = leaning(ends_of(alpha, beta, gamma), moved[k : k + 9], legs) + roll
         turned = own[i] - own_pitch - own[i + 1] + own[i + 2]
         deep, aside = (sole_z - z) * cos(turned), abs(sin(tilt))
         flat, edge = np.inf, np.inf

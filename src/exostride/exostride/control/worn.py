@@ -5,7 +5,7 @@ Equations and names are those of :mod:`exostride.control.cuffs`.
 
 from __future__ import annotations
 
-from math import cos, sin, sqrt
+from math import asin, cos, sin, sqrt
 from typing import Annotated, Final
 
 import numpy as np
@@ -18,12 +18,19 @@ from exostride.types import Vector
 LARGEST_RAD: Final = 0.5
 """Beyond this no cuff lets a segment turn or a leg lean."""
 
+_STEEPEST: Final = sin(LARGEST_RAD)
+_ROUNDS: Final = 3
+"""Times that what is left of the displacements is put in: the second turns a foot by half a
+degree, the third by hundredths."""
+_LEAST_M2: Final = 0.01
+"""A leg so bent that its cuffs hang hardly below each other does not tell how it leans."""
+
 Matrix = NDArray[np.float64]
 
 WORN: Final = np.dtype(
     [
         *((name, "f8", (18,)) for name in ("softness", "follow", "moved")),
-        *(("legs", "f8", (9,)), ("weight", "f8", (6,)), ("prior", "f8", (5,)), ("change", "f8", (N_JOINTS,))),
+        *(("legs", "f8", (6,)), ("weight", "f8", (6,)), ("prior", "f8", (5,)), ("change", "f8", (N_JOINTS,))),
         *((name, "f8") for name in ("belt", "frame", "frame_damping", "belt_follow", "pelvis", "period")),
         ("started", "i8"),
     ],
@@ -58,13 +65,55 @@ def _solved(matrix: Out2, right: Out1) -> Vector:
 
 
 @compiled
-def _turned(ends: In1, d: In1, lean: float, legs: In1, weight: In1, prior: In1) -> Vector:
-    """Return by how much thigh, shank and foot are turned in the robot's [rad], (3,).
+def leaning(ends: In1, moved: In1, legs: In1) -> float:
+    """Return how far a leg leans sideways in the robot's [rad], from its displacements in the cuffs (9,).
 
-    ``ends`` are cosine and sine of the robot's segments, ``d`` the displacements in the leg's cuffs (9,).
+    ``ends`` are cosine and sine of its segments' angles: a leg that is bent hangs less deep below its hip,
+    and the same lean moves its cuffs less.
+    """
+    knee = legs[0] * ends[0]
+    foot = knee + legs[1] * ends[2] - legs[4] * ends[5] - legs[5] * ends[4]
+    deep = (legs[2] * ends[0], knee + legs[3] * ends[2], foot)
+    mean = (deep[0] + deep[1] + deep[2]) / 3.0
+    aside, size = 0.0, 0.0
+    for i in range(3):
+        aside += (deep[i] - mean) * moved[3 * i + 1]
+        size += (deep[i] - mean) * (deep[i] - mean)
+    return asin(min(max(aside / max(size, _LEAST_M2), -_STEEPEST), _STEEPEST))
+
+
+@compiled
+def ends_of(alpha: float, beta: float, gamma: float) -> Vector:
+    """Return cosine and sine of the angles of thigh, shank and foot, (6,)."""
+    return np.array((cos(alpha), sin(alpha), cos(beta), sin(beta), cos(gamma), sin(gamma)))
+
+
+@compiled
+def _places(ends: In1, upright: float, legs: In1) -> Vector:
+    """Return where the cuffs of a leg are, forward and up from its hip [m], (6,).
+
+    ``ends`` are cosine and sine of the segments' angles, ``upright`` the cosine of the leg's lean.
     """
     ca, sa, cb, sb, cg, sg = ends
-    lt, ls, a, b, px, pz = legs[:6]
+    lt, ls, a, b, px, pz = legs
+    out = np.empty(6)
+    out[0], out[1] = a * sa, -upright * a * ca
+    out[2], out[3] = lt * sa + b * sb, -upright * (lt * ca + b * cb)
+    out[4] = lt * sa + ls * sb + px * cg - pz * sg
+    out[5] = upright * (px * sg + pz * cg - lt * ca - ls * cb)
+    return out
+
+
+@compiled
+def _turned(angle: In1, ends: In1, d: In1, legs: In1, weight: In1, prior: In1) -> Vector:
+    """Return by how much thigh, shank and foot are turned in the robot's, and the leg's lean [rad], (4,).
+
+    ``angle`` are those of the robot's segments (3,), ``ends`` their cosines and sines, ``d`` the
+    displacements in the leg's cuffs (9,). The equations are linear about the robot's leg; what is left of the
+    displacements is put in again, so that turns of several degrees are found to some hundredths.
+    """
+    ca, sa, cb, sb, cg, sg = ends
+    lt, ls, a, b, px, pz = legs
     # Cosine and sine of the angles between segments.
     cab, sab = ca * cb + sa * sb, sa * cb - ca * sb
     cag, sag = ca * cg + sa * sg, sa * cg - ca * sg
@@ -79,24 +128,31 @@ def _turned(ends: In1, d: In1, lean: float, legs: In1, weight: In1, prior: In1) 
             (-sg, cg, lt * sag, ls * sbg, px),
         )
     )
-    # What is seen in the plane of a leg that leaning makes shorter.
-    shorter = 1.0 - cos(lean)
-    t, s = shorter * a * ca, shorter * (lt * ca + b * cb)
-    f = shorter * (lt * ca + ls * cb - pz)
-    seen = (d[0] - t * sa, d[2] - t * ca, d[3] - s * sb, d[5] - s * cb, d[6] - f * sg, d[8] - f * cg)
-    normal, right = np.zeros((5, 5)), np.zeros(5)
-    for i in range(5):
-        for k in range(6):
-            w = weight[k] * moves[k, i]
-            right[i] += w * seen[k]
-            for j in range(i + 1):
-                normal[i, j] += w * moves[k, j]
-        normal[i, i] += prior[i]
-    # The prior makes the matrix positive definite, whatever the posture.
-    found = _solved(normal, right)
-    out = np.empty(3)
-    for i in range(3):
-        out[i] = min(max(found[2 + i], -LARGEST_RAD), LARGEST_RAD)
+    robot = _places(ends, 1.0, legs)
+    found, out, left = np.zeros(5), np.zeros(4), np.empty(6)
+    for _ in range(_ROUNDS):
+        own = ends_of(angle[0] + out[0], angle[1] + out[1], angle[2] + out[2])
+        out[3] = leaning(own, d, legs)
+        places = _places(own, cos(out[3]), legs)
+        for k in range(3):
+            c, s = ends[2 * k], ends[2 * k + 1]
+            x = found[0] + places[2 * k] - robot[2 * k]
+            z = found[1] + places[2 * k + 1] - robot[2 * k + 1]
+            left[2 * k] = d[3 * k] - (c * x + s * z)
+            left[2 * k + 1] = d[3 * k + 2] - (c * z - s * x)
+        normal, right = np.zeros((5, 5)), np.empty(5)
+        for i in range(5):
+            right[i] = -prior[i] * found[i]
+            for k in range(6):
+                w = weight[k] * moves[k, i]
+                right[i] += w * left[k]
+                for j in range(i + 1):
+                    normal[i, j] += w * moves[k, j]
+            normal[i, i] += prior[i]
+        # The prior makes the matrix positive definite, whatever the posture.
+        found += _solved(normal, right)
+        for i in range(3):
+            out[i] = min(max(found[2 + i], -LARGEST_RAD), LARGEST_RAD)
     return out
 
 
@@ -107,7 +163,7 @@ def _added(ends: In1, own: In1, lean: float, force: In1, legs: In1) -> Vector:
     ``own`` are cosine and sine of the patient's segments, ``force`` those of the leg's cuffs (9,).
     """
     ca, sa, cb, sb, cg, sg = ends
-    lt, ls, a, b, px, pz = legs[:6]
+    lt, ls, a, b, px, pz = legs
     # Ends of unit vectors along thigh and shank, and the foot cuff from the ankle: patient less robot.
     tx, tz, sx, sz = own[1] - sa, ca - own[0], own[3] - sb, cb - own[2]
     c, s = own[4] - cg, own[5] - sg
@@ -131,11 +187,6 @@ def _added(ends: In1, own: In1, lean: float, force: In1, legs: In1) -> Vector:
 
 
 @compiled
-def _ends(alpha: float, beta: float, gamma: float) -> Vector:
-    return np.array((cos(alpha), sin(alpha), cos(beta), sin(beta), cos(gamma), sin(gamma)))
-
-
-@compiled
 def _leg(
     angle: In1,
     pitch: float,
@@ -152,15 +203,13 @@ def _leg(
     alpha = angle[0] - pitch
     beta = alpha - angle[1]
     gamma = beta + angle[2]
-    lean = moved[1] * legs[6] + moved[4] * legs[7] + moved[7] * legs[8]
-    lean = min(max(lean, -LARGEST_RAD), LARGEST_RAD)
-    ends = _ends(alpha, beta, gamma)
-    turned = _turned(ends, moved, lean, legs, weight, prior)
-    own = _ends(alpha + turned[0], beta + turned[1], gamma + turned[2])
+    ends = ends_of(alpha, beta, gamma)
+    turned = _turned(np.array((alpha, beta, gamma)), ends, moved, legs, weight, prior)
+    own = ends_of(alpha + turned[0], beta + turned[1], gamma + turned[2])
     change[0] = turned[0] + pelvis
     change[1] = turned[0] - turned[1]
     change[2] = turned[2] - turned[1]
-    torque[:] = _added(ends, own, lean, force, legs)
+    torque[:] = _added(ends, own, turned[3], force, legs)
 
 
 @compiled
@@ -185,8 +234,7 @@ def posture(
     pelvis
         How much further the patient's pelvis pitches [rad], (N,).
     legs
-        Lengths of thigh and shank, places of the cuffs on thigh, shank and foot (x, z) [m], and how the three
-        displacements sideways tell a leg's lean [rad/m], (9,).
+        Lengths of thigh and shank, places of the cuffs on thigh, shank and foot (x, z) [m], (6,).
     weight, prior
         Inverse variances of the displacements in the leg's plane (6,) and of the unknowns before them (5,).
     """

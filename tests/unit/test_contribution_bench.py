@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from exostride.bench.contribution import Found, by_joint, figures, lines
+from exostride.bench.contribution import Found, by_joint, figures, lines, verdict
 from exostride.control.contribution import STANCE, SWING
 from exostride.model.dynamics import LegDynamics
 
@@ -20,6 +20,13 @@ def test_error_bias_and_coverage_of_one_part_of_the_step():
     assert f["bias_points"] == pytest.approx(11.0 / 20)
     (line,) = lines("x", found([2.0], 0.5))
     assert "95 % interval holds in   0.0 %" in line
+
+
+def test_verdict_is_over_all_walks_and_says_in_how_many_it_holds():
+    good, bad = found([*[1.0] * 19, 8.0], sd=1.0), found([9.0] * 20, sd=20.0)
+    (line,) = verdict([good, bad])
+    assert "95 % of the shares within 7 points: no, so in 1 of 2 walks" in line
+    assert "90 to 99 %: yes, so in 1 of 2 walks" in line, "39 of 40, and 19 of 20; all of 20 are too many"
 
 
 def test_joints_are_told_apart_over_both_sides():

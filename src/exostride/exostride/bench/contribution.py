@@ -33,6 +33,9 @@ from exostride.types import Vector
 WRONG: Final = 0.2
 """Largest relative error of segments and friction."""
 TARGET_POINTS: Final = {"stance": 10.0, "swing": 7.0}
+_MOST_PERCENT: Final = 95.0
+_COVERAGE: Final = (90.0, 99.0)
+"""How often a 95 % interval should hold [%]."""
 _PARTS: Final = {"stance": STANCE, "swing": SWING}
 _LEVEL: Final = 0.3
 _FALLEN: Final = 0.75
@@ -162,6 +165,34 @@ def lines(name: str, found: Sequence[Found]) -> Iterator[str]:
             )
 
 
+def verdict(walks: Sequence[Sequence[Found]]) -> Iterator[str]:
+    """Yield for stance and swing whether the target holds, over all walks together and in each of them."""
+    everything = [f for found in walks for f in found]
+    for part, points in TARGET_POINTS.items():
+        whole = figures(everything, part)
+        if not whole["n"]:
+            continue
+        told = [f for f in (figures(found, part) for found in walks) if f["n"]]
+        close, sure = ([f for f in told if key(f)] for key in (_close, _sure))
+        yield (
+            f"{part}: 95 % of the shares within {points:g} points: {_yes(_close(whole))}, so in {len(close)} "
+            f"of {len(told)} walks; interval holds in {_COVERAGE[0]:g} to {_COVERAGE[1]:g} %: "
+            f"{_yes(_sure(whole))}, so in {len(sure)} of {len(told)} walks"
+        )
+
+
+def _close(f: dict[str, float]) -> bool:
+    return f["within_percent"] >= _MOST_PERCENT
+
+
+def _sure(f: dict[str, float]) -> bool:
+    return _COVERAGE[0] <= f["coverage_percent"] <= _COVERAGE[1]
+
+
+def _yes(held: bool) -> str:
+    return "yes" if held else "no"
+
+
 def by_joint(found: Sequence[Found]) -> Iterator[tuple[str, list[Found]]]:
     """Yield the joints' names and what was found there, both sides together."""
     for k, kind in enumerate(JOINT_KINDS):
@@ -172,7 +203,8 @@ def command(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here.")] = None,
     patients: Annotated[
         str, typer.Option(help="Profiles, by comma.")
-    ] = "unimpaired,hemiparetic_left_mild,hemiparetic_right_severe,foot_drop,paraparetic,spastic",
+    ] = "unimpaired,hemiparetic_left_mild,hemiparetic_left_severe,hemiparetic_right_severe,foot_drop,"
+    "paraparetic,spastic",
     laws: Annotated[str, typer.Option(help="Assistance laws, by comma.")] = f"impedance,{GUIDANCE}",
     seeds: Annotated[int, typer.Option(min=1, help="Walks of each patient with each law.")] = 1,
     seconds: Annotated[float, typer.Option(min=5.0, help="Length of a walk.")] = 25.0,
@@ -184,6 +216,7 @@ def command(
         registry.load(registry.CONTROLLERS, law)
     everything: dict[str, list[Found]] = {_EXACT: [], "wrong": []}
     rows: list[dict[str, Any]] = []
+    walks: list[list[Found]] = []
     for patient in (name.strip() for name in patients.split(",") if name.strip()):
         for law in chosen:
             for seed in range(seeds):
@@ -191,6 +224,7 @@ def command(
                 wrong = [f for name, some in found.items() if name != _EXACT for f in some]
                 everything[_EXACT] += found[_EXACT]
                 everything["wrong"] += wrong
+                walks.append(wrong or found[_EXACT])
                 for knows, some in ((_EXACT, found[_EXACT]), ("wrong", wrong)):
                     named = {"patient": patient, "law": law, "seed": seed, "segments": knows}
                     rows.append({**named, **{part: figures(some, part) for part in _PARTS}})
@@ -202,5 +236,7 @@ def command(
                 typer.echo(line)
         for line in lines(f"all, segments {knows}", some):
             typer.echo(line)
+    for line in verdict(walks):
+        typer.echo(line)
     if json_file is not None:
         json_file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

@@ -146,8 +146,7 @@ class RunawayDetector:
             zip(measured, rotors, snap.speed, self._last_speed, means, peaks, signs, least, strict=True)
         ):
             torque = sensed + rotor * (speed - last)
-            low, high = peak if peak < mean else mean, peak if peak > mean else mean
-            if not (0.0 if low > 0.0 else low) - beyond <= torque <= (0.0 if high < 0.0 else high) + beyond:
+            if not min(mean, peak, 0.0) - beyond <= torque <= max(mean, peak, 0.0) + beyond:
                 outside |= 1 << i
             if abs(torque) > enough and (
                 (torque * mean < 0.0 and abs(mean) > enough) or (torque * sign < 0.0 and abs(sign) > enough)

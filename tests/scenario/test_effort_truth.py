@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from exostride.analysis.summary import analyse
+from exostride.bench.contribution import figures, walk
 from exostride.conventions import JOINT_KINDS, SIDES
 from exostride.recording.reader import BagReader
 from exostride.runtime.simulate import SimulationConfig, run
@@ -42,3 +43,15 @@ def test_own_effort_lies_near_the_truth(tmp_path):
     assert checked >= 3
     # Each margin is a 95 % interval: of six one may miss, more may not.
     assert covered >= checked - 1
+
+
+@pytest.mark.slow
+def test_share_told_while_walking_is_as_near_the_truth_as_it_says():
+    """A robot with wrong friction, an estimate with wrong segments: one walk of ``bench contribution``."""
+    found = walk("impedance", "hemiparetic_left_mild", 2, 14.0, 1)
+    for part in ("stance", "swing"):
+        f = figures(found["0"], part)
+        assert f["n"] >= 20
+        assert f["within_percent"] >= 90.0
+        assert f["coverage_percent"] >= 90.0
+        assert f["sd_points"] < 5.0, "an interval that holds because it is wide tells nothing"

@@ -65,3 +65,28 @@ def test_the_other_leg_is_left_alone(story):
 def test_a_robot_that_never_forgets_never_leaves():
     kept = levels({"forgetting": 1.0}, np.full((30, 2), SOUND_NM))
     assert kept[-1].min() > 0.9 * START
+
+
+def test_what_is_held_to_the_path_is_the_patients_joint_and_not_the_robots():
+    """A foot hangs by 15 degrees in a robot's foot that is where it should be."""
+    hangs = np.radians(15.0) * np.array([0.0, 0.0, -1.0, 0.0, 0.0, 0.0])
+    robot, ruler = ImpedanceController(CONTEXT, {}), GuidanceController(CONTEXT)
+    settings = TherapySettings(belt_speed_m_s=0.8, belt_acceleration_m_s2=0.5, assistance=np.full(6, START))
+    robot._lift.step = lambda track, path: _hanging(robot._lift, hangs)
+    path, pulled = np.zeros(6), []
+    for k in range(round(5 / RATE_HZ / T)):
+        phase = np.full(2, RATE_HZ * k * T % 1.0)
+        gait = GaitPhase(k, k * T, phase, np.full(2, RATE_HZ), np.zeros(2), np.ones(2), GaitState.UNKNOWN)
+        state = ExoState(k, k * T, k * T, joint_valid=63, angle_rad=path)
+        command = robot.step(k * T, state, gait, settings)
+        path = ruler.step(k * T, state, gait, settings).reference_rad
+        pulled.append(command.stiffness_nm_rad * (command.reference_rad - state.angle_rad))
+    last = np.array(pulled[-round(1 / RATE_HZ / T) :]).mean(axis=0)
+    assert last[2] > 5.0
+    assert np.abs(last[[0, 1, 3, 4, 5]]).max() < 1.0
+
+
+def _hanging(lift, worn_rad):
+    """Return that no foot needs a lift, and tell how the patient lies in the robot."""
+    lift.worn_rad = worn_rad
+    return np.zeros(6), np.zeros(6)

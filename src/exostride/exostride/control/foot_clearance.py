@@ -69,8 +69,9 @@ _KNOWN: Final = 0.5
 """Hold on a leg from which its phase counts as known."""
 _SHORTEST: Final = 0.15
 """Least part of a stride that a swing takes."""
-_MID_SWING: Final = (0.25, 0.80)
-"""Part of the swing over which the least clearance counts: before, the toe leaves; after, the heel lands."""
+_MID_SWING: Final = (0.25, 0.70)
+"""Part of the swing over which the least clearance counts: before, the toe leaves; after, the foot comes
+down, and no lift is asked to keep it from that."""
 
 
 class FootLiftParameters(StrictModel):

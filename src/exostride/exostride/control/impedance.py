@@ -52,10 +52,10 @@ class ImpedanceParameters(StrictModel):
     """Parameters of the law; vectors are hip, knee, ankle.
 
     ``stiffness_nm_rad`` and ``damping_nms_rad`` are those at assistance 1. ``tunnel_rad`` is half the width
-    of the tunnel: about what steps of able-bodied people differ by, and less than what is seen as a fault.
-    The spring leads to ``edge`` of it. ``forgetting`` (per stride), ``gain_per_rad`` and ``bins`` (per cycle)
-    say how the level answers to errors, ``along`` with what part of the damping the robot goes along with
-    the walker's own motion.
+    of the tunnel: about one standard deviation between able-bodied people, in the mean over the cycle. The
+    spring leads to ``edge`` of it. ``forgetting`` (per stride), ``gain_per_rad`` and ``bins`` (per cycle) say
+    how the level answers to errors, ``along`` with what part of the damping the robot goes along with the
+    walker's own motion.
     """
 
     stiffness_nm_rad: tuple[float, float, float] = (110.0, 90.0, 150.0)
@@ -64,7 +64,7 @@ class ImpedanceParameters(StrictModel):
     blend_s: float = Field(1.0, gt=0.0, le=10.0)
     forgetting: float = Field(0.85, gt=0.0, le=1.0)
     gain_per_rad: float = Field(8.0, ge=0.0)
-    tunnel_rad: tuple[float, float, float] = (0.087, 0.122, 0.087)
+    tunnel_rad: tuple[float, float, float] = (0.105, 0.127, 0.087)
     edge: float = Field(0.8, ge=0.0, le=1.0)
     bins: int = Field(10, ge=1, le=100)
     along: float = Field(1.0, ge=0.0, le=1.0)

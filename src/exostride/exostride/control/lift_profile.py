@@ -3,9 +3,9 @@ r"""How much lift each part of a swing needs, learned from swing to swing.
 .. math:: a_{i+1,b} = f\,a_{i,b} + g \sum_c w_{c-b} \max(c_t - c_{i,c}, 0) - g \max(c_{i,b} - c_t - w, 0)
 
 where c_{i,b} is the least clearance of the foot in part b of swing i and c_t the one that is aimed for. A
-part of each raise goes to the part before, because a foot must be on its way up before it would be low. So
-clearance that is lacking in one part raises no foot in another: lifted at the wrong moment, a foot lands with
-its heel early, which looks like more clearance lacking.
+part of each raise goes to the part before, because a foot must be on its way up before it would be low; the
+last term counts where nothing is raised. So clearance that is lacking in one part of the swing lifts no foot
+in another: a foot that is lifted later lands on its heel early, which looks like more clearance lacking.
 
 It is the law of :mod:`exostride.control.fading`, for clearances.
 """
@@ -55,19 +55,19 @@ class LiftProfile:
 
     def learn(self, clearance_m: list[float], first: int, last: int, goal_m: float) -> None:
         """Learn from the clearances of a whole swing, of which those from ``first`` to ``last`` count."""
-        count, change, before = len(clearance_m), np.zeros(PARTS), PARTS
+        count, before = len(clearance_m), PARTS - 1
+        lacking, ample = np.zeros(PARTS + 1), np.zeros(PARTS)
         for part in range(PARTS):
             begin = max(round(part * count / PARTS), first)
             end = min(round((part + 1) * count / PARTS), last)
-            if begin >= end:
-                continue
-            before = min(before, part)
-            low = min(clearance_m[begin:end])
-            raised = self._gain * max(goal_m - low, 0.0)
-            change[part] += raised - self._gain * max(low - goal_m - self._slack, 0.0)
-            if part > 0:
-                change[part - 1] += _EARLIER * raised
+            if begin < end:
+                before = min(before, part)
+                low = min(clearance_m[begin:end])
+                lacking[part] = max(goal_m - low, 0.0)
+                ample[part] = max(low - goal_m - self._slack, 0.0)
+        wanted = lacking[:-1] + _EARLIER * lacking[1:]
+        change = self._gain * np.where(wanted > 0.0, wanted, -ample)
         self.level = np.minimum(np.maximum(self._forgetting * self.level + change, 0.0), 1.0)
         # What comes before all that counts has no need of its own.
-        for part in range(min(before, PARTS - 1) - 1, -1, -1):
+        for part in range(before - 1, -1, -1):
             self.level[part] = min(self.level[part], self.level[part + 1])

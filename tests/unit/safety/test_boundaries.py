@@ -96,6 +96,20 @@ class TestWindow:
             assert bool(shaper.bits & Reason.POWER_LIMIT) is beyond
 
 
+def test_a_wall_begins_at_exactly_its_depth(limits: SafetyLimits) -> None:
+    """With ends and depths that floats can be exact about, from both sides, while moving outwards."""
+    own = limits.joints[1].model_copy(
+        update={"angle_min_rad": -0.5, "angle_max_rad": 1.0, "wall_low_rad": 0.125, "wall_high_rad": 0.25}
+    )
+    wall = JointWall(own)
+    assert (wall.torque, wall.bits) == (0.0, 0), "nothing before the first step"
+    for angle, speed in ((0.75, 0.25), (-0.375, -0.25)):
+        wall.step(angle, speed)
+        assert (wall.torque, wall.bits) == (0.0, 0)
+        wall.step(nextafter(angle, speed * inf), speed)
+        assert wall.bits == Reason.SOFT_WALL and wall.torque * speed < 0.0
+
+
 @pytest.mark.parametrize("joint", JOINTS)
 def test_wall_and_stop_by_the_formula(limits: SafetyLimits, joint: int) -> None:
     """The protective torque against its definition, over the whole range and beyond, at any speed."""

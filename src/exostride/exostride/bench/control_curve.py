@@ -55,19 +55,23 @@ class Comparison:
 def compare(table: Table) -> Comparison:
     """Return what walks say; ``table`` is as for :func:`against`, seed by seed, (seeds, 1 + levels, 3)."""
     saved, gained, off = against(table.mean(axis=0))
-    unknown = (float("nan"), float("nan"))
-    between, matched = (unknown, unknown), float("nan")
+    between, matched = ((float("nan"), float("nan")),) * 2, float("nan")
     n = len(table)
     if n >= LEAST_SEEDS:
-        draws = np.array([against(table[seeds].mean(axis=0)) for seeds in _picks(n)])
-        tail = 100.0 * float(norm.cdf(-np.sqrt(n / (n - 1)) * t.ppf(0.975, n - 1)))
-        low, high = np.percentile(draws[:, :2], [tail, 100.0 - tail], axis=0)
-        between = (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
+        draws = np.array([against(table[seeds].mean(axis=0)) for seeds in picks(n)])
+        between = interval(draws[:, 0], n), interval(draws[:, 1], n)
         matched = float(100.0 * np.mean(draws[:, 2] <= 0.0))
     return Comparison(saved, gained, max(off, 0.0), max(-off, 0.0), *between, matched)
 
 
-def _picks(n: int) -> NDArray[np.int64]:
+def interval(draws: NDArray[np.float64], n: int) -> tuple[float, float]:
+    """Return the 95 % interval of what was drawn (m,) from n seeds; see module."""
+    tail = 100.0 * float(norm.cdf(-np.sqrt(n / (n - 1)) * t.ppf(0.975, n - 1)))
+    low, high = np.percentile(draws, [tail, 100.0 - tail]).tolist()
+    return low, high
+
+
+def picks(n: int) -> NDArray[np.int64]:
     """Return all draws of n out of n with replacement, or many of them where all would be too many."""
     if n**n <= _DRAWS:
         return np.array(list(product(range(n), repeat=n)), dtype=np.int64)

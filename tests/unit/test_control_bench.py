@@ -218,11 +218,12 @@ def test_who_slacks_no_differently_walks_once(tmp_path):
     config = CONFIG.model_copy(
         update={"patients": ("unimpaired", "foot_drop"), "slacking": (1.0, 0.0), "seeds": (0,)}
     )
-    assert walked(Cell("impedance", "unimpaired", 0, slacking=0.0), config).slacking == 1.0
-    assert walked(Cell("impedance", "foot_drop", 0, slacking=0.0), config).slacking == 0.0
+    who = {name: load_profile(name) for name in config.patients}
+    assert walked(Cell("impedance", "unimpaired", 0, slacking=0.0), config, who["unimpaired"]).slacking == 1.0
+    assert walked(Cell("impedance", "foot_drop", 0, slacking=0.0), config, who["foot_drop"]).slacking == 0.0
     store = Store(tmp_path / "cells.jsonl", "key")
     for cell in cells(config):
-        if walked(cell, config) == cell:
+        if walked(cell, config, who[cell.patient]) == cell:
             store.put(cell, {**row(cell.label, cell.patient), "slacking": cell.slacking})
     rows, left = run_grid(config, store, 0.0, 1)
     assert (len(rows), left) == (36, 0)

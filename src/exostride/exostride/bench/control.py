@@ -33,6 +33,7 @@ from exostride.bench.control_words import patient_line, verdict_line
 from exostride.config import load
 from exostride.errors import InputError
 from exostride.paths import config_dir
+from exostride.patient.profile import PatientProfile
 from exostride.patient.profiles import load_profile
 
 
@@ -76,9 +77,9 @@ def _work(job: tuple[Cell, BenchConfig]) -> Row:
     return run_cell(*job)
 
 
-def walked(cell: Cell, config: BenchConfig) -> Cell:
+def walked(cell: Cell, config: BenchConfig, profile: PatientProfile) -> Cell:
     """Return the cell whose walk stands for this one: who slacks no differently walks no differently."""
-    profile, first = load_profile(cell.patient), config.slacking[0]
+    first = config.slacking[0]
     same = slacking(profile, cell.slacking, config) == slacking(profile, first, config)
     return replace(cell, slacking=first) if same else cell
 
@@ -99,7 +100,8 @@ def run_grid(
     progress
         Shows what is done.
     """
-    grid = {cell: walked(cell, config) for cell in cells(config)}
+    profiles = {name: load_profile(name) for name in config.patients}
+    grid = {cell: walked(cell, config, profiles[cell.patient]) for cell in cells(config)}
     walks = list(dict.fromkeys(grid.values()))
     left = [cell for cell in walks if cell.key not in store.rows]
     bar = None if progress is None else progress.add_task("walks", total=len(walks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -49,12 +50,28 @@ def test_an_early_end_takes_processes_and_their_copies_along(tmp_path: Path) -> 
     for group, _, _ in spread([partial(_forks_and_sleeps, pids)], 1, lambda: bool(began)):
         began.append(group)
     assert began == ["began"]
+    _gone(pids)
+
+
+def _gone(pids: Path) -> None:
+    """Wait for a worker and its copy to end."""
     worker, copy = map(int, pids.read_text().split())
     for _ in range(1000):
         if not _alive(worker) and not _alive(copy):
             break
         time.sleep(0.01)
     assert not _alive(worker) and not _alive(copy)
+
+
+def test_so_does_being_terminated(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        for _ in spread([partial(_forks_and_sleeps, pids)], 1, _never):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10.0)
+    _gone(pids)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def _fails() -> Iterator[Found]:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from exostride.bench.safety import _ROUND, _matrix_jobs
+import json
+from math import gcd, log
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exostride.bench.safety import _ROUND, Results, _curve_cells, _free_jobs, _matrix_jobs, summary
 from exostride.bench.safety_cases import cases
+from exostride.bench.safety_free import CURVES_EVERY, cell
 
 SEEDS = 3
 
@@ -25,3 +33,57 @@ def test_what_is_known_or_not_asked_for_is_left_out() -> None:
     done = {case.key for case in every if case.seed != 1}
     assert parts(done, {"F22"}) == [[case.key for case in every if case.seed == 1]]
     assert parts({case.key for case in every}, {"F22"}) == []
+
+
+def walked(seconds: float, tripped: str = "", **more: Any) -> dict[str, Any]:
+    return {
+        "simulated_s": seconds,
+        "tripped": tripped,
+        "fell": False,
+        "cramped": False,
+        "reduces": {},
+        **more,
+    }
+
+
+def numbers(jobs: Any) -> list[int]:
+    return [job.args[0] for job in jobs]
+
+
+def test_fault_free_walks_go_on_where_an_earlier_run_stopped(tmp_path: Path) -> None:
+    file = tmp_path / "free.json"
+    first = Results(file, "abc")
+    first.put("cells", "0", walked(1200.0))
+    first.put("cells", "2", walked(1200.0))
+    assert set(json.loads(file.read_text())["cells"]) == {"0", "2"}, "written after each walk"
+    again, other = Results(file, "abc"), Results(file, "abd")
+    assert set(again.data["cells"]) == {"0", "2"} and not other.data["cells"], "of the same code only"
+    jobs, given = _free_jobs(again, 1.0), []
+    for job in jobs:
+        given.append(job.args[0])  # type: ignore[attr-defined]
+        if len(given) == 4:  # two at work at once have different ones; an hour is reached with the first
+            again.put("cells", "1", walked(1200.0))
+    assert given == [1, 3, 4, 5]
+
+
+def test_curves_walk_with_everybody_and_once() -> None:
+    results = Results(None, "abc")
+    every = numbers(_curve_cells(results))
+    assert {cell(n).patient for n in every} == {cell(n).patient for n in range(7)}
+    assert {cell(n).controller for n in every} == {cell(n).controller for n in range(70)}
+    assert all(n % CURVES_EVERY == 0 for n in every) and gcd(CURVES_EVERY, 7 * 5 * 3) == 1
+    results.data["cells"][str(every[0])] = walked(120.0)
+    assert numbers(_curve_cells(results)) == every[1:]
+
+
+def test_rates_come_with_their_bound() -> None:
+    results = Results(None, "abc")
+    results.data["cells"] = {str(n): walked(1800.0) for n in range(20)}
+    free = summary(results.data)["fault_free"]
+    assert (free["hours"], free["false_trips"], free["rate_per_hour"]) == (10.0, 0, 0.0)
+    assert free["rate_upper_95_per_hour"] == pytest.approx(-log(0.05) / 10.0, abs=0.005)
+    results.data["cells"]["20"] = walked(0.0, "F22")
+    results.data["cells"]["21"] = walked(0.0, "F23", fell=True)
+    free = summary(results.data)["fault_free"]
+    assert (free["false_trips"], free["rate_per_hour"], free["stops_for_real_falls"]) == (1, 0.1, 1)
+    assert free["rate_upper_95_per_hour"] == pytest.approx(0.474, abs=0.005)

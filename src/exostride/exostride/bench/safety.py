@@ -85,9 +85,9 @@ class Results:
                 self.data = old
 
     def put(self, group: str, key: str, value: dict[str, Any]) -> None:
-        """Add one result; the file follows some seconds later."""
+        """Add one result; the file follows at once for a whole walk, some seconds later for a case."""
         self.data[group][key] = value
-        if time.monotonic() - self._saved > _SAVE_S:
+        if group == "cells" or time.monotonic() - self._saved > _SAVE_S:
             self.save()
 
     def save(self) -> None:

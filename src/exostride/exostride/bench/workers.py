@@ -24,12 +24,17 @@ def cores() -> int:
 def _work(job: Job, found: Any) -> None:
     # A session of its own: whatever the job forks can be ended with it.
     os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for result in job():
         found.put(result)
     # The queue's thread must hand everything over before the process says it is done.
     found.close()
     found.join_thread()
+
+
+def _terminated(*_: Any) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _end(process: Any) -> None:
@@ -43,8 +48,8 @@ def _end(process: Any) -> None:
 def spread(jobs: Iterable[Job], workers: int, over: Callable[[], bool]) -> Iterator[Found]:
     """Yield the results of ``jobs`` as they come, from at most ``workers`` processes at a time.
 
-    Jobs begin in their order. When ``over`` says so, or the caller stops listening, the processes are ended;
-    what they had not yielded by then is lost.
+    Jobs begin in their order. When ``over`` says so, the caller stops listening, or this process is asked to
+    terminate, the processes are ended; what they had not yielded by then is lost.
 
     Raises
     ------
@@ -55,6 +60,8 @@ def spread(jobs: Iterable[Job], workers: int, over: Callable[[], bool]) -> Itera
     found: Any = context.Queue()
     waiting = iter(jobs)
     running: list[Any] = []
+    # Left to itself, a terminated process would leave its workers behind.
+    before = signal.signal(signal.SIGTERM, _terminated)
     try:
         while not over():
             running = [p for p in running if p.is_alive() or _ended(p)]
@@ -67,6 +74,7 @@ def spread(jobs: Iterable[Job], workers: int, over: Callable[[], bool]) -> Itera
             yield from _come(found)
         yield from _come(found, wait_s=0.0)
     finally:
+        signal.signal(signal.SIGTERM, before)
         for process in running:
             _end(process)
 

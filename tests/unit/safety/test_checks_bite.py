@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from safety_faults import CASES, Inject, inject
+from safety_faults import CASES, Inject, exo, inject, put
 from safety_world import World
 
 from exostride.safety import detectors
@@ -40,6 +40,8 @@ class Off:
     """A check that is switched off."""
 
     margin_m = 0.0
+    caught = False
+    away = ()
 
     def step(self, *arguments: object) -> None:
         pass
@@ -88,3 +90,28 @@ def test_without_its_check_a_damaged_phase_is_missed(world: World, monkeypatch: 
     inject(world, injection)
     world.run(1)
     assert world.safety.cause != "F12"
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_without_its_check_a_drag_is_missed(world: World, on: bool) -> None:
+    world.start(2.0)
+    if not on:
+        world.component.detectors._foot = Off()  # type: ignore[assignment]
+    while not 0.80 < world.phase < 0.81:
+        world.tick()
+    inject(world, exo(foot_force_n=put(2, 40.0)))
+    world.run(8)
+    assert (world.safety.active_faults == ("F24a",)) == on
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_without_its_check_a_law_gone_wrong_is_told_as_a_spasm(world: World, on: bool) -> None:
+    world.start(2.0)
+    if on:
+        world.component.detectors._tracking.away = [False] * 3 + [True] * 3
+        world.component.detectors._tracking.step = lambda *tick: None  # type: ignore[method-assign]
+    else:
+        world.component.detectors._tracking = Off()  # type: ignore[assignment]
+    inject(world, exo(cuff_torque_nm=put(4, 900.0)))
+    world.run(8)
+    assert world.safety.cause == ("F17" if on else "F22")

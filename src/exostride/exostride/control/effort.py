@@ -60,7 +60,8 @@ class EffortParameters(StrictModel):
     the cuffs' torque. ``drift_nm`` [N m/sqrt(s)] sets how fast a change of the active torque is believed
     against the shaking of the leg: low at the hip, which feels every impact of the foot;
     ``velocity_rad_s`` the noise of a joint's velocity. ``cuffs`` are the machine's, ``yielding`` the
-    relative error of what they give.
+    relative error of what they give. Below ``least_work_j_kg`` of patient and robot together, per body mass,
+    a stance or swing has no share: of a joule and a half, half a joule of error is a third.
     """
 
     observer: Literal["kalman", "momentum"] = "kalman"
@@ -77,7 +78,7 @@ class EffortParameters(StrictModel):
     damping: float = Field(0.3, ge=0.0)
     cuff: float = Field(0.03, ge=0.0)
     cuff_nm: float = Field(0.2, ge=0.0)
-    least_work_j_kg: float = Field(0.01, ge=0.0)
+    least_work_j_kg: float = Field(0.02, ge=0.0)
     floor_percent: float = Field(0.7, ge=0.0)
 
 

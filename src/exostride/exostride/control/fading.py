@@ -30,6 +30,8 @@ from exostride.types import TherapySettings, Vector
 _SPREAD_BINS: Final = 50
 _GLIDE: Final = 0.01
 """Largest change of a level in a tick: a bin learns when it is left, while the next still draws on it."""
+_LARGEST_RAISE: Final = 0.2
+"""Largest raise in a stride: one that failed, the first from standing above all, tells little."""
 _EARLIER: Final = 0.5
 """Part of a raise that the bin before gets too."""
 
@@ -200,7 +202,8 @@ class FadingAssistance:
 
     def _learn(self, side: int, index: int, error: Vector, settings: TherapySettings) -> None:
         part = side_slice(side)
-        raised = self._p.gain_per_rad * np.maximum(error - self._p.dead_zone_rad, 0.0)
+        beyond = np.maximum(error - self._p.dead_zone_rad, 0.0)
+        raised = np.minimum(self._p.gain_per_rad * beyond, _LARGEST_RAISE)
         self._put(index, part, self._p.forgetting * self.table[index, part] + raised, settings)
         if self._p.bins > 1:
             before = index - 1

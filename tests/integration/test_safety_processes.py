@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("exostride_msgs")
 
-from exostride.bench.safety_processes import CASES, measure
+from exostride.bench.safety_processes import CASES, Stack, measure
 from exostride.errors import ConfigError, DeviceError
 from exostride.hardware.plant_process import PlantProcessDevice
 
@@ -27,6 +27,18 @@ def test_firmware_brakes_when_the_hardware_node_is_killed():
 def test_a_hang_is_damped_within_five_periods(fault, node):
     out = measure(case(fault, node, "SIGSTOP"), paced=False, repetitions=1)
     assert out.passed and out.periods[0] <= 5, out
+
+
+def test_a_plant_that_does_not_come_up_is_not_left_behind(tmp_path, monkeypatch):
+    stack = Stack(tmp_path, paced=False)
+
+    def late(*_):
+        raise DeviceError("late")
+
+    monkeypatch.setattr(stack, "_until", late)
+    with pytest.raises(DeviceError, match="late"), stack:
+        pass
+    assert stack.processes["plant"].poll() is not None
 
 
 def test_device_says_what_is_wrong(tmp_path):

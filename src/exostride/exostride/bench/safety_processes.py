@@ -116,6 +116,14 @@ class Stack:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._end()  # nobody else would end what has begun
+            raise
+        return self
+
+    def _start(self) -> None:
         socket = self.folder / "plant"
         own = [str(socket), "--log", str(self.plant_log), "--rate", str(RATE_HZ)]
         self._spawn("plant", ["-m", "exostride.hardware.plant_process", *own, *(["--paced"] * self.paced)])
@@ -129,11 +137,13 @@ class Stack:
             self._spawn(
                 node, ["-c", f"from exostride.nodes.{node} import main; main()", "--ros-args", *given]
             )
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         for process in self.processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)

@@ -413,6 +413,17 @@ class TestIntake:
 
 
 class TestHoming:
+    def test_pulses_last_as_long_as_the_limits_say(self, limits: SafetyLimits) -> None:
+        schedule, timing = HomingSchedule(limits, PERIOD), limits.timing
+        assert schedule.settle * PERIOD == pytest.approx(timing.homing_settle_s)
+        assert schedule.pulse * PERIOD == pytest.approx(timing.homing_pulse_s)
+        for joint in JOINTS:
+            start = schedule.settle + joint * schedule.pulse
+            (_, before), (_, first) = schedule.torque(start), schedule.torque(start + 1)
+            assert before == 0.0 < first, "from nothing, forward first"
+        slow = HomingSchedule(limits, 10.0)
+        assert (slow.settle, slow.pulse) == (1, 4), "a sine of four points at least"
+
     def test_each_joint_gets_one_full_sine(self, limits: SafetyLimits) -> None:
         schedule = HomingSchedule(limits, PERIOD)
         torque = np.zeros((schedule.end + 50, 6))

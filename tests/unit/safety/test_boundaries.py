@@ -110,6 +110,18 @@ def test_a_wall_begins_at_exactly_its_depth(limits: SafetyLimits) -> None:
         assert wall.bits == Reason.SOFT_WALL and wall.torque * speed < 0.0
 
 
+def test_a_stop_brakes_from_beyond_its_share_on(limits: SafetyLimits) -> None:
+    """3 N m are asked for to stop half a radian before the end, and are six tenths of what there is."""
+    own = limits.joints[1].model_copy(
+        update={"angle_max_rad": 1.0, "wall_high_rad": 0.25, "inertia_kg_m2": 0.75, "protective_nm": 5.0}
+    )
+    wall = JointWall(own)
+    wall.step(0.5, 2.0)
+    assert (wall.torque, wall.bits) == (0.0, 0)
+    wall.step(0.5, nextafter(2.0, inf))
+    assert wall.bits == Reason.VIRTUAL_STOP and wall.torque == pytest.approx(-3.0)
+
+
 @pytest.mark.parametrize("joint", JOINTS)
 def test_wall_and_stop_by_the_formula(limits: SafetyLimits, joint: int) -> None:
     """The protective torque against its definition, over the whole range and beyond, at any speed."""

@@ -120,6 +120,17 @@ class TestGain:
                 test.tick(asked=np.where(np.arange(6) == joint, size, 0.0), felt=np.zeros(6))
             assert len(test.found) == told, share
 
+    @pytest.mark.parametrize(("size", "told"), [(0.3, False), (0.3001, True)])
+    def test_two_samples_of_a_pulse_are_judged(self, limits: SafetyLimits, size: float, told: bool) -> None:
+        """From beyond the least variance on, whatever came of the joints before."""
+        test, joint = Trial(limits), 4
+        at = test.schedule.settle + joint * test.schedule.pulse
+        for n in range(test.schedule.end + test.schedule.settle + 1):
+            asked = np.zeros(6)
+            asked[joint] = (1.0 if n % 2 else -1.0) * size * limits.joints[joint].homing_nm
+            test.tick(asked=asked, felt=np.zeros(6), silent=n not in (at, at + 1))
+        assert [f.where for f in test.found] == (["knee right, gain 0.00"] if told else [])
+
     def test_without_torques_there_is_nothing_to_judge(self, test: Trial) -> None:
         assert test.pulses(silent=True) == [] and test.it.stage == Stage.SILENCE
 

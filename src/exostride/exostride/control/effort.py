@@ -74,7 +74,7 @@ class EffortParameters(StrictModel):
     cop_m: float = Field(0.006, ge=0.0)
     shear_n: float = Field(5.0, ge=0.0)
     pitch_rad: float = Field(0.006, ge=0.0)
-    tissue: float = Field(0.3, ge=0.0)
+    tissue: float = Field(0.2, ge=0.0)
     damping: float = Field(0.3, ge=0.0)
     cuff: float = Field(0.03, ge=0.0)
     cuff_nm: float = Field(0.2, ge=0.0)

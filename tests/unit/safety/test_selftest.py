@@ -131,6 +131,18 @@ class TestGain:
             test.tick(asked=asked, felt=np.zeros(6), silent=n not in (at, at + 1))
         assert [f.where for f in test.found] == (["knee right, gain 0.00"] if told else [])
 
+    @pytest.mark.parametrize(("gain", "told"), [(0.5, 0), (2.0, 0), (0.499, 1), (2.001, 1)])
+    def test_the_ends_of_the_band_are_good(self, limits: SafetyLimits, gain: float, told: int) -> None:
+        """With a band and samples that floats can be exact about."""
+        drives = limits.detect.drives.model_copy(update={"gain_low": 0.5, "gain_high": 2.0})
+        detect = limits.detect.model_copy(update={"drives": drives})
+        test = Trial(limits.model_copy(update={"detect": detect}), gain=gain)
+        at = test.schedule.settle
+        for n in range(test.schedule.end + test.schedule.settle + 1):
+            asked = np.eye(6)[0] * (1.5 if n % 2 else -1.5)
+            test.tick(asked=asked, silent=n not in (at, at + 1))
+        assert len(test.found) == told
+
     def test_without_torques_there_is_nothing_to_judge(self, test: Trial) -> None:
         assert test.pulses(silent=True) == [] and test.it.stage == Stage.SILENCE
 

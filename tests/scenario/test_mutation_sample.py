@@ -11,12 +11,17 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "mutation.py"
 
 
+SAMPLE = 30
+
+
 @pytest.mark.slow
 def test_a_sample_of_mutants_dies(tmp_path):
+    """Of an energy bound, of the kernel's messages and of the drives' detectors."""
     figures = tmp_path / "figures.json"
-    what = ["--modules", "tank", "--tests", "tests/unit/safety/test_boundaries.py", "--sample", "12"]
+    tests = [f"tests/unit/safety/test_{name}.py" for name in ("boundaries", "inbox", "detect_drives")]
+    what = ["--modules", "tank", "inbox", "detect_drives", "--tests", *tests, "--sample", str(SAMPLE)]
     command = [sys.executable, str(TOOL), *what, "--json", str(figures)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(figures.read_text())["mutation"]
-    assert found["total"] == 12 and not found["survivors"]
+    assert found["total"] == SAMPLE and not found["survivors"] and not found["not_tried"]

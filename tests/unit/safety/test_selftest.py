@@ -171,6 +171,12 @@ class TestSigns:
         for _ in range(10):
             assert test.tick(asked=asked * one, felt=felt * one) == []
 
+    def test_gentle_pulses_along_the_order_are_no_sign(self, limits: SafetyLimits) -> None:
+        joints = tuple(joint.model_copy(update={"homing_nm": 1.0}) for joint in limits.joints)
+        test, one = Trial(limits.model_copy(update={"joints": joints})), np.eye(6)[3] * 0.5
+        assert [test.tick(asked=one, felt=one) for _ in range(3)] == [[]] * 3
+        assert [len(test.tick(asked=one, felt=-one)) for _ in range(2)] == [0, 1]
+
     def test_the_ticks_must_follow_each_other(self, limits: SafetyLimits) -> None:
         test = Trial(limits)
         one = np.eye(6)[4] * limits.joints[4].homing_nm

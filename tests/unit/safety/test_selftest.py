@@ -121,10 +121,13 @@ class TestGain:
             assert len(test.found) == told, share
 
     @pytest.mark.parametrize(("size", "told"), [(0.3, False), (0.3001, True)])
-    def test_two_samples_of_a_pulse_are_judged(self, limits: SafetyLimits, size: float, told: bool) -> None:
-        """From beyond the least variance on, whatever came of the joints before."""
+    @pytest.mark.parametrize("last", [False, True])
+    def test_two_samples_of_a_pulse_are_judged(
+        self, limits: SafetyLimits, size: float, told: bool, last: bool
+    ) -> None:
+        """Its first or its last, from beyond the least variance on, whatever came of the joints before."""
         test, joint = Trial(limits), 4
-        at = test.schedule.settle + joint * test.schedule.pulse
+        at = test.schedule.settle + joint * test.schedule.pulse + (test.schedule.pulse - 2) * last
         for n in range(test.schedule.end + test.schedule.settle + 1):
             asked = np.zeros(6)
             asked[joint] = (1.0 if n % 2 else -1.0) * size * limits.joints[joint].homing_nm
@@ -194,6 +197,8 @@ class TestRange:
         edge = getattr(limits.joints[joint], bound)
         angle = MIDDLE.copy()
         angle[joint] = edge + 0.099 * out
+        assert Trial(limits).tick(angle=angle) == []
+        angle[joint] = edge + 0.1 * out
         assert Trial(limits).tick(angle=angle) == []
         angle[joint] = edge + 0.101 * out
         words = f"{JOINTS[joint].replace('_', ' ')} outside its range"

@@ -27,7 +27,7 @@ def made(levels, clearance_mm=20.0, changed=-1, fell=False):
         log.level += [np.repeat(pair, 3)] * TICKS
         swing = np.arange(TICKS) >= 60
         log.load += [np.where(s, 0.0, 500.0) * np.ones(2) for s in swing]
-        log.clearance += [np.full(2, clearance_mm / 1e3)] * TICKS
+        log.clearance += [np.broadcast_to(clearance_mm, 2) / 1e3] * TICKS
     return fading.Walk(log, changed)
 
 
@@ -52,14 +52,23 @@ def test_help_that_stays_never_counts_as_faded(walks):
 
 
 def test_clearance_is_told_for_law_transparent_robot_and_sound_body(walks):
-    walks += [made(np.zeros(20), mm) for mm in (14.0, 2.0, 15.0)]
+    walks += [made(np.zeros(20), mm) for mm in ((14.0, 11.0), (2.0, 12.0), (15.0, 15.0))]
     result = fading.settling("impedance", WEAK, 20, CONFIG, 0)
-    assert [result[k]["median_mm"] for k in ("law", "transparent", "sound")] == pytest.approx(
-        [14.0, 2.0, 15.0]
+    law, transparent, sound = (result[k] for k in ("law", "transparent", "sound"))
+    assert law["median_mm"] == pytest.approx([14.0, 11.0])
+    assert [w["off_mm"] for w in (law, transparent, sound)] == pytest.approx([-1.0, -13.0, 0.0]), (
+        "left is weak"
     )
-    assert [result[k]["clear_percent"] for k in ("law", "transparent", "sound")] == [100.0, 0.0, 100.0]
+    assert [w["clear_percent"] for w in (law, transparent, sound)] == [100.0, 50.0, 100.0]
     text = "\n".join(fading.lines({"patient": "p", "seed": 0, "settles": result}))
-    assert "law         clearance 14.0 mm, at least 5 mm in 100 % of steps" in text
+    assert "law         clearance left 14.0, right 11.0 mm, impaired foot -1.0 mm from its sound self" in text
+    assert "at least 5 mm in 100 % of steps" in text
+
+
+def test_both_feet_count_where_both_are_impaired(walks):
+    walks += [made(np.zeros(20), mm) for mm in ((14.0, 11.0), (2.0, 12.0), (15.0, 15.0))]
+    result = fading.settling("impedance", load_profile("paraparetic"), 20, CONFIG, 0)
+    assert result["law"]["off_mm"] == pytest.approx(-4.0)
 
 
 def test_return_is_counted_on_the_leg_that_weakened(walks):

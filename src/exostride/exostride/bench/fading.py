@@ -37,7 +37,7 @@ from exostride.bench.control_rig import Rig, RigSetup
 from exostride.config import load
 from exostride.errors import InputError
 from exostride.paths import config_dir
-from exostride.patient.profile import PatientProfile
+from exostride.patient.profile import PatientProfile, Side
 from exostride.patient.profiles import load_profile
 from exostride.types import Vector
 
@@ -126,7 +126,11 @@ def fading(law: str, profile: PatientProfile, strides: int, config: BenchConfig,
 def settling(
     law: str, profile: PatientProfile, strides: int, config: BenchConfig, seed: int
 ) -> dict[str, Any]:
-    """Return clearances with the law, transparent, and of the same body unimpaired, on the lower side."""
+    """Return each foot's clearance with the law, transparent, and of the same body unimpaired.
+
+    What the law owes is the impaired feet's: ``off_mm`` is the largest difference of one of their medians to
+    that of the same foot of the unimpaired body.
+    """
     out: dict[str, Any] = {}
     walks = {
         "law": (law, profile),
@@ -135,16 +139,27 @@ def settling(
     }
     for name, (chosen, who) in walks.items():
         done = walk(chosen, who, strides, config, seed)
-        legs = [leg for leg in done.clearance_mm() if len(leg)]
-        lower = min(legs, key=lambda leg: float(np.median(leg)), default=np.zeros(0))
-        both = np.concatenate(legs) if legs else np.zeros(0)
+        legs = done.clearance_mm()
+        both = np.concatenate(legs)
         out[name] = {
             "fell": done.fell,
-            "median_mm": float(np.median(lower)) if len(lower) else None,
+            "median_mm": [float(np.median(leg)) if len(leg) else None for leg in legs],
             "clear_percent": float(100.0 * np.mean(both >= CLEAR_MM)) if len(both) else None,
             "highest_mm": float(both.max()) if len(both) else None,
         }
+    for result in out.values():
+        result["off_mm"] = _off(result["median_mm"], out["sound"]["median_mm"], profile)
     return out
+
+
+def _off(median: list[float | None], sound: list[float | None], profile: PatientProfile) -> float | None:
+    """Return by how much the impaired foot that is further from its sound self differs from it."""
+    off = [
+        here - there
+        for here, there, side in zip(median, sound, (profile.left, profile.right), strict=True)
+        if side != Side() and here is not None and there is not None
+    ]
+    return max(off, key=abs, default=None)
 
 
 def coming_back(
@@ -188,8 +203,10 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
         )
     if "settles" in result:
         for name, s in result["settles"].items():
+            left, right = s["median_mm"]
             yield (
-                f"{who}: {name:11s} clearance {_said(s['median_mm'])} mm, at least {CLEAR_MM:g} mm in "
+                f"{who}: {name:11s} clearance left {_said(left)}, right {_said(right)} mm, impaired foot "
+                f"{_said(s['off_mm'])} mm from its sound self, at least {CLEAR_MM:g} mm in "
                 f"{_said(s['clear_percent'], 0)} % of steps, highest {_said(s['highest_mm'])} mm"
                 f"{_high(s['highest_mm'])}{', fell' if s['fell'] else ''}"
             )

@@ -25,6 +25,9 @@ from exostride.runtime.assembly.control import control_context
 from exostride.runtime.assembly.stack import StackConfig
 from exostride.types import EnvironmentState
 
+# The largest numbers there are overflow on the way; what comes out must be finite all the same.
+pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+
 T = 0.005
 CONTEXT = control_context(StackConfig(patient="unimpaired"))
 """That of a session, so that the robot's compensation is in every torque."""

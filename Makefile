@@ -36,7 +36,7 @@ check: bootstrap
 	$(PY) -m pytest -q tests/unit/test_architecture.py tests/unit/test_docs.py
 
 coverage: bootstrap
-	@$(PY) tools/safety_coverage.py
+	@$(PY) tools/safety_coverage.py $(ARGS)
 
 mutation: bootstrap
 	$(PY) tools/mutation.py $(ARGS)

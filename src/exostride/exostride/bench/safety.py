@@ -54,6 +54,11 @@ _JUDGES: Final = ("safety_cases", "safety_files", "safety_free", "safety_rig")
 """Modules of the bench that a verdict depends on."""
 
 
+_NO_MUTATION: Final[dict[str, Any]] = {"killed": None, "total": None, "survivors": []}
+_NO_COVERAGE: Final[dict[str, Any]] = {"line": None, "branch": None}
+"""What is told of mutants and coverage until their own commands have been run."""
+
+
 def model_hash() -> str:
     """Return a digest of the code and configuration that a result depends on."""
     digest = hashlib.sha256()
@@ -72,8 +77,8 @@ class Results:
     def __init__(self, path: Path | None, digest: str) -> None:
         self._path = path
         self._saved = time.monotonic()
-        fresh = {"model_hash": digest, "results": {}, "cells": {}, "curve_runs": {}}
-        self.data: dict[str, Any] = fresh
+        self.data: dict[str, Any] = {"model_hash": digest, "results": {}, "cells": {}, "curve_runs": {}}
+        self.figures: dict[str, Any] = {"mutation": _NO_MUTATION, "coverage": _NO_COVERAGE}
         if path is not None and path.is_file():
             try:
                 old = json.loads(path.read_text())
@@ -81,8 +86,26 @@ class Results:
                 raise InputError(
                     f"{path}: not the results of an earlier run ({error}); move it away"
                 ) from None
-            if old.get("model_hash") == digest and set(fresh) <= set(old):
-                self.data = old
+            if old.get("model_hash") == digest and set(self.data) <= set(old):
+                self.data = {key: old[key] for key in self.data}
+                self.figures = {key: old.get(key, none) for key, none in self.figures.items()}
+
+    def beside(self, file: Path) -> None:
+        """Put the figures of a mutation or coverage run beside the others.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read or holds neither.
+        """
+        try:
+            found = json.loads(file.read_text())
+            figures = {key: dict(found[key]) for key in self.figures if key in found}
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(f"{file}: not the JSON of a mutation or coverage run ({error})") from None
+        if not figures:
+            raise InputError(f"{file}: holds neither {' nor '.join(self.figures)}; give what --json wrote")
+        self.figures.update(figures)
 
     def put(self, group: str, key: str, value: dict[str, Any]) -> None:
         """Add one result; the file follows at once for a whole walk, some seconds later for a case."""
@@ -95,7 +118,7 @@ class Results:
         self._saved = time.monotonic()
         if self._path is None:
             return
-        data = {**summary(self.data), **self.data}
+        data = {**summary(self.data), **self.figures, **self.data}
         part = self._path.with_suffix(".part")
         part.write_text(json.dumps(data, indent=1))
         part.replace(self._path)
@@ -149,9 +172,6 @@ def summary(data: dict[str, Any]) -> dict[str, Any]:
             )
             for fault in KNOBS
         },
-        # Measured by their own commands: make mutation and make coverage.
-        "mutation": {"killed": None, "total": None, "survivors": []},
-        "coverage": {"line": None, "branch": None},
     }
 
 
@@ -259,6 +279,20 @@ def _measure(
         _run(results, _free_jobs(results, hours), workers, clock.over)
 
 
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{value:g} /h"
+
+
+def _figures(data: dict[str, Any]) -> Iterator[str]:
+    """Yield what mutation and coverage runs have shown."""
+    mutation, coverage = data["mutation"], data["coverage"]
+    if mutation["total"]:
+        alive = ", ".join(mutation["survivors"]) or "none"
+        yield f"mutants: {mutation['killed']} of {mutation['total']} killed, survivors: {alive}"
+    if coverage["line"] is not None:
+        yield f"safety code: {coverage['line']:.2f} % of lines, {coverage['branch']:.2f} % of branches run"
+
+
 def text(data: dict[str, Any]) -> Iterator[str]:
     """Yield the summary in lines."""
     unit = f"(periods of {PERIOD_S * 1e3:g} ms)"
@@ -275,7 +309,7 @@ def text(data: dict[str, Any]) -> Iterator[str]:
         f"fault-free: {free['hours']:.2f} h of {free['target_hours']:g} h in {free['walks']} walks: "
         f"{free['false_trips']} false trips {free['false_by_fault'] or ''}, "
         f"{free['stops_for_real_falls']} stops for walkers that fell or cramped; "
-        f"{free['rate_per_hour']} /h, 95 % upper bound {free['rate_upper_95_per_hour']} /h"
+        f"{_rate(free['rate_per_hour'])}, 95 % upper bound {_rate(free['rate_upper_95_per_hour'])}"
     )
     yield f"  gave way without a stop: {free['reduces_per_hour'] or 'never'} /h"
     known = {f: points for f, points in data["curves"].items() if any(p["tried"] for p in points)}
@@ -285,9 +319,10 @@ def text(data: dict[str, Any]) -> Iterator[str]:
         for p in points:
             name = f"{KNOBS[fault].name}={p['threshold']:g}"
             yield (
-                f"  {fault:5} {name:22} {p['alarms_per_hour']} /h  {p['median_delay_periods']}  "
+                f"  {fault:5} {name:22} {_rate(p['alarms_per_hour']):>8}  {p['median_delay_periods']}  "
                 f"{p['found']}/{p['tried']}"
             )
+    yield from _figures(data)
 
 
 def _other(processes: int, json_path: Path | None) -> None:
@@ -315,6 +350,10 @@ def command(
         bool, typer.Option("--processes", help="The tier of real processes instead of the matrix.")
     ] = False,
     repetitions: Annotated[int, typer.Option(help="Sessions of each case of --processes.", min=1)] = 5,
+    figures: Annotated[
+        list[Path] | None,
+        typer.Option("--figures", help="JSON of a mutation or coverage run to put beside; repeatable."),
+    ] = None,
     timing: Annotated[
         bool, typer.Option("--timing", help="Time of kernel and supervisor for a tick instead.")
     ] = False,
@@ -329,14 +368,16 @@ def command(
         unknown = ", ".join(sorted(wanted - known))
         raise InputError(f"--only {only}: unknown {unknown}; known are {', '.join(sorted(known))}")
     results, clock = Results(json_path, model_hash()), Clock(budget)
+    for file in figures or []:
+        results.beside(file)
     try:
         _measure(results, clock, wanted, seeds, hours, workers or cores())
     finally:
         results.save()
-    data = summary(results.data)
+    data = {**summary(results.data), **results.figures}
     for line in text(data):
         print(line)
     if html is not None:
-        html.write_text(page({**data, "model_hash": results.data["model_hash"], **results.data}))
+        html.write_text(page({**data, **results.data}))
     if data["failed"] or data["fault_free"]["false_trips"]:
         raise typer.Exit(int(ExitCode.FAILED))

@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
 
+from kernel_bench import Bench
 from safety_world import ROOT, World
 
 from exostride.safety.limits import SafetyLimits, load_limits
@@ -22,3 +23,8 @@ def limits() -> SafetyLimits:
 @pytest.fixture
 def world(limits: SafetyLimits) -> World:
     return World(limits)
+
+
+@pytest.fixture
+def bench(limits: SafetyLimits) -> Bench:
+    return Bench(limits)

@@ -9,16 +9,7 @@ from safety_world import ALL, PERIOD
 
 from exostride.safety.inbox import permit_longest
 from exostride.safety.limits import SafetyLimits
-from exostride.types import (
-    HarnessAction,
-    Mode,
-    Reason,
-)
-
-
-@pytest.fixture
-def bench(limits: SafetyLimits) -> Bench:
-    return Bench(limits)
+from exostride.types import HarnessAction, Mode, Reason
 
 
 class TestFallbacks:

@@ -8,16 +8,7 @@ from kernel_bench import Bench, active_is_zero, order, permit
 from safety_world import PERIOD
 
 from exostride.safety.limits import SafetyLimits
-from exostride.types import (
-    HarnessAction,
-    Mode,
-    Reason,
-)
-
-
-@pytest.fixture
-def bench(limits: SafetyLimits) -> Bench:
-    return Bench(limits)
+from exostride.types import HarnessAction, Mode, Reason
 
 
 class TestModes:

@@ -8,15 +8,7 @@ from kernel_bench import Bench, order
 from safety_world import ALL
 
 from exostride.safety.limits import SafetyLimits
-from exostride.types import (
-    Mode,
-    Reason,
-)
-
-
-@pytest.fixture
-def bench(limits: SafetyLimits) -> Bench:
-    return Bench(limits)
+from exostride.types import Mode, Reason
 
 
 class TestRunaway:

@@ -1,9 +1,12 @@
-"""Figures of a simulated session against what the simulation knows: the patient's true share of the work."""
+"""Figures of a simulated session against what the simulation knows: the patient's joints and own effort."""
 
 import numpy as np
 import pytest
 
+from exostride.analysis.loading import load_session
 from exostride.analysis.summary import analyse
+from exostride.analysis.walk import Walk
+from exostride.bench import metric_truth
 from exostride.bench.contribution import figures, walk
 from exostride.conventions import JOINT_KINDS, SIDES
 from exostride.recording.reader import BagReader
@@ -13,10 +16,31 @@ TARGET_POINTS = 7.0
 """Largest error of the share that still tells a therapist who did the work."""
 
 
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("walked") / "bag"
+    run(SimulationConfig(patient="hemiparetic_left_mild", duration_s=30.0, bag=folder))
+    return folder
+
+
 @pytest.mark.slow
-def test_own_effort_lies_near_the_truth(tmp_path):
-    bag = tmp_path / "bag"
-    run(SimulationConfig(patient="hemiparetic_left_mild", duration_s=30.0, bag=bag))
+def test_angles_and_steps_are_the_patients_own(bag):
+    """The robot's joints are several degrees from the patient's where a foot is lifted through its cuff."""
+    verdicts = {v.metric: v for v in metric_truth.verdicts(bag) if v.against == "the patient"}
+    of_joints = {name for name in metric_truth.OF_PATIENT if name.endswith("_deg")}
+    for name in (*of_joints, "step_length_m", "foot_clearance_mm"):
+        assert verdicts[name].holds, verdicts[name]
+    walk = Walk(load_session(bag))
+    assert walk.session.angle_rad is not None and walk.angle_rad is not None
+    truth = metric_truth.truth_of(bag, walk.session)["patient_angle_rad"]
+    robots, found = (
+        np.degrees(angle - truth).std(axis=0) for angle in (walk.session.angle_rad, walk.angle_rad)
+    )
+    assert (found < 0.6).all() and (robots > 1.2).all(), (found, robots)
+
+
+@pytest.mark.slow
+def test_own_effort_lies_near_the_truth(bag):
     analysis = analyse(bag)
     walk = analysis.walk
     assert min(len(leg) for leg in walk.legs) >= 3

@@ -51,6 +51,19 @@ def test_help_that_stays_never_counts_as_faded(walks):
     assert fading.fading("impedance", WEAK, 40, CONFIG, 0)["fade_strides"] is None
 
 
+def test_help_that_comes_again_has_not_faded(walks):
+    dip = np.full(40, 0.2)
+    dip[5] = 0.0
+    walks.append(made(dip))
+    assert fading.fading("impedance", WEAK, 40, CONFIG, 0)["fade_strides"] is None
+    dip[20:] = 0.0
+    walks.append(made(dip))
+    assert fading.fading("impedance", WEAK, 40, CONFIG, 0)["fade_strides"] == 21
+    dip[20:36] = 0.2
+    walks.append(made(dip))
+    assert fading.fading("impedance", WEAK, 40, CONFIG, 0)["fade_strides"] is None, "four strides are no stay"
+
+
 def test_clearance_is_told_for_law_transparent_robot_and_sound_body(walks):
     walks += [made(np.zeros(20), mm) for mm in ((14.0, 11.0), (2.0, 12.0), (15.0, 15.0))]
     result = fading.settling("impedance", WEAK, 20, CONFIG, 0)
@@ -79,3 +92,34 @@ def test_return_is_counted_on_the_leg_that_weakened(walks):
     assert result["settles_at"] == pytest.approx(0.4, abs=0.01)
     walks.append(made(np.full(32, 0.01), changed=30, fell=True))
     assert fading.coming_back("impedance", WEAK, 30, CONFIG, 0)["back_strides"] is None
+
+
+def test_help_that_hardly_rises_has_not_come_back(walks):
+    for before, end in ((0.0, 1e-6), (0.0, 0.01), (0.38, 0.4)):
+        left = np.concatenate([np.full(30, before), np.full(20, end)])
+        walks.append(made(np.column_stack([left, np.zeros(50)]), changed=30))
+        assert fading.coming_back("impedance", WEAK, 30, CONFIG, 0)["back_strides"] is None
+
+
+def test_help_of_the_other_leg_is_not_the_weak_legs(walks):
+    right = np.concatenate([np.full(30, 0.01), np.full(20, 0.3)])
+    walks.append(made(np.column_stack([np.full(50, 0.01), right]), changed=30))
+    result = fading.coming_back("impedance", WEAK, 30, CONFIG, 0)
+    assert result["settles_at"] == pytest.approx(0.01)
+    assert result["back_strides"] is None
+
+
+def test_help_that_comes_once_and_goes_again_counts_from_when_it_stays(walks):
+    left = np.concatenate([np.full(30, 0.01), [0.4, 0.4], np.full(8, 0.05), np.full(10, 0.3)])
+    walks.append(made(np.column_stack([left, np.full(50, 0.01)]), changed=30))
+    assert fading.coming_back("impedance", WEAK, 30, CONFIG, 0)["back_strides"] == 11
+
+
+def test_weaker_leg_is_the_profiles():
+    assert fading.weaker(WEAK) == 0
+    assert fading.weaker(load_profile("hemiparetic_right_severe")) == 1
+    profile = load_profile("paraparetic")
+    right = profile.right.model_copy(
+        update={"strength": profile.right.strength.model_copy(update={"dorsiflexion": 0.2})}
+    )
+    assert fading.weaker(profile.model_copy(update={"right": right})) == 1

@@ -5,6 +5,7 @@ import pytest
 
 from exostride.control.context import ControlContext
 from exostride.control.fading import FadingAssistance, FadingParameters
+from exostride.control.guidance import GuidanceController, PositionController
 from exostride.control.impedance import ImpedanceController
 from exostride.control.pace import BeltPace
 from exostride.control.path import ReferencePath
@@ -180,6 +181,19 @@ def test_impedance_pulls_towards_the_reference_and_answers_the_state(context):
     flexed = np.full(6, 0.5)
     pulled = total_torque(law.step(10.0, state(2000, flexed), walking(2000), settings), flexed)
     assert np.all(pulled < 0)
+
+
+@pytest.mark.parametrize("law_type", [GuidanceController, PositionController])
+def test_stiff_law_holds_no_joint_more_than_the_therapist_allows(context, law_type):
+    most = np.array([1.0, 0.5, 0.0] * 2)
+    settings = TherapySettings(assistance=np.ones(6), assistance_max=most)
+    bound, free = law_type(context), law_type(context)
+    for k in range(400):
+        command = bound.step(k * T, state(k), walking(k), settings)
+        full = free.step(k * T, state(k), walking(k), TherapySettings(assistance=np.ones(6)))
+    assert command.stiffness_nm_rad == pytest.approx(most * full.stiffness_nm_rad)
+    assert command.damping_nms_rad == pytest.approx(most * full.damping_nms_rad)
+    assert command.assistance == pytest.approx(most)
 
 
 def test_joint_that_is_not_measured_gets_no_error(context):

@@ -145,7 +145,34 @@ def test_fall_with_the_default_alone_counts_against_it_whatever_the_other_seeds_
     assert verdict(with_effort(rows), "impedance")[0]["lost"] == 1
     both = [{**r, "fell": r["fell"] or (r["controller"], r["seed"]) == ("transparent", 5)} for r in rows]
     (item,) = by_patient(with_effort(both), "impedance")
-    assert (item["seeds"], item["lost"]) == (5, 0), "who falls without help too is not the law's"
+    assert (item["seeds"], item["lost"]) == (5, 1), "the levels kept this walker up, the default did not"
+    assert not item["better"]
+    nobody = [{**r, "fell": r["seed"] == 5} for r in rows]
+    (item,) = by_patient(with_effort(nobody), "impedance")
+    assert (item["seeds"], item["lost"]) == (5, 0), "who falls with every law is not its fault"
+
+
+def test_who_falls_without_help_but_not_with_the_default_is_not_lost():
+    rows = [r for seed in range(6) for r in grid(0.15, seed=seed)]
+    rows = [{**r, "fell": (r["controller"], r["seed"]) == ("transparent", 5)} for r in rows]
+    (item,) = by_patient(with_effort(rows), "impedance")
+    assert (item["seeds"], item["lost"]) == (5, 0)
+
+
+def test_a_match_that_many_draws_do_not_have_is_not_beyond_doubt():
+    rows = [r for seed in range(5) for r in grid(0.01, seed=seed)]
+    errors = (3.0, 3.5, 4.0, 4.2, 4.6)
+    rows = [
+        {**r, "tracking_error_deg": errors[r["seed"]], "patient_work_j_stride": 95.0}
+        if r["controller"] == "impedance"
+        else r
+        for r in rows
+    ]
+    (item,) = by_patient(with_effort(rows), "impedance")
+    assert item["better"] and item["assist_work_saved_low"] > 0.0 and item["effort_gained_low"] > 0.0
+    assert 50.0 < item["matched_percent"] < 97.5
+    assert not item["surely"]
+    assert f"matched in {item['matched_percent']:.1f} % of draws" in patient_line(item)
 
 
 def test_verdict_says_whether_what_was_aimed_for_is_reached():

@@ -30,19 +30,6 @@ def test_a_constant_torque_is_found_without_bias(observer):
     assert found[-1] == pytest.approx(7.0, abs=0.05)
 
 
-def test_kalman_observer_is_as_uncertain_as_it_says():
-    drift, noise = 20.0, 0.02
-    rng = np.random.default_rng(2)
-    walk = np.cumsum(rng.normal(0.0, drift * np.sqrt(T), 6000))
-    observer = KalmanObserver(T, np.array([drift]), np.array([noise]))
-    p, errors = 0.0, []
-    for torque in walk:
-        seen = observer.step(np.array([p + noise * rng.normal()]), np.zeros(1))
-        errors.append(float(seen[0]) - torque)
-        p += T * torque
-    assert np.std(errors[1000:]) == pytest.approx(observer.torque_sd_nm[0], rel=0.15)
-
-
 def test_an_estimate_is_late_by_what_the_observer_says():
     observer = KalmanObserver(T, np.array([20.0]), np.array([0.05]))
     found, real = [], []
@@ -86,3 +73,26 @@ def test_the_first_part_of_a_step_is_not_counted_when_its_start_was_not_seen():
     for k in range(60):
         meter.step(power, power, (k < 50, k < 50))
     assert np.isnan(meter.shares[STANCE].percent).all()
+
+
+def test_no_part_of_a_step_is_counted_across_missing_ticks():
+    meter, counted = ContributionMeter(T, 0, 0.0, 0.0), []
+    power = np.full((1, 6), 5.0)
+    for k in range(1050):
+        if k in (330, 570):  # in the third stance and in the fourth swing
+            meter.interrupt()
+        before = list(meter.shares)
+        stance = k % 150 < 100
+        meter.step(power, power, (stance, stance))
+        counted += [(k, part) for part in range(3) if meter.shares[part] is not before[part]]
+    ends = [(150, SWING), (250, STANCE), (300, SWING), (300, STRIDE), (450, SWING), (550, STANCE)]
+    ends += [
+        (700, STANCE),
+        (750, SWING),
+        (750, STRIDE),
+        (850, STANCE),
+        (900, SWING),
+        (900, STRIDE),
+        (1000, STANCE),
+    ]
+    assert counted == ends

@@ -1,11 +1,14 @@
 """The foot is lifted when it would drag, no further than needed, and left alone when it clears."""
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 import pytest
 
 from exostride.control.context import ControlContext
 from exostride.control.foot_clearance import FootLift, FootLiftParameters
+from exostride.control.foot_height import FootHeights
 from exostride.control.kinematics import SagittalLeg
 from exostride.control.tracking import Tracker
 from exostride.gait.reference import load_reference
@@ -61,8 +64,11 @@ def test_jacobian_is_the_derivative_of_the_ankle():
 PRESSED = FootLiftParameters().pressed_m
 
 
-def walk(lift, clearance_m, strides=25):
-    """Feed a walker on the reference whose sole clears the belt by so much in the middle of each swing."""
+def walk(lift, clearance_m, strides=25, change=lambda k, state: state):
+    """Feed a walker on the reference whose sole clears the belt by so much in the middle of each swing.
+
+    ``change`` makes of each tick's state what the sensors say.
+    """
     tracker, leg, torques = Tracker(CONTEXT), SagittalLeg(GEOMETRY), []
     rate = 0.8
     for k in range(round(strides / rate / T)):
@@ -86,11 +92,12 @@ def walk(lift, clearance_m, strides=25):
             k * T,
             available=int(Signal.PELVIS | Signal.FOOT_WRENCH),
             joint_valid=63,
+            foot_valid=3,
             angle_rad=angle,
             foot_force_n=force,
             pelvis_position_m=np.array([0.0, 0.0, height]),
         )
-        track = tracker.step(k * T, state, gait, SETTINGS)
+        track = tracker.step(k * T, change(k, state), gait, SETTINGS)
         torques.append(lift.step(track, tracker.path)[0][:3])
     return np.array(torques)
 
@@ -103,7 +110,7 @@ def test_foot_that_clears_is_left_alone():
     lift = FootLift(CONTEXT, LEARNED)
     torque = walk(lift, 0.025)
     assert np.abs(torque).max() < 0.5
-    assert lift.clearance_m[0] == pytest.approx(0.025, abs=1e-3)
+    assert lift._own[0] == pytest.approx(0.025, abs=1e-3)
 
 
 def test_foot_that_drags_is_lifted_and_the_lift_is_forgotten_when_it_clears():
@@ -156,7 +163,6 @@ def told(lift, *clearance_m, strides=25):
 def test_foot_that_stays_behind_its_fellow_is_helped_to_the_same_height():
     lift = FootLift(CONTEXT, LEARNED)
     told(lift, 0.017, 0.023)
-    assert lift.clearance_m == [0.017, 0.023]
     assert lift.level(0) > 0.9
     assert lift.level(1) == 0.0
     told(lift, 0.024, 0.023, strides=10)
@@ -183,3 +189,72 @@ def test_lifted_foot_sets_no_aim_for_the_other():
 def test_lift_keeps_the_therapists_bound_and_can_be_switched_off():
     off = FootLift(CONTEXT, FootLiftParameters(enabled=False))
     assert np.all(walk(off, 0.0, strides=5) == 0.0)
+
+
+ALL_SIGNALS = Signal.PELVIS | Signal.FOOT_WRENCH | Signal.CUFF | Signal.JOINT_TORQUE
+SOUND = ExoState(
+    0,
+    0.0,
+    0.0,
+    available=int(ALL_SIGNALS),
+    joint_valid=63,
+    foot_valid=3,
+    segment_valid=63,
+    cuff_force_n=np.full(18, 20.0),
+    pelvis_position_m=np.array([0.0, 0.0, 0.9]),
+)
+
+
+def heights():
+    return FootHeights(GEOMETRY, T, LEARNED.cuffs, PRESSED)
+
+
+@pytest.mark.parametrize("broken", [{"joint_valid": 0b111110}, {"foot_valid": 0b01}, {"available": 0}])
+def test_reading_that_is_not_valid_places_no_foot(broken):
+    seen = heights()
+    assert seen.see(SOUND)
+    assert not seen.see(replace(SOUND, **broken))
+
+
+def test_cuffs_that_are_not_valid_place_no_leg_in_the_robots_and_the_belt_is_found_anew():
+    seen = heights()
+    assert seen.see(SOUND)
+    assert np.abs(seen.angle_rad).max() > 0.0
+    seen.stand(0, 0.5)
+    assert seen.known(0)
+    assert seen.see(replace(SOUND, segment_valid=0b011111)), "the robot's own legs still tell where it is"
+    assert np.array_equal(seen.angle_rad, SOUND.angle_rad)
+    assert not seen.known(0), "a zero that was seen through the cuffs is that of another measure"
+
+
+def test_no_foot_is_lifted_while_a_joint_is_not_measured():
+    lift, ticks = FootLift(CONTEXT, FootLiftParameters()), round(1 / 0.8 / T)
+
+    def stale(k, state):
+        hidden = replace(state, joint_valid=0b111011, angle_rad=np.zeros(6))
+        return hidden if k >= 5 * ticks else state
+
+    torque = walk(lift, 0.002, strides=8, change=stale)
+    assert np.abs(torque[: 5 * ticks]).max() > 4.0
+    assert np.array_equal(torque[5 * ticks :], np.zeros_like(torque[5 * ticks :]))
+
+
+def test_nothing_is_learned_from_a_swing_of_which_a_part_was_not_seen():
+    lift, ticks = FootLift(CONTEXT, LEARNED), round(1 / 0.8 / T)
+
+    def blind(k, state):
+        """Hide the first half of every swing of the left leg."""
+        return replace(state, foot_valid=0) if 0.6 < k % ticks / ticks < 0.8 else state
+
+    walk(lift, 0.002, strides=8, change=blind)
+    assert lift.level(0) == 0.0
+
+
+def test_foot_that_never_comes_down_is_in_no_swing_of_the_next_step():
+    lift, ticks = FootLift(CONTEXT, LEARNED), round(1 / 0.8 / T)
+
+    def hanging(k, state):
+        return replace(state, foot_force_n=np.zeros(6)) if k >= 3 * ticks else state
+
+    walk(lift, 0.025, strides=12, change=hanging)
+    assert lift._swing == [None, None]

@@ -82,3 +82,43 @@ def test_bins_that_a_quick_phase_skipped_are_filled_and_half_a_stride_teaches_no
     assert velocity == pytest.approx(pace(phase), abs=0.15), "a tenth of the largest"
     _, (_, along) = walk(OwnMotion(T), 6.3, skip=[(0.5, 0.8)])
     assert np.array_equal(along, np.zeros(6))
+
+
+def stand(own, phase, seconds):
+    """Stand while the rhythm turns on; return how far the robot goes along in each tick."""
+    out = []
+    for k in range(round(seconds / T)):
+        now = (phase + RATE_HZ * (k + 1) * T) % 1.0
+        still = SimpleNamespace(
+            leg_phase=now, leg_rate_hz=np.full(2, RATE_HZ), angle_rad=np.zeros(6), walking=False
+        )
+        out.append(own.step(still)[1])
+    return np.array(out)
+
+
+def test_who_stands_is_let_go_softly():
+    own = OwnMotion(T)
+    phase, (_, along) = walk(own, 6.3)
+    assert np.array_equal(along, np.ones(6))
+    going = stand(own, phase, 3.0)
+    assert np.abs(np.diff(going, axis=0)).max() <= 2.0 * T + 1e-9
+    assert np.array_equal(going[round(0.5 / T) :], np.zeros_like(going[round(0.5 / T) :]))
+
+
+def test_strides_after_a_pause_must_repeat_the_mean_before_the_robot_goes_along_again():
+    own = OwnMotion(T)
+    phase, _ = walk(own, 6.3)
+    stand(own, phase, 3.0)
+    _, (_, along) = walk(own, 1.2)
+    assert along.max() == pytest.approx(1.0 / 3.0), "the mean is the one from before the pause"
+    _, (_, along) = walk(own, 4)
+    assert np.array_equal(along, np.ones(6))
+
+
+def test_stride_that_a_pause_has_cut_in_two_is_none():
+    own = OwnMotion(T)
+    phase, _ = walk(own, 6.45)
+    mean = own._mean.copy()
+    stand(own, phase, 0.1)
+    walk(own, 1.02, skip=[(0.05, 0.6)], size=0.0)
+    assert np.array_equal(own._mean[0], mean[0])

@@ -206,3 +206,28 @@ def test_one_wild_angle_costs_no_strike():
 
     strikes, _, _ = detect(ALL, walker=walker, change=wild)
     assert len(strikes) >= 10
+
+
+@pytest.mark.parametrize(("before_rad", "size"), [(1.3, 1.0), (0.9, 0.33)])
+def test_range_that_a_thigh_has_shown_before_walking_costs_two_strikes_and_no_more(before_rad, size):
+    """Who sat, or had the hip moved in an assessment, walks with swings far below that range."""
+    walker, begin = Walker(), 200
+
+    def seated(k, state):
+        if k < begin:
+            load = np.array([100.0, 0.0, 100.0, 0.0])
+            return replace(state, segment_angle_rad=np.full(6, before_rad), foot_load_n=load)
+        return replace(state, segment_angle_rad=size * state.segment_angle_rad)
+
+    strikes, _, _ = detect(ALL, 20.0, walker=walker, change=seated)
+    walked = true_times(walker, 0.0, 20.0)
+    walked = walked[walked > begin * 0.01 + 1.0 / walker.rate_hz]
+    assert len([at for _, at, _, _ in strikes if at > walked[0] - 0.1]) >= len(walked) - 3
+
+
+def test_range_of_long_ago_is_no_measure_of_a_swing():
+    swing = Swing(EventParameters())
+    for k in range(4000):
+        t = k * 0.01
+        swing.step(t, 1.3 if k < 100 else 0.15 * math.sin(2.0 * math.pi * t))
+    assert swing._range == pytest.approx(0.3, abs=0.1)

@@ -301,7 +301,7 @@ def test_same_seed_same_patient():
         ),
         ("name: a\ndescription: b\nangle: 3\n", "angle: unknown key"),
         ("name: a\ndescription: b\nbody: {height_m: 3.0}\n", r"body\.height_m"),
-        ("name: a\ndescription: b\nright: {range_of_motion_deg: {knee: [90, 0]}}\n", "knee: lower limit"),
+        ("name: a\ndescription: b\nlimits: [3]\n", "limits"),
     ],
 )
 def test_bad_profile_is_one_clear_line(tmp_path, text, message):

@@ -5,7 +5,8 @@ fixed guidance, joined in the order of their strength, make the curve, and the d
 place on it that has the same tracking error. Where the curve passes that error more than once, its best place
 counts, the one with the least assistance work and the one with the most effort, whichever they are: the
 default has to better the whole curve. A default whose error is smaller than that of every level is set
-against the level that comes nearest; one whose error is larger is matched by none, and nothing is claimed.
+against the level that comes nearest and counts as matched, since it errs less than what it is set against.
+One whose error is larger than every level's is matched by none, and nothing is claimed.
 
 Intervals come from a bootstrap over the seeds, which are drawn for all laws together since a seed is the same
 walker's noise in each. Percentiles of a bootstrap over so few are too narrow; they are moved outwards until
@@ -13,7 +14,9 @@ the interval of a mean would be Student's:
 
 .. math:: \alpha' = \Phi\left(-\sqrt{n / (n - 1)}\; t_{0.975, n-1}\right)
 
-(Hesterberg, "What teachers should know about the bootstrap", Am Stat 69:371, 2015).
+(Hesterberg, "What teachers should know about the bootstrap", Am Stat 69:371, 2015). Draws in which the
+default is not matched are in the intervals, set against the level that comes nearest; in what part of the
+draws it is matched is told beside them.
 """
 
 from __future__ import annotations

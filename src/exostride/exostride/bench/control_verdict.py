@@ -1,8 +1,8 @@
 """What a finished grid says: effort kept, and the default against the curve of fixed guidance.
 
 Patient by patient and slacking by slacking (:mod:`exostride.bench.control_curve` says how), then over the
-paretic patients. A walker who fell with the default, or stood still, but walked in the transparent robot
-counts against it, whatever the seeds say in which they stayed up.
+paretic patients. A walker who fell with the default, or stood still, but walked in the transparent robot or
+with any level counts against it, whatever the seeds say in which they stayed up.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ SOUND: Final = frozenset({"unimpaired", "child"})
 """Walkers without a paresis, whom the verdict on paretic patients leaves out."""
 TARGET: Final = 0.8
 """Part of the paretic patients for whom the default was meant to be better."""
+SURE_PERCENT: Final = 97.5
+"""Part of the draws in which the default must be matched: as much doubt as one side of an interval leaves."""
 _KEYS: Final = ("tracking_error_deg", "assist_work_fraction", "effort_retained")
 _FEWEST_LEVELS: Final = 2
 """Levels that make a curve."""
@@ -52,7 +54,12 @@ def _ratio(row: Row, alone: float | None) -> float:
 
 
 def _good(row: Row) -> bool:
-    return not row["fell"] and all(np.isfinite(row[key]) for key in _KEYS)
+    return _stood(row) and bool(np.isfinite(row["effort_retained"]))
+
+
+def _stood(row: Row) -> bool:
+    """Return whether somebody walked and went on walking, whatever they did without assistance."""
+    return not row["fell"] and all(np.isfinite(row[key]) for key in _KEYS if key != "effort_retained")
 
 
 def _level(label: str) -> float:
@@ -63,15 +70,19 @@ def _table(rows: Sequence[Row], default: str) -> tuple[NDArray[np.float64], int,
     """Return error, work and effort of the default and of the levels in order, (seeds, 1 + levels, 3).
 
     Only seeds in which every level was walked and the default stayed up, and levels that did in all of those.
-    Then the number of seeds in which the default alone did not keep its walker walking, and that of the
-    levels left out.
+    Then the number of seeds in which the default did not keep its walker walking and the transparent robot or
+    any level did, and that of the levels left out.
     """
     found = {(row["controller"], row["seed"]): [row[key] for key in _KEYS] for row in rows if _good(row)}
+    stood = {(row["controller"], row["seed"]) for row in rows if _stood(row)}
     walked = {(row["controller"], row["seed"]) for row in rows}
     laws = {law for law, _ in walked if law.startswith(GUIDANCE + "_")}
     done = {seed for _, seed in walked if all((law, seed) in walked for law in (*laws, default))}
     seeds = sorted(seed for seed in done if (default, seed) in found)
-    lost = sum((UNASSISTED, seed) in found for seed in done.difference(seeds))
+    lost = sum(
+        (default, seed) not in stood and any((law, seed) in stood for law in (UNASSISTED, *laws))
+        for seed in done
+    )
     curve = sorted((law for law in laws if all((law, seed) in found for seed in seeds)), key=_level)
     values = [[found[law, seed] for law in (default, *curve)] for seed in seeds]
     table = np.array(values, dtype=float).reshape(len(seeds), 1 + len(curve), 3)
@@ -81,9 +92,10 @@ def _table(rows: Sequence[Row], default: str) -> tuple[NDArray[np.float64], int,
 def by_patient(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
     """Return, for each slacking and patient, what the default saves and gains, with 95 % intervals.
 
-    ``seeds`` and ``levels`` say how much there was to compare, ``lost`` in how many seeds the default alone
-    did not keep its walker walking, ``fallen_levels`` with how many levels somebody fell. ``matched`` says
-    whether some level has an error as large as the default's (``beyond_deg`` and ``below_deg`` are those of
+    ``seeds`` and ``levels`` say how much there was to compare, ``lost`` in how many seeds the default did not
+    keep its walker walking and the transparent robot or a level did, ``fallen_levels`` with how many levels
+    somebody fell. ``matched`` says whether the default's error is not larger than every level's
+    (``beyond_deg``, ``below_deg`` and ``matched_percent`` are those of
     :class:`~exostride.bench.control_curve.Comparison`). What there are too few walks for is not a number.
     """
     groups: dict[tuple[float, str], list[Row]] = defaultdict(list)
@@ -131,17 +143,19 @@ def better(item: Mapping[str, Any]) -> bool:
 
 
 def surely(item: Mapping[str, Any]) -> bool:
-    """Return whether that holds for the whole of both intervals."""
-    return better(item) and bool(item["assist_work_saved_low"] > 0.0 and item["effort_gained_low"] > 0.0)
+    """Return whether that holds for the whole of both intervals, and the match in all but a few draws."""
+    above = item["assist_work_saved_low"] > 0.0 and item["effort_gained_low"] > 0.0
+    return better(item) and bool(above and item["matched_percent"] >= SURE_PERCENT)
 
 
 def verdict(rows: Sequence[Row], default: str) -> list[dict[str, Any]]:
     """Return, for each slacking, the part of paretic patients for whom the default is better.
 
     All patients count whose walks there are, matched or not. The interval is Clopper-Pearson's at 95 %;
-    ``surely`` counts those whose own intervals leave no doubt; ``unmatched`` those whom no fixed level kept
-    on their feet, or whose error with the default is larger than that of every level; ``lost`` those who fell
-    with the default alone. ``reached`` says whether the part is as large as was aimed for.
+    ``surely`` counts those whose own intervals and match leave no doubt; ``unmatched`` those whom no fixed
+    level kept on their feet, or whose error with the default is larger than that of every level; ``lost``
+    those who fell with the default where another law kept them walking. ``reached`` says whether the part is
+    as large as was aimed for.
     """
     items = by_patient(rows, default)
     out = []

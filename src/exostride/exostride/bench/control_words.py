@@ -29,7 +29,8 @@ def verdict_line(item: Mapping[str, Any]) -> str:
         f"slacking × {item['slacking']:g}: default better in both for {item['better']} of "
         f"{item['patients']} paretic patients ({part:.0f} %, 95 % interval {100 * item['low']:.0f}"
         f"–{100 * item['high']:.0f} %), beyond doubt for {item['surely']}; {item['unmatched']} not matched "
-        f"by any level, {item['lost']} fell with the default alone; at least {item['seeds']} seeds. "
+        f"by any level, {item['lost']} fell with the default where another law kept them up; at least "
+        f"{item['seeds']} seeds. "
         f"Aimed for: {100 * TARGET:.0f} %, {'reached' if item['reached'] else 'not reached'}"
     )
 
@@ -43,10 +44,17 @@ def _word(item: Mapping[str, Any]) -> str:
 def _matching(item: Mapping[str, Any]) -> str:
     error = f"{item['tracking_error_deg']:.2f} deg"
     if item["beyond_deg"] > 0.0:
-        return f"not matched, its {error} are {item['beyond_deg']:.2f} more than any level's"
+        return f"not matched, its {error} are {item['beyond_deg']:.2f} more than any level's{_draws(item)}"
     if item["below_deg"] > 0.0:
-        return f"its {error} are {item['below_deg']:.2f} less than any level's, set against the nearest"
-    return f"matched at {error}"
+        below = f"its {error} are {item['below_deg']:.2f} less than any level's"
+        return f"{below}, set against the nearest{_draws(item)}"
+    return f"matched at {error}{_draws(item)}"
+
+
+def _draws(item: Mapping[str, Any]) -> str:
+    """Return in what part of the draws the default is matched; nothing where there are none."""
+    part = item["matched_percent"]
+    return f" (matched in {part:.1f} % of draws)" if math.isfinite(part) else ""
 
 
 def _between(item: Mapping[str, Any], key: str) -> str:
@@ -55,6 +63,6 @@ def _between(item: Mapping[str, Any], key: str) -> str:
 
 
 def _lost(item: Mapping[str, Any]) -> str:
-    told = f"; fell with the default alone in {item['lost']} more" if item["lost"] else ""
+    told = f"; fell with the default where another law kept them up in {item['lost']}" if item["lost"] else ""
     left = f"; {item['fallen_levels']} levels left out, somebody fell" if item["fallen_levels"] else ""
     return told + left

@@ -3,12 +3,14 @@
 Three walks of each patient's body on the virtual clock, beside the same body unimpaired:
 
 * *fades*: somebody unimpaired walks with the law; after how many strides is the mean level below 5 % of its
-  start?
+  start, and stays there for five strides?
 * *settles*: the patient walks with the law, and in the transparent robot; how high do the feet clear the belt
   in mid-swing, in the median and in what part of the steps at least 5 mm? The same body unimpaired, in the
   transparent robot, is the measure.
 * *comes back*: the unimpaired walker, whose help has faded, is given the patient's weakness from one step to
-  the next; after how many strides has the level of the weaker leg gone half its way to where it settles?
+  the next; after how many strides has the level of the profile's weaker leg gone half its way to where it
+  settles, and stays there for five strides? Help that settles no higher than what counts as faded, or hardly
+  higher than it was, has not come back.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from exostride import registry
 from exostride.bench.control_cell import (
@@ -48,6 +51,10 @@ _LONGEST_S: Final = 4.0
 """Longest mean stride: who walks slower than that stands."""
 _LAST: Final = 10
 """Strides at the end over which something is said to have settled."""
+_STAYS: Final = 5
+"""Strides for which a level must stay where it has come to."""
+_LEAST_WAY: Final = 0.1
+"""Part of the help with which the weak walker settles that must have come for help to be back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +117,32 @@ def walk(
     return Walk(log, changed)
 
 
+def lasting(there: NDArray[np.bool_]) -> int | None:
+    """Return in which stride (from 1) begins the first stay of five strides, None if there is none."""
+    for k in range(len(there) - _STAYS + 1):
+        if there[k : k + _STAYS].all():
+            return k + 1
+    return None
+
+
+def weaker(profile: PatientProfile) -> int:
+    """Return the leg of a profile (0 left, 1 right) that is impaired, of two the one with less strength.
+
+    Legs that are as strong as each other are one and the same question: then it is the left.
+    """
+    legs = (profile.left, profile.right)
+    impaired = [side for side, leg in enumerate(legs) if leg != Side()] or [0]
+    return min(impaired, key=lambda side: sum(legs[side].strength.model_dump().values()))
+
+
 def fading(law: str, profile: PatientProfile, strides: int, config: BenchConfig, seed: int) -> dict[str, Any]:
     """Return after how many strides the help of an unimpaired body has faded, and what is left of it."""
     done = walk(law, recovered(profile), strides, config, seed)
     level = done.levels().mean(axis=1)
-    low = np.flatnonzero(level < FADED * config.start_level)
     return {
         "fell": done.fell,
         "strides": len(level),
-        "fade_strides": int(low[0]) + 1 if len(low) else None,
+        "fade_strides": lasting(level < FADED * config.start_level),
         "level_left": float(level[-1] / config.start_level) if len(level) else None,
     }
 
@@ -165,22 +189,27 @@ def _off(median: list[float | None], sound: list[float | None], profile: Patient
 def coming_back(
     law: str, profile: PatientProfile, after: int, config: BenchConfig, seed: int
 ) -> dict[str, Any]:
-    """Return how many strides after a sudden weakening the help has gone half its way on the weaker leg."""
+    """Return how many strides after a sudden weakening the help has gone half its way on the weaker leg.
+
+    No number where it stays away: where the way is less than what counts as faded, or than a tenth of the
+    help that this leg settles at.
+    """
     done = walk(law, recovered(profile), after + 2 * _LAST, config, seed, profile, after)
     level = done.levels()
-    if done.changed < 0 or len(level) < done.changed + 5:
+    if done.changed < 0 or len(level) < done.changed + _STAYS:
         return {"fell": done.fell, "strides": len(level), "back_strides": None}
     legs = level.reshape(-1, 2, 3).mean(axis=2)
-    before, end = legs[done.changed - 1], legs[done.changed :][-5:].mean(axis=0)
-    side = int(np.argmax(end - before))
+    before, end = legs[done.changed - 1], legs[done.changed :][-_STAYS:].mean(axis=0)
+    side = weaker(profile)
     way = float(end[side] - before[side])
-    gone = np.flatnonzero(legs[done.changed :, side] >= before[side] + 0.5 * way)
+    back = way >= max(FADED * config.start_level, _LEAST_WAY * float(end[side]))
+    gone = lasting(legs[done.changed :, side] >= before[side] + 0.5 * way)
     return {
         "fell": done.fell,
         "strides": len(level),
         "before": float(before[side]),
         "settles_at": float(end[side]),
-        "back_strides": int(gone[0]) + 1 if way > 0.0 and len(gone) else None,
+        "back_strides": gone if back else None,
     }
 
 

@@ -9,7 +9,8 @@ torque that is missing on the path, and its decay makes room for the patient's o
 
 beside a compliant spring and damper, \tau = \hat\tau + K_P e + K_D \dot e. The functions are Gaussians over
 the phase of the leg instead of the hand's position, and the sliding error s has a dead-zone, because a
-walker's normal variability is no error.
+walker's normal variability is no error. What the patient lacks in a step is not given to who stands, and kept
+for when they walk on.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 
 from exostride.config import StrictModel, validate
 from exostride.control.context import ControlContext
-from exostride.control.fading import DeadZone, excess
+from exostride.control.fading import DeadZone, UnderWay, excess, same_level, shares
 from exostride.control.tracking import Assistance, PathLaw, Track, bounded_level
 from exostride.conventions import LEFT, RIGHT, SIDES, side_slice
 from exostride.types import Vector
+
+_Joints = tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat]
 
 
 class AdaptiveRbfParameters(StrictModel):
@@ -39,13 +42,13 @@ class AdaptiveRbfParameters(StrictModel):
 
     functions: int = Field(20, ge=5, le=60)
     decay_s: float = Field(1.5, gt=0.0)
-    learning_nm_rad: tuple[float, float, float] = (20.0, 16.0, 10.0)
+    learning_nm_rad: _Joints = (20.0, 16.0, 10.0)
     error_rate_hz: float = Field(5.0, gt=0.0)
     dead_zone_rad: float = Field(0.05, ge=0.0)
     dead_zone_sd: float = Field(1.5, ge=0.0)
-    torque_nm: tuple[float, float, float] = (35.0, 30.0, 25.0)
-    stiffness_nm_rad: tuple[float, float, float] = (40.0, 30.0, 20.0)
-    damping_nms_rad: tuple[float, float, float] = (3.0, 2.0, 1.0)
+    torque_nm: _Joints = (35.0, 30.0, 25.0)
+    stiffness_nm_rad: _Joints = (40.0, 30.0, 20.0)
+    damping_nms_rad: _Joints = (3.0, 2.0, 1.0)
     lead: float = Field(3.0, ge=0.0, le=5.0)
     hand_over: float = Field(0.92, gt=0.0, le=1.0)
 
@@ -63,6 +66,7 @@ class AdaptiveRbfController(PathLaw):
         self._most = np.tile(p.torque_nm, len(SIDES))
         self._stiffness = np.tile(p.stiffness_nm_rad, len(SIDES))
         self._damping = np.tile(p.damping_nms_rad, len(SIDES))
+        self._under_way = UnderWay(context.period_s)
         self._forget()
 
     def _forget(self) -> None:
@@ -70,6 +74,7 @@ class AdaptiveRbfController(PathLaw):
         self._start: Vector | None = None
         self._spring: Vector = np.zeros(6)
         self._last = np.zeros(2)
+        self._under_way.reset()
 
     def reset(self) -> None:
         """Forget what the patient lacks."""
@@ -79,7 +84,7 @@ class AdaptiveRbfController(PathLaw):
     def assist(self, track: Track) -> Assistance:
         """Return learned torque, spring and damper, and learn from this tick."""
         p, settings = self._p, track.settings
-        if self._start is not settings.assistance:
+        if not same_level(self._start, settings.assistance):
             self._start = self._spring = settings.assistance
         torque = np.empty(6)
         self._width = self._zone.width(self.tracker.path, track.leg_phase, settings)
@@ -94,9 +99,9 @@ class AdaptiveRbfController(PathLaw):
                 self._spring[part] *= p.hand_over
         self._last = track.leg_phase
         bound = settings.assistance_max * self._most
-        torque = np.minimum(np.maximum(torque, -bound), bound)
+        torque = self._under_way.step(track.walking) * np.minimum(np.maximum(torque, -bound), bound)
         spring = bounded_level(self._spring, settings)
-        level = bounded_level(np.maximum(spring, np.abs(torque) / self._most), settings)
+        level = bounded_level(np.maximum(spring, shares(torque, self._most)), settings)
         # The compliant part stays: without it nothing tells the leg where the path is.
         stay = (1.0 + p.lead * spring) * settings.assistance_max
         return Assistance(torque, stay * self._stiffness, stay * self._damping, level)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exostride.compiled import In2, Out3, compiled
-from exostride.conventions import N_JOINTS, SIDES, side_slice
+from exostride.conventions import N_JOINTS, side_slice
 from exostride.types import Vector
 
 STANCE: Final = 0
@@ -75,10 +75,14 @@ class ContributionMeter:
         rows = 2 * self._errors + 1
         self._work = np.zeros((2, 2, rows, N_JOINTS))
         self._running = np.zeros((2, rows, N_JOINTS))
-        self._whole = [[False, False], [False, False]]
-        self._where = [-1, -1]
+        self.interrupt()
         self.shares = [Share(), Share(), Share()]
         """Newest contributions over stance, swing and stride (the order of :data:`PHASES`)."""
+
+    def interrupt(self) -> None:
+        """Take note that ticks are missing: no part of a step that they fall in is whole."""
+        self._whole = [[False, False], [False, False]]
+        self._where = [-1, -1]
 
     def step(
         self,
@@ -136,4 +140,4 @@ class ContributionMeter:
         self.shares[part] = new
 
 
-__all__ = ["PHASES", "SIDES", "STANCE", "STRIDE", "SWING", "ContributionMeter", "Share"]
+__all__ = ["PHASES", "STANCE", "STRIDE", "SWING", "ContributionMeter", "Share"]

@@ -76,13 +76,9 @@ class KalmanObserver:
 
     def __init__(self, period_s: float, drift_nm: Vector, noise: Vector) -> None:
         self._period = period_s
-        gains, spread = zip(
-            *(_stationary(period_s, float(q), float(r)) for q, r in zip(drift_nm, noise, strict=True)),
-            strict=True,
-        )
+        pairs = zip(drift_nm, noise, strict=True)
+        gains = [_stationary(period_s, float(q), float(r)) for q, r in pairs]
         self._gain: NDArray[np.float64] = np.array(gains).T
-        self.torque_sd_nm: Vector = np.array(spread)
-        """Standard deviation of the estimated torque by noise and drift alone [N m], (n,)."""
         # The continuous filter is of second order with damping 0.7 and this natural frequency.
         natural = np.sqrt(np.asarray(drift_nm) / (np.asarray(noise) * np.sqrt(period_s)))
         self.delay_s: Vector = 1.0 / natural + 0.5 * period_s
@@ -124,14 +120,13 @@ def _filtered(
     return out
 
 
-def _stationary(period_s: float, drift: float, noise: float) -> tuple[Vector, float]:
-    """Return gains for momentum and torque, and the torque's standard deviation, of one joint."""
+def _stationary(period_s: float, drift: float, noise: float) -> Vector:
+    """Return gains for momentum and torque of one joint, (2,)."""
     a = np.array([[1.0, period_s], [0.0, 1.0]])
     h = np.array([[1.0, 0.0]])
     # Momentum's own process noise is only there to keep the equation well conditioned.
     q = np.diag([1e-12, drift * drift * period_s])
     r = np.array([[noise * noise]])
     before = solve_discrete_are(a.T, h.T, q, r)
-    gain = (before @ h.T / (h @ before @ h.T + r)).ravel()
-    after = before - np.outer(gain, h @ before)
-    return gain, float(np.sqrt(after[1, 1]))
+    gain: Vector = (before @ h.T / (h @ before @ h.T + r)).ravel()
+    return gain

@@ -46,6 +46,8 @@ _LOAD_N: Final = (30.0, 15.0)
 """Load at which a foot counts as standing, and at which it counts as lifted."""
 _SENSIBLE: Final = 1e4
 """No reading of a working sensor is as large."""
+_SETTLED: Final = 5
+"""Delays of the observer after which 3 % are left of the error with which an estimate begins anew."""
 _TURN_S: Final = 0.02
 """Filter of the pelvis' angular acceleration."""
 
@@ -146,6 +148,7 @@ class EffortMeter:
         self._legs["turned"] = 0
         self._legs["turning"] = 0.0
         self._stood: deque[tuple[bool, bool]] = deque(maxlen=self._latest + 1)
+        self._unsettled = 0
         self._place = 0
         self._standing = [True, True]
 
@@ -167,11 +170,7 @@ class EffortMeter:
     def step(self, state: ExoState) -> Share:
         """Take one tick; return the newest contribution over a whole stride of each leg."""
         if not self._usable(state):
-            self._observer.reset()
-            self._mass = None
-            self._legs["turned"] = 0
-            self._cuffs.reset()
-            self.torque_nm = np.full(N_JOINTS, np.nan)
+            self._lose()
             return self.meter.shares[2]
         seen = self._cuffs.step(state, pelvis_roll_pitch(state)[1])
         now = self._past[self._place]
@@ -182,14 +181,30 @@ class EffortMeter:
             state, state.angle_rad, state.velocity_rad_s, known
         )
         self._stand(state)
-        self._stood.append((self._standing[0], self._standing[1]))
         self._place = (self._place + 1) % (self._latest + 1)
+        if self._unsettled > 0:
+            self._unsettled -= 1
+            return self.meter.shares[2]
+        self._stood.append((self._standing[0], self._standing[1]))
         if len(self._stood) > self._latest:
             self._account()
         return self.meter.shares[2]
 
+    def _lose(self) -> None:
+        """Begin anew after a tick that tells nothing: neither moments nor works are joined across it."""
+        self._observer.reset()
+        self._mass = None
+        self._legs["turned"] = 0
+        self._cuffs.reset()
+        self.torque_nm = np.full(N_JOINTS, np.nan)
+        self._stood.clear()
+        self._unsettled = _SETTLED * self._latest
+        self.meter.interrupt()
+
     def _usable(self, state: ExoState) -> bool:
-        if (state.available & _NEEDED) != _NEEDED or state.joint_valid != _ALL or state.foot_valid != 3:
+        if (state.available & _NEEDED) != _NEEDED or state.foot_valid != 3:
+            return False
+        if state.joint_valid != _ALL or state.segment_valid != _ALL:
             return False
         return terms.sensible(
             *(self._legs, state.angle_rad, state.velocity_rad_s, state.cuff_torque_nm, state.cuff_force_n),

@@ -11,7 +11,8 @@ with the mean error \bar e of stride i in bin b of the cycle, shifted by the lea
 the delay from torque to motion. Training succeeds if the robot forgets faster than the human learns: the
 human's own memory f_H and gain g_H give permanent assistance if f_R is not below f_H (their inequality;
 tests/unit/test_error_based.py breaks it on purpose). A spring of the therapist's level leads at first and
-is forgotten with the same f_R.
+is forgotten with the same f_R. What has been learned is the torque of a step: who stands does not get it, and
+it is kept for when they walk on.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 
 from exostride.config import StrictModel, validate
 from exostride.control.context import ControlContext
-from exostride.control.fading import DeadZone, PhaseBins, between_bins, excess
+from exostride.control.fading import DeadZone, PhaseBins, UnderWay, between_bins, excess, same_level, shares
 from exostride.control.tracking import Assistance, PathLaw, Track, bounded_level
 from exostride.conventions import N_JOINTS, SIDES, side_slice
 from exostride.types import Vector
+
+_Joints = tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat]
 
 _SMOOTH: Final = (0.25, 0.5, 0.25)
 """Weights of a bin and its neighbours in an update; without them the torque learns its own ripple."""
@@ -41,14 +44,14 @@ class ErrorBasedParameters(StrictModel):
     """
 
     forgetting: float = Field(0.90, gt=0.0, le=1.0)
-    gain_nm_rad: tuple[float, float, float] = (25.0, 20.0, 14.0)
+    gain_nm_rad: _Joints = (25.0, 20.0, 14.0)
     dead_zone_rad: float = Field(0.02, ge=0.0)
     dead_zone_sd: float = Field(1.5, ge=0.0)
     bins: int = Field(20, ge=4, le=100)
     lead: float = Field(0.05, ge=0.0, le=0.2)
-    torque_nm: tuple[float, float, float] = (35.0, 30.0, 25.0)
-    stiffness_nm_rad: tuple[float, float, float] = (180.0, 150.0, 90.0)
-    damping_nms_rad: tuple[float, float, float] = (8.0, 6.0, 3.0)
+    torque_nm: _Joints = (35.0, 30.0, 25.0)
+    stiffness_nm_rad: _Joints = (180.0, 150.0, 90.0)
+    damping_nms_rad: _Joints = (8.0, 6.0, 3.0)
 
 
 class ErrorBasedController(PathLaw):
@@ -64,6 +67,7 @@ class ErrorBasedController(PathLaw):
         self._lead = round(p.lead * p.bins)
         self._bins = PhaseBins(p.bins)
         self._zone = DeadZone(p.dead_zone_rad, p.dead_zone_sd)
+        self._under_way = UnderWay(context.period_s)
         self._forget()
 
     def _forget(self) -> None:
@@ -72,6 +76,7 @@ class ErrorBasedController(PathLaw):
         self._spring: Vector | None = None
         self._start: Vector | None = None
         self._bins.reset()
+        self._under_way.reset()
 
     def reset(self) -> None:
         """Forget the learned torque."""
@@ -81,7 +86,7 @@ class ErrorBasedController(PathLaw):
     def assist(self, track: Track) -> Assistance:
         """Return the learned torque of this part of the step, and what is left of the first spring."""
         p, settings = self._p, track.settings
-        if self._spring is None or self._start is not settings.assistance:
+        if self._spring is None or not same_level(self._start, settings.assistance):
             self._spring = self._start = settings.assistance
         if not track.walking:
             self._bins.pause()
@@ -95,10 +100,10 @@ class ErrorBasedController(PathLaw):
                     self._spring = self._spring.copy()
                     self._spring[part] *= p.forgetting
         bound = settings.assistance_max * self._most
-        torque = between_bins(self.torque_nm, track.leg_phase)
+        torque = self._under_way.step(track.walking) * between_bins(self.torque_nm, track.leg_phase)
         torque = np.minimum(np.maximum(torque, -bound), bound)
         spring = bounded_level(self._spring, settings)
-        level = bounded_level(np.maximum(spring, np.abs(torque) / self._most), settings)
+        level = bounded_level(np.maximum(spring, shares(torque, self._most)), settings)
         return Assistance(torque, spring * self._stiffness, spring * self._damping, level)
 
     def _learn(self, side: int, index: int, error: Vector) -> None:

@@ -27,6 +27,8 @@ from exostride.control.path import ReferencePath
 from exostride.conventions import N_JOINTS, SIDES, side_slice
 from exostride.types import TherapySettings, Vector
 
+_UNDER_WAY_S: Final = 1.0
+"""Time in which a path goes over from standing to walking."""
 _SPREAD_BINS: Final = 50
 _GLIDE: Final = 0.01
 """Largest change of a level in a tick: a bin learns when it is left, while the next still draws on it."""
@@ -86,6 +88,14 @@ def _shown(table: In2, phase: In1, before: In1, low: In1, high: In1) -> NDArray[
     return out
 
 
+def same_level(start: Vector | None, assistance: Vector) -> bool:
+    """Return whether the therapist still asks for the level that a law started from.
+
+    Every message brings new arrays, whatever it changes.
+    """
+    return start is assistance or (start is not None and np.array_equal(start, assistance))
+
+
 class DeadZone:
     r"""What counts as normal: a fixed angle and some standard deviations of the reference.
 
@@ -120,6 +130,36 @@ def excess(error_rad: In1, width_rad: In1) -> Vector:
     for i in range(out.size):
         out[i] = error_rad[i] - min(max(error_rad[i], -width_rad[i]), width_rad[i])
     return out
+
+
+def shares(torque_nm: Vector, largest_nm: Vector) -> Vector:
+    """Return sizes of torques as parts of the largest ones (6,); none where a joint may have none."""
+    size: Vector = np.abs(torque_nm)
+    return np.divide(size, largest_nm, out=np.zeros_like(size), where=largest_nm > 0.0)
+
+
+class UnderWay:
+    """How far somebody walks, 0..1, so that what has been learned of a step pushes nobody who stands.
+
+    Parameters
+    ----------
+    period_s
+        Control period [s].
+    """
+
+    def __init__(self, period_s: float) -> None:
+        self._change = period_s / _UNDER_WAY_S
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin with somebody who stands."""
+        self._share = 0.0
+
+    def step(self, walking: bool) -> float:
+        """Take one tick; return the share, which comes and goes as the path does."""
+        change = self._change if walking else -self._change
+        self._share = min(max(self._share + change, 0.0), 1.0)
+        return self._share
 
 
 class PhaseBins:
@@ -184,9 +224,7 @@ class FadingAssistance:
 
     def step(self, error_rad: Vector, leg_phase: Vector, walking: bool, settings: TherapySettings) -> Vector:
         """Return the levels (6,) for this tick; a bin's level changes when its leg leaves it."""
-        if self._start is None or not (
-            self._start is settings.assistance or np.array_equal(self._start, settings.assistance)
-        ):
+        if not same_level(self._start, settings.assistance):
             self._start = settings.assistance
             self.table = np.tile(settings.assistance, (self._p.bins, 1))
         if not walking:

@@ -48,7 +48,6 @@ from exostride.control.tracking import Track
 from exostride.conventions import GRAVITY_M_S2, N_JOINTS, SIDES, side_slice
 from exostride.types import Vector
 
-_ALL: Final = (1 << N_JOINTS) - 1
 _CALM_S: Final = 0.03
 """Time over which the patient's place in the robot is averaged: cuffs shake after every impact."""
 _MOST_RAD: Final = 0.25
@@ -69,6 +68,8 @@ _KNOWN: Final = 0.5
 """Hold on a leg from which its phase counts as known."""
 _SHORTEST: Final = 0.15
 """Least part of a stride that a swing takes."""
+_OVERDUE: Final = 0.5
+"""Part of the stance at which a foot that is still in the air is in no swing of this step."""
 _MID_SWING: Final = (0.25, 0.70)
 """Part of the swing over which the least clearance counts: before, the toe leaves; after, the foot comes
 down, and no lift is asked to keep it from that."""
@@ -170,11 +171,9 @@ class FootLift:
             profile.reset()
         self.worn_rad: Vector = np.zeros(N_JOINTS)
         """By how much the patient's joints differ from the robot's [rad], (6,); zero where nothing tells."""
-        self.clearance_m = [float("nan"), float("nan")]
-        """Least clearance in mid-swing of each leg's last swing [m], as seen from the sensors."""
-        self._swing: list[list[float]] = [[], []]
+        self._swing: list[list[float] | None] = [None, None]
+        """Clearances of each leg's swing so far [m]; none of one whose beginning was not seen."""
         self._own = [float("nan"), float("nan")]
-        self._swings = [False, False]
         self._heights.reset()
 
     def level(self, side: int) -> float:
@@ -185,10 +184,10 @@ class FootLift:
         """Return the lifting torque [N m] and the level 0..1 that it stands for, each (6,)."""
         torque, shown = np.zeros(N_JOINTS), np.zeros(N_JOINTS)
         seen = self._heights.see(track.state)
-        told = seen and track.state.joint_valid == _ALL
-        worn = self._heights.angle_rad - track.state.angle_rad if told else np.zeros(N_JOINTS)
+        worn = self._heights.angle_rad - track.state.angle_rad if seen else np.zeros(N_JOINTS)
         self.worn_rad = _calmed(self.worn_rad, worn, self._calm)
         if not (self._p.enabled and track.walking and seen):
+            self._swing = [None, None]
             return torque, shown
         if path.version != self._version:
             self._version = path.version
@@ -212,14 +211,16 @@ class FootLift:
         if load > self._unloaded and not dragged:
             if load > self._loaded and swing < 0.0:
                 self._heights.stand(side, phase / stance)
-            if self._swings[side]:
-                self._end_swing(side, track)
+            self._end_swing(side, track)
             return 0.0
-        self._swings[side] = True
         if swing < 0.0 or not self._heights.known(side):
+            if phase > _OVERDUE * stance and self._swing[side]:
+                self._swing[side] = None
             return 0.0
         now, ahead = self._predict(side, track, stance)
-        self._swing[side].append(now)
+        rows = self._swing[side]
+        if rows is not None:
+            rows.append(now)
         window = _ramp((1.0 - swing) / 0.2)
         prompt = self._p.prompt_per_m * max(self._p.least_m - ahead, 0.0)
         return min(self._profile[side].at(swing) + prompt, 1.0) * window
@@ -243,15 +244,15 @@ class FootLift:
 
     def _end_swing(self, side: int, track: Track) -> None:
         """Learn from the least clearance in the middle of the swing that has ended."""
-        rows = self._swing[side]
-        self._swing[side], self._swings[side] = [], False
+        rows, self._swing[side] = self._swing[side], []
+        if not rows:
+            return
         first, last = (round(part * len(rows)) for part in _MID_SWING)
         seen = min(rows[first:last], default=float("inf"))
         long = len(rows) * self._period * float(track.leg_rate_hz[side]) >= _SHORTEST
         # A heel that bounces is no swing; a swing whose phase was not known may have been anything.
         if not long or float(track.hold[side_slice(side)][0]) < _KNOWN:
             return
-        self.clearance_m[side] = seen
         goal, own = self._goal(side), self._own[side]
         if self.level(side) < _ITSELF:
             self._own[side] = seen if np.isnan(own) else own + _SEEN_SHARE * (seen - own)

@@ -13,8 +13,8 @@ the lowest point of the sole lies at
 over heel, ball and toe of a sole that is 2 y_i wide there, seen from the cuff's place on the foot
 (x_c, z_c'). The height of the sole in the middle of stance, where it lies flat and before the heel rises and
 the toes bend, is h_0; heel pad and shoe are pressed in there by d_s. So the clearance is c = h - h_0 - d_s,
-and errors of lengths, mounting and pelvis height cancel. Other postures differ from the present one by what
-the leg's kinematics say.
+and errors of lengths, mounting and pelvis height cancel; without the cuffs h_0 is another. Other postures
+differ from the present one by what the leg's kinematics say.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ from exostride.control.cuffs import CuffParameters, CuffPosture
 from exostride.control.effort_terms import all_below
 from exostride.control.kinematics import SagittalLeg, pelvis_roll_pitch
 from exostride.control.worn import ends_of, leaning
-from exostride.conventions import side_slice
+from exostride.conventions import N_JOINTS, side_slice
 from exostride.model.geometry import BodyGeometry
 from exostride.types import ExoState, Signal, Vector
 
 _NEEDED: Final = int(Signal.PELVIS | Signal.FOOT_WRENCH)
 _CUFFS: Final = int(Signal.CUFF | Signal.JOINT_TORQUE)
+_ALL: Final = (1 << N_JOINTS) - 1
 _SENSIBLE: Final = 1e4
 """No reading of a working sensor is as large."""
 _ZERO_SHARE: Final = 0.02
@@ -133,20 +134,28 @@ class FootHeights:
     def reset(self) -> None:
         """Forget the legs; the soles' zero is found anew."""
         self._cuffs.reset()
-        self._zero = [float("nan"), float("nan")]
+        self._forget_belt()
+        self._by_cuffs = False
         self._sole, self._flat = [0.0, 0.0], [0.0, 0.0]
         self._pitch = 0.0
         self.angle_rad: Vector = np.zeros(6)
         """The patient's joints [rad], (6,); those of the robot where the cuffs say nothing."""
 
+    def _forget_belt(self) -> None:
+        self._zero = [float("nan"), float("nan")]
+
     def see(self, state: ExoState) -> bool:
         """Take one tick; return whether its sensors tell where the soles are."""
-        needed = (state.pelvis_position_m, state.foot_force_n, state.angle_rad)
-        if (state.available & _NEEDED) != _NEEDED or not _placed(*needed):
+        if not _usable(state):
+            self._cuffs.reset()
             return False
         roll, pitch = pelvis_roll_pitch(state)
         self.angle_rad, self._pitch, moved = state.angle_rad, pitch, _UNMOVED
-        if _cuffs_tell(state):
+        by_cuffs = _cuffs_tell(state)
+        if by_cuffs is not self._by_cuffs:
+            self._by_cuffs = by_cuffs
+            self._forget_belt()
+        if by_cuffs:
             posture = self._cuffs.step(state, pitch)
             self.angle_rad, self._pitch, moved = posture.angle_rad, posture.pitch_rad, self._cuffs.moved_m
         else:
@@ -179,9 +188,16 @@ class FootHeights:
         return self._leg.arms(self.angle_rad[side_slice(side)], self._pitch)
 
 
+def _usable(state: ExoState) -> bool:
+    """Return whether every reading that places the robot's feet is a sound one of this tick."""
+    if (state.available & _NEEDED) != _NEEDED or state.joint_valid != _ALL or state.foot_valid != 3:
+        return False
+    return _placed(state.pelvis_position_m, state.foot_force_n, state.angle_rad)
+
+
 def _cuffs_tell(state: ExoState) -> bool:
     """Return whether all that the patient's posture is found from has been measured."""
-    if (state.available & _CUFFS) != _CUFFS:
+    if (state.available & _CUFFS) != _CUFFS or state.segment_valid != _ALL:
         return False
     cuffs = (state.cuff_force_n, state.cuff_torque_nm, state.joint_torque_nm)
     return _told(*cuffs, state.pelvis_gyro_rad_s, state.velocity_rad_s)

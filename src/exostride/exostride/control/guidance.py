@@ -5,7 +5,8 @@ r"""Fixed impedance ("guidance force") and stiff position control about the refe
 with the guidance g in 0..1 that the therapist sets per joint (``settings.assistance``) and that stays as
 it is: the conventional robot-aided gait training against which assist-as-needed laws are measured
 (Colombo et al., "Treadmill training of paraplegic patients using a robotic orthosis", J Rehabil Res
-Dev 37:693 (2000)). ``position`` is the same law at g = 1 with the stiffness of a position drive.
+Dev 37:693 (2000)). ``position`` is the same law with the stiffness of a position drive and the largest g
+that the therapist allows.
 """
 
 from __future__ import annotations
@@ -53,12 +54,11 @@ class GuidanceController(PathLaw):
 
 
 class PositionController(GuidanceController):
-    """Stiff position control: full guidance whatever the patient does."""
+    """Stiff position control: as much guidance as the therapist allows, whatever the patient does."""
 
     NAME = "position"
     DEFAULTS = GuidanceParameters(stiffness_nm_rad=(700.0, 600.0, 350.0), damping_nms_rad=(22.0, 16.0, 8.0))
 
     def level(self, track: Track) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Return one for every joint."""
-        del track
-        return np.ones(N_JOINTS)
+        """Return the most that the therapist allows (6,)."""
+        return track.settings.assistance_max

@@ -27,6 +27,7 @@ from pydantic import Field
 
 from exostride.config import StrictModel, validate
 from exostride.control.context import ControlContext
+from exostride.control.fading import same_level
 from exostride.control.tracking import Assistance, PathLaw, Track, bounded_level
 from exostride.conventions import LEFT, N_JOINTS, RIGHT, SIDES, side_slice
 from exostride.types import Signal, Vector
@@ -83,7 +84,7 @@ class MinimalController(PathLaw):
     def assist(self, track: Track) -> Assistance:
         """Return rejection torque and the minimal spring and damper."""
         p, settings = self._p, track.settings
-        if self._start is not settings.assistance:
+        if not same_level(self._start, settings.assistance):
             self._start = self._level = settings.assistance
         sliding = np.abs(track.velocity_error_rad_s + p.error_rate_hz * track.error_rad)
         sliding = np.minimum(sliding, 10.0) / p.error_rate_hz

@@ -12,7 +12,8 @@ walkers to the steps they have made, the first and worst among them, and would t
 So that it takes nothing, the mean holds what is quick in a step, the landing of the foot and the throw of the
 shank, and is read as far ahead as sensor and drive are late, and half a period more, since the drives execute
 it until the next tick. The robot goes along as far as strides have been alike; one that is another motion
-begins the mean anew.
+begins the mean anew. Who stands has no pace: it lets go of them, keeps the mean, and goes along again as far
+as the strides after the pause repeat it.
 
 For the learned motion see Ronsse et al., "Oscillator-based assistance of cyclical movements: model-based and
 model-free approaches", Med Biol Eng Comput 49:1173 (2011); for what can be gained from the repetition, van
@@ -43,6 +44,8 @@ _COMES: Final = 3
 _ALIKE_RAD: Final = 0.05
 _OTHER_RAD: Final = 0.12
 """Deviation of a stride (RMS) up to which it repeats the mean, and from which it is another motion."""
+_LET_GO_S: Final = 0.5
+"""Time in which the robot lets go of who stops walking."""
 _LATE_S: Final = 0.002
 """Age of an encoder's reading, and the drive's own lag."""
 _CENTRES: Final = (np.arange(_BINS) + 0.5) / _BINS
@@ -88,6 +91,7 @@ class OwnMotion:
 
     def __init__(self, period_s: float, memory: float = 0.6) -> None:
         self._ahead = 0.5 * period_s + _LATE_S
+        self._let_go = period_s / _LET_GO_S
         self._memory = memory
         self.reset()
 
@@ -110,6 +114,11 @@ class OwnMotion:
             self._last[side] = phase
         if track.walking:
             _collect(self._sum, self._count, track.leg_phase, track.angle_rad)
+        else:
+            self._alike = np.maximum(self._alike - self._let_go, 0.0)
+            # A stride that ends after a pause began before it.
+            self._sum[:] = 0.0
+            self._count[:] = 0.0
         pace = _pace(self._curve, track.leg_phase, track.leg_rate_hz, self._ahead)
         return pace, np.repeat(self._alike, len(JOINT_KINDS))
 

@@ -28,6 +28,7 @@ from pydantic import Field
 
 from exostride.config import StrictModel, validate
 from exostride.control.context import ControlContext
+from exostride.control.fading import same_level
 from exostride.control.kinematics import Ankle, SagittalLeg, pelvis_roll_pitch
 from exostride.control.tracking import Assistance, PathLaw, Track, bounded_level
 from exostride.conventions import LEFT, N_JOINTS, RIGHT, SIDES, side_slice
@@ -84,7 +85,7 @@ class SubtaskController(PathLaw):
     def assist(self, track: Track) -> Assistance:
         """Return the sum of the subtasks' torques, and the ankle's spring in swing."""
         settings = track.settings
-        if self._start is not settings.assistance:
+        if not same_level(self._start, settings.assistance):
             self._start = settings.assistance
             self.level = np.repeat(settings.assistance.reshape(2, 3).max(axis=1)[:, None], 4, axis=1)
         _, pitch = pelvis_roll_pitch(track.state)

@@ -5,12 +5,12 @@ While the new law comes up, the old one goes on and its command is faded out:
 .. math:: K = (1 - w) K_o + w K_n, \qquad r = [(1 - w) K_o r_o + w K_n r_n] / K
 
 and likewise damping and torque, so that the torque of the mixture is the mixture of the torques whatever
-the joint does in between.
+the joint does in between. Whoever changes again meanwhile leaves a mixture, which fades out as it is.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,45 +18,87 @@ from exostride.interfaces import AssistController
 from exostride.types import AssistCommand, ExoState, GaitPhase, TherapySettings, Vector
 
 
+@dataclass(slots=True)
+class _Leaving:
+    """A law that fades out, its share when a law was last chosen, and the settings it was left with."""
+
+    law: AssistController
+    share: float
+    left_with: TherapySettings
+
+    def settings(self, now: TherapySettings) -> TherapySettings:
+        """Return the settings in force, with the level that this law was left with.
+
+        The new level is for the new law. A bound that has been lowered binds both; one that has been raised
+        would raise what fades out.
+        """
+        then = self.left_with
+        most = np.minimum(then.assistance_max, now.assistance_max)
+        least = np.minimum(then.assistance_min, most)
+        return replace(now, assistance=then.assistance, assistance_min=least, assistance_max=most)
+
+
 class Switcher:
-    """Steps the law in force, and for a while the one before it.
+    """Steps the law in force, and for a while those before it.
 
     Parameters
     ----------
     period_s
         Control period [s].
     fade_s
-        Time over which the old law is faded out.
+        Time over which the laws before are faded out.
     """
 
     def __init__(self, period_s: float, fade_s: float = 1.5) -> None:
         self._step = period_s / fade_s
         self._law: AssistController | None = None
         self._settings: TherapySettings | None = None
-        self._old: tuple[AssistController, TherapySettings] | None = None
+        self._leaving: list[_Leaving] = []
+        self._begun = 0.0
+        """Share of the law in force when it was chosen: some, if it still faded out."""
         self._weight = 1.0
 
     def step(
         self, law: AssistController, t: float, state: ExoState, phase: GaitPhase, settings: TherapySettings
     ) -> AssistCommand:
-        """Return the command of ``law``, mixed with that of the law before it while that fades out."""
+        """Return the command of ``law``, mixed with those of the laws before it while they fade out."""
         if law is not self._law:
-            if self._law is not None and self._settings is not None:
-                self._old, self._weight = (self._law, self._settings), 0.0
-            law.reset()
-            self._law = law
+            self._change(law)
         self._settings = settings
         command = law.step(t, state, phase, settings)
-        if self._old is None:
+        if not self._leaving:
             return command
-        before, old_settings = self._old
         self._weight = min(1.0, self._weight + self._step)
         if self._weight >= 1.0:
-            self._old = None
+            self._leaving = []
             return command
+        old, share = None, 0.0
+        for part in self._leaving:
+            before = part.law.step(t, state, phase, part.settings(settings))
+            share += part.share
+            old = before if old is None else mix(old, before, part.share / share)
+        return command if old is None else mix(old, command, self._share())
+
+    def _share(self) -> float:
+        """Return the share of the law in force."""
         # Smooth at both ends, so that not even the rate of the torque jumps.
-        w = self._weight * self._weight * (3.0 - 2.0 * self._weight)
-        return mix(before.step(t, state, phase, old_settings), command, w)
+        smooth = self._weight * self._weight * (3.0 - 2.0 * self._weight)
+        return self._begun + (1.0 - self._begun) * smooth
+
+    def _change(self, law: AssistController) -> None:
+        """Leave the law in force; it and those that still fade out go on from the shares they have."""
+        share = self._share()
+        kept = (1.0 - share) / (1.0 - self._begun)
+        parts = [replace(part, share=kept * part.share) for part in self._leaving]
+        if self._law is not None and self._settings is not None:
+            parts.append(_Leaving(self._law, share, self._settings))
+        again = [part for part in parts if part.law is law]
+        self._leaving = [part for part in parts if part.law is not law and part.share > 0.0]
+        self._begun = again[0].share if again and self._leaving else 0.0
+        self._weight = 0.0 if self._leaving else 1.0
+        if not again:
+            law.reset()
+        self._law = law
 
 
 def mix(old: AssistCommand, new: AssistCommand, weight: float) -> AssistCommand:

@@ -17,7 +17,9 @@ FURTHEST_RAD = 1.6
 SHORTER = 0.7
 """What is left of the usual swing with each stance in a row that no swing led to."""
 SHORTEST = 0.2
-"""The least part of the range seen that may pass for the usual swing: a leg that trembles takes no step."""
+"""The least part of the range seen that may pass for the usual swing,"""
+STANDING_RAD = 0.07
+"""and the least range: a leg that trembles takes no step."""
 
 
 class ThighDetector:
@@ -80,7 +82,9 @@ class Swing:
 
     Between toe off and heel strike a thigh goes forward through 0.7 of its range in walking at any speed
     (Schwartz 2008). A foot that comes down where it left has scuffed or bounced: a landing needs
-    ``swing_fraction`` of the walker's swings so far, or of the range seen, before the second.
+    ``swing_fraction`` of the walker's swings so far, or of the range seen of late, before the second. Either
+    gives way when stance follows stance without a swing: who sat or was moved before walking has shown a
+    range that no step has.
     """
 
     __slots__ = (
@@ -93,6 +97,7 @@ class Swing:
         "_origin",
         "_p",
         "_refused",
+        "_share",
         "_swings",
         "_time",
         "_usual",
@@ -107,6 +112,7 @@ class Swing:
         self._high, self._low = -math.inf, math.inf
         self._origin = self._angle = self._time = math.nan
         self._far = self._usual = 0.0
+        self._share = 1.0
         self._down_s = -math.inf
         self._refused = False
         self._odd = 0
@@ -115,9 +121,13 @@ class Swing:
     def step(self, t: float, angle_rad: float) -> None:
         """Take one sample of the thigh's angle."""
         angle = min(max(angle_rad, -FURTHEST_RAD), FURTHEST_RAD)
+        dt = t - self._time
         self._time, self._angle = t, angle
-        self._high = max(self._high, angle)
-        self._low = min(self._low, angle)
+        if not math.isfinite(self._high):
+            self._high = self._low = angle
+        fade = min(max(dt / self._p.thigh_memory_s, 0.0), 1.0) if math.isfinite(dt) else 0.0
+        self._high = max(angle, self._high + (angle - self._high) * fade)
+        self._low = min(angle, self._low + (angle - self._low) * fade)
         self._far = max(self._far, angle - self._origin)
 
     def lifted(self, t: float) -> bool:
@@ -135,8 +145,9 @@ class Swing:
             if self._odd > 1:
                 # A stance that bounces once a stride is one. Refused one after another, with no landing
                 # between them, they are the walker's new, shorter steps.
-                self._usual *= SHORTER * (SHORTER if self._odd == 2 else 1.0)
-                self._usual = max(self._usual, SHORTEST * (self._high - self._low))
+                shorter = SHORTER * (SHORTER if self._odd == 2 else 1.0)
+                self._share = max(shorter * self._share, SHORTEST)
+                self._usual = max(shorter * self._usual, SHORTEST * self._range, STANDING_RAD)
         self._origin, self._far = self._angle, 0.0
         return again
 
@@ -146,10 +157,16 @@ class Swing:
         if not math.isfinite(self._origin) or t - self._time > self._p.swing_min_s:
             return True
         known, far = self._swings > 1, self._far
-        usual = self._usual if known else self._high - self._low
+        usual = self._usual
+        if not known:
+            usual = max(self._share * self._range, min(self._range, STANDING_RAD))
         self._refused = far < self._p.swing_fraction * usual
         if not self._refused:
             self._odd = 0
             self._usual += 0.3 * (min(far, 1.5 * usual) - usual) if known else far - self._usual
             self._swings += 1
         return not self._refused
+
+    @property
+    def _range(self) -> float:
+        return self._high - self._low

@@ -15,6 +15,7 @@ from exostride.analysis.loading import load_session
 from exostride.analysis.metrics.kinematics import sparc
 from exostride.analysis.registry import KEYS, REGISTRY
 from exostride.analysis.summary import analyse_session, as_csv
+from exostride.analysis.walk import Walk
 from exostride.bench.made_session import MadeSession, write
 from exostride.conventions import SIDES
 from exostride.errors import InputError
@@ -154,6 +155,28 @@ def test_effort_falls_when_the_machine_does_more(tmp_path):
         shares.append(analyse_session(load_session(bag)).one("contribution_percent", "hip_right"))
     assert shares[0].value > shares[1].value + 10.0
     assert all(0.0 <= share.value <= 100.0 and share.margin > 0.0 for share in shares)
+
+
+@pytest.mark.parametrize("field", ["foot_cop_m", "pelvis_pitch_rad", "pelvis_left", "velocity_rad_s"])
+def test_half_a_measurement_is_none(made, field):
+    found = analyse_session(dataclasses.replace(load_session(made[0]), **{field: None}))
+    assert found.one("patient_work_j", "knee_left").reason
+    assert found.one("steps").known
+
+
+def test_a_share_that_the_controller_told_belongs_to_the_stride_before(made):
+    session = dataclasses.replace(load_session(made[0]), foot_force_n=None)
+    ends = Walk(session).legs[0].end_s
+    # As the controller does: a stride's share stands from 0.1 s after its end until the next is told.
+    told = np.searchsorted(ends + 0.1, session.time_s, side="right") - 1
+    percent = np.where(told >= 0, 10.0 + told, np.nan)
+    shares = np.tile(percent[:, None], (1, 6))
+    told = dataclasses.replace(
+        session, contribution_percent=shares, contribution_sd_percent=np.ones(shares.shape)
+    )
+    found = analyse_session(told).one("contribution_percent", "knee_left")
+    known = ends + 0.3 < session.time_s[-1]
+    assert found.series == pytest.approx(10.0 + np.flatnonzero(known))
 
 
 def test_a_bag_of_somebody_else(tmp_path):

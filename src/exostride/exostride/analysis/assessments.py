@@ -114,7 +114,7 @@ def motion(walk: Walk) -> Motion | None:
 
 def _motion(walk: Walk) -> Motion | None:
     effort = effort_of(walk)
-    left, right, worn = effort.body_torque_nm(0), effort.body_torque_nm(1), effort.worn
+    left, right, worn = effort.body_torque_nm(0), effort.body_torque_nm(1), walk.worn
     if left is None or right is None or worn is None:
         return None
     rate = smooth(worn.velocity_rad_s, walk.session.period_s)
@@ -245,10 +245,10 @@ def reach(walk: Walk, column: int, sign: float) -> Estimate:
     session = walk.session
     if not spans(session, RANGE):
         return missing(NOT_DONE)
-    if session.reference_rad is None or session.angle_rad is None:
+    if session.reference_rad is None or walk.angle_rad is None:
         return missing(NO_TORQUE)
     places = moving_alone(session, column)
     if not places:
         return missing(NOT_DONE)
-    angle = np.degrees(np.concatenate([session.angle_rad[p, column] for p in places]))
+    angle = np.degrees(np.concatenate([walk.angle_rad[p, column] for p in places]))
     return single(float(angle.max() if sign > 0.0 else angle.min()), 1)

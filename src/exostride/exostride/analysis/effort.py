@@ -1,14 +1,13 @@
 r"""Who does the work: the patient's own torque, and their share of the positive work at each joint.
 
-The patient's torque is what inverse dynamics leaves after the exoskeleton's part (cuffs) and the tissue's
-elasticity (:mod:`exostride.patient.passive`) are taken off,
+The patient's torque is what inverse dynamics leaves after the exoskeleton's part (cuffs), the tissue's
+elasticity (:mod:`exostride.patient.passive`) and its damping (``urdf/joints.yaml``) are taken off,
 
-.. math:: \tau_{pat} = M_{net} - \tau_{cuff} - \tau_{passive}, \qquad
+.. math:: \tau_{pat} = M_{net} - \tau_{cuff} - \tau_{elastic} + B\dot q, \qquad
           W^+ = \int \max(\tau \dot q, 0)\,dt, \qquad C = \frac{W^+_{pat}}{W^+_{pat} + W^+_{exo}}.
 
 It needs ground forces, cuff torques, the pelvis' motion and the body's dimensions. The patient's joints are
-not the robot's: where the cuffs' forces were recorded, they tell the patient's posture, its velocity and what
-the cuffs do to it (:mod:`exostride.control.cuffs`). Where something is missing but the controller estimated
+not the robot's (:mod:`exostride.analysis.worn`). Where something is missing but the controller estimated
 contributions while it ran, those are averaged instead, and the source says so.
 """
 
@@ -24,8 +23,8 @@ from numpy.typing import NDArray
 from exostride.analysis import estimate as why
 from exostride.analysis.planar import blocks, leg_moments, merged, smooth
 from exostride.analysis.walk import Walk
-from exostride.control.cuffs import CuffPosture, Recorded
-from exostride.conventions import GRAVITY_M_S2, side_slice
+from exostride.conventions import GRAVITY_M_S2, JOINT_KINDS, side_slice
+from exostride.model.joints import joint_table
 from exostride.patient.passive import REFERENCE_SCALE_NM, passive_moment
 from exostride.types import Vector
 
@@ -42,18 +41,10 @@ shank and foot, at up to 0.9 m from the hip of a person of 72 kg. What it adds t
 from the patient's."""
 
 
-_OVERLAP_S: Final = 2.0
-"""The slowest filter of the cuffs has forgotten where it began within this time."""
-
-
-@dataclass(frozen=True)
-class Worn:
-    """Patient's joints in the robot over time: angle, velocity, torque of the cuffs (N, 6), pitch (N,)."""
-
-    angle_rad: Matrix
-    velocity_rad_s: Matrix
-    cuff_nm: Matrix
-    pitch_rad: Vector
+_TOLD_S: Final = 0.3
+"""Within this after a stride the controller has told its share: heel strike and observer come late."""
+_DAMPING_NMS_RAD: Final = np.array([joint_table()[f"patient_{k}_left"].damping_nms_rad for k in JOINT_KINDS])
+"""Damping of the tissue of hip, knee and ankle."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +69,7 @@ class Effort:
         s = self.walk.session
         lacking = (
             (s.angle_rad is None, why.NO_ANGLES),
+            (s.velocity_rad_s is None, why.NO_ANGLES),
             (s.cuff_torque_nm is None, why.NO_CUFFS),
             (self.moment_reason != "", self.moment_reason),
         )
@@ -89,28 +81,19 @@ class Effort:
         s = self.walk.session
         lacking = (
             (s.angle_rad is None, why.NO_ANGLES),
-            (s.foot_force_n is None, why.NO_GROUND_FORCE),
-            (s.pelvis_m is None, why.NO_PELVIS),
+            (s.foot_force_n is None or s.foot_cop_m is None, why.NO_GROUND_FORCE),
+            (s.pelvis_m is None or s.pelvis_left is None or s.pelvis_pitch_rad is None, why.NO_PELVIS),
             (s.body is None, why.NO_BODY),
         )
         return next((reason for lacks, reason in lacking if lacks), "")
 
     @cached_property
     def moments_nm(self) -> tuple[Matrix, Matrix] | None:
-        """Net moments (N, 3) of the left and the right leg, or None."""
-        s = self.walk.session
+        """Net moments (N, 3) about the patient's own joints, left and right leg, or None."""
         if self.moment_reason:
             return None
-        assert s.angle_rad is not None and self._pitch_rad is not None
-        return self._moments_of(s.angle_rad, self._pitch_rad)
-
-    @cached_property
-    def _pitch_rad(self) -> Vector | None:
-        """The pelvis' pitch (N,), its quick part from the gyroscope where there is one; or None."""
-        s = self.walk.session
-        if s.pelvis_pitch_rad is None or s.pelvis_gyro_rad_s is None:
-            return s.pelvis_pitch_rad
-        return merged(s.pelvis_pitch_rad, s.pelvis_gyro_rad_s[:, 1].astype(float), s.time_s, s.period_s)
+        assert self.walk.angle_rad is not None and self.walk.pitch_rad is not None
+        return self._moments_of(self.walk.angle_rad, self.walk.pitch_rad)
 
     @cached_property
     def _correction_m(self) -> Matrix:
@@ -140,50 +123,13 @@ class Effort:
         return left, right
 
     @cached_property
-    def worn(self) -> Worn | None:
-        """The patient's own joints, as far as the cuffs tell them from the robot's; None without power."""
-        s, geometry = self.walk.session, self.walk.geometry
-        if s.angle_rad is None or s.velocity_rad_s is None or s.cuff_torque_nm is None:
-            return None
-        pitch = self._pitch_rad
-        if pitch is None:
-            return None
-        if (
-            geometry is None
-            or s.cuff_force_n is None
-            or s.joint_torque_nm is None
-            or s.pelvis_gyro_rad_s is None
-        ):
-            return Worn(s.angle_rad, s.velocity_rad_s, s.cuff_torque_nm, pitch)
-        n = len(s.time_s)
-        found = Worn(np.empty((n, 6)), np.empty((n, 6)), np.empty((n, 6)), np.empty(n))
-        cuffs = CuffPosture(geometry, s.period_s)
-        for wide, inner, place in blocks(n, round(_OVERLAP_S / s.period_s)):
-            seen = cuffs.over_time(
-                Recorded(
-                    s.angle_rad[wide],
-                    s.velocity_rad_s[wide],
-                    s.cuff_torque_nm[wide],
-                    s.joint_torque_nm[wide].astype(float),
-                    s.cuff_force_n[wide].astype(float),
-                    pitch[wide],
-                    s.pelvis_gyro_rad_s[wide, 1].astype(float),
-                )
-            )
-            found.angle_rad[place] = seen.angle_rad[inner]
-            found.velocity_rad_s[place] = seen.velocity_rad_s[inner]
-            found.cuff_nm[place] = seen.cuff_nm[inner]
-            found.pitch_rad[place] = seen.pitch_rad[inner]
-        return found
-
-    @cached_property
     def _all_works(self) -> tuple[dict[str, Work], dict[str, Work]]:
         """Works of both sides over every part of the stride; empty where power was not measured."""
         left, right = (self._works_of(side) for side in (0, 1))
         return left, right
 
     def _works_of(self, side: int) -> dict[str, Work]:
-        s, leg, joints, worn = self.walk.session, self.walk.legs[side], side_slice(side), self.worn
+        s, leg, joints, worn = self.walk.session, self.walk.legs[side], side_slice(side), self.walk.worn
         if worn is None:
             return {}
         spans = {
@@ -205,25 +151,22 @@ class Effort:
         travel = {part: self.walk.between(total, start, end) for part, (start, end) in spans.items()}
         return {part: Work(own, plus, minus, travel[part]) for part, (own, plus, minus) in found.items()}
 
-    @cached_property
-    def _own_moments(self) -> tuple[Matrix, Matrix]:
-        """Net moments (N, 3) about the patient's own joints, left and right."""
-        assert self.worn is not None
-        return self._moments_of(self.worn.angle_rad, self.worn.pitch_rad)
-
     def body_torque_nm(self, side: int) -> Matrix | None:
         """Return the torque (N, 3) of tissue and muscles about the patient's own joints, or None."""
-        worn = self.worn
-        if self.reason or worn is None:
+        worn, moments = self.walk.worn, self.moments_nm
+        if self.reason or worn is None or moments is None:
             return None
-        return self._own_moments[side] - smooth(worn.cuff_nm[:, side_slice(side)], self.walk.session.period_s)
+        return moments[side] - smooth(worn.cuff_nm[:, side_slice(side)], self.walk.session.period_s)
 
     def patient_torque_nm(self, side: int) -> Matrix | None:
         """Return the active torque (N, 3) of the patient's muscles on one side, or None."""
-        body, worn, torque = self.walk.session.body, self.worn, self.body_torque_nm(side)
+        body, worn, torque = self.walk.session.body, self.walk.worn, self.body_torque_nm(side)
         if torque is None or worn is None or body is None:
             return None
         assert self.walk.geometry is not None
+        torque += (
+            smooth(worn.velocity_rad_s[:, side_slice(side)], self.walk.session.period_s) * _DAMPING_NMS_RAD
+        )
         scale = body.mass_kg * GRAVITY_M_S2 * self.walk.geometry.leg_length / REFERENCE_SCALE_NM
         for _, _, block in blocks(len(torque)):
             torque[block] -= scale * passive_moment(worn.angle_rad[block, side_slice(side)])[0]
@@ -270,13 +213,15 @@ def _from_controller(walk: Walk, side: int) -> Contribution | None:
     s, leg = walk.session, walk.legs[side]
     if s.contribution_percent is None or not len(leg):
         return None
-    row = np.clip(np.searchsorted(s.time_s, leg.end_s) - 1, 0, len(s.time_s) - 1)
-    percent = s.contribution_percent[row][:, side_slice(side)]
+    row = np.searchsorted(s.time_s, leg.end_s + _TOLD_S)
+    late = row >= len(s.time_s)
+    row[late] = 0
+    percent = np.where(late[:, None], np.nan, s.contribution_percent[row][:, side_slice(side)])
     if not np.isfinite(percent).any():
         return None
     sd = np.full(3, np.nan)
     if s.contribution_sd_percent is not None:
-        found = s.contribution_sd_percent[row][:, side_slice(side)]
+        found = s.contribution_sd_percent[row[~late]][:, side_slice(side)]
         sd = np.array([np.nanmean(c) if np.isfinite(c).any() else np.nan for c in found.T])
     return Contribution(percent, sd, True)
 

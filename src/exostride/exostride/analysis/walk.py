@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from exostride.analysis.session import Session
 from exostride.analysis.toe_off import refined
+from exostride.analysis.worn import Worn, pitch_of, worn_of
 from exostride.conventions import GRAVITY_M_S2, LEFT, side_slice
 from exostride.gait.cycles import Stride, strides
 from exostride.model.geometry import BodyGeometry, body_geometry
@@ -21,7 +22,7 @@ POINTS: Final = 101
 """Points of a cycle, both ends included: one a percent."""
 PERCENT: Final[Vector] = np.linspace(0.0, 100.0, POINTS)
 _GAP_PERIODS: Final = 4.5
-"""A stride in which this many ticks in a row are missing is not used."""
+"""A stride with a longer step between two ticks is not used."""
 _STANDSTILL_M_S: Final = 0.02
 
 Matrix = NDArray[np.float64]
@@ -57,8 +58,8 @@ def _leg(side: int, kept: Sequence[Stride]) -> Leg:
 class Walk:
     """A session cut into strides; what several metrics need is computed once, when it is asked for.
 
-    A stride counts when it lies inside the recording, no more than four ticks in a row are missing in it, the
-    supervisor was in TRAIN all the while (where its states were recorded), and the belt moved (where its
+    A stride counts when it lies inside the recording, no gap in it is longer than four ticks, the supervisor
+    was in TRAIN all the while (where its recorded states hold that one at all), and the belt moved (where its
     speed was recorded and it ever moves).
     """
 
@@ -137,6 +138,26 @@ class Walk:
         """Lengths and masses of the patient, or None when the bag does not say."""
         return None if self.session.body is None else body_geometry(self.session.body)
 
+    @cached_property
+    def worn(self) -> Worn | None:
+        """The patient's joints in the robot's; None where the cuffs' torques or the pitch are missing."""
+        return worn_of(self.session, self.geometry)
+
+    @property
+    def angle_rad(self) -> Matrix | None:
+        """The patient's joints (N, 6) as far as the cuffs tell them from the robot's, or None."""
+        return self.session.angle_rad if self.worn is None else self.worn.angle_rad
+
+    @property
+    def pitch_rad(self) -> Vector | None:
+        """Forward lean of the pelvis (N,) to which :attr:`angle_rad` belongs, or None."""
+        return pitch_of(self.session) if self.worn is None else self.worn.pitch_rad
+
+    @property
+    def cuff_nm(self) -> Matrix | None:
+        """Torque of the robot on the patient's joints (N, 6), or None."""
+        return self.session.cuff_torque_nm if self.worn is None else self.worn.cuff_nm
+
     def hip_m(self, side: int) -> Matrix:
         """Return a hip centre's x and z (N, 2) [m]; needs the pelvis' motion and the body's dimensions."""
         s = self.session
@@ -182,8 +203,8 @@ class Walk:
 
     @cached_property
     def angles_deg(self) -> tuple[Matrix, Matrix] | None:
-        """Hip, knee, ankle [deg] over the strides of each leg, shape (n, 101, 3), or None."""
-        angle = self.session.angle_rad
+        """Hip, knee, ankle of the patient [deg] over the strides of each leg, shape (n, 101, 3), or None."""
+        angle = self.angle_rad
         if angle is None:
             return None
         left, right = (np.degrees(self.cycles(angle[:, side_slice(s)], s)) for s in (0, 1))

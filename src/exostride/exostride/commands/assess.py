@@ -37,7 +37,8 @@ def assess(
 ) -> None:
     """Run the robot's assessments through kernel and supervisor, and print what they found.
 
-    With ROS 2 the same protocol is run by ``exostride launch session.launch.yaml protocol:=FILE``.
+    With ROS 2 ``exostride launch session.launch.yaml protocol:=FILE`` runs the same protocol; the patient of
+    the device has to let the legs hang.
     """
     if bag.exists():
         raise InputError(f"{bag}: exists already; give another --bag")

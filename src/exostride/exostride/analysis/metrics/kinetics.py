@@ -151,7 +151,7 @@ _moment(
 )
 def interaction_torque(walk: Walk) -> Values:
     """Integrate the squared cuff torque over each stride."""
-    torque = walk.session.cuff_torque_nm
+    torque = walk.cuff_nm
     if torque is None:
         return all_missing(JOINTS, why.NO_CUFFS)
 
@@ -175,7 +175,7 @@ def interaction_torque(walk: Walk) -> Values:
 )
 def interaction_peak(walk: Walk) -> Values:
     """Take the peak over the 101 points of each stride."""
-    torque = walk.session.cuff_torque_nm
+    torque = walk.cuff_nm
     if torque is None:
         return all_missing(JOINTS, why.NO_CUFFS)
     return joints(

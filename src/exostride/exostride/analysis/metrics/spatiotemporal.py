@@ -211,7 +211,7 @@ def stride_length(walk: Walk) -> Values:
     "Distance between the ankles in walking direction at this leg's heel strike (angles and leg lengths).",
     "m",
     2,
-    "20 mm",
+    "5 mm",
 )
 def step_length(walk: Walk) -> Values:
     """Take the leading ankle's place minus the trailing one's at the end of each stride."""
@@ -231,14 +231,14 @@ def step_length(walk: Walk) -> Values:
 
 def ankles_m(walk: Walk) -> tuple[Vector, Vector]:
     """Return both ankles' place in front of the hips (N,) [m]; needs angles and body dimensions."""
-    s = walk.session
-    assert s.angle_rad is not None and s.body is not None and walk.geometry is not None
+    s, angles, pitch = walk.session, walk.angle_rad, walk.pitch_rad
+    assert angles is not None and s.body is not None and walk.geometry is not None
     inertia, places = segment_inertia(s.body), np.empty((2, len(s.time_s)))
     for _, _, block in blocks(len(s.time_s)):
         size = block.stop - block.start
-        lean = s.pelvis_pitch_rad[block] if s.pelvis_pitch_rad is not None else np.zeros(size)
+        lean = np.zeros(size) if pitch is None else pitch[block]
         for side in (0, 1):
-            angle = s.angle_rad[block, side_slice(side)]
+            angle = angles[block, side_slice(side)]
             leg = chain(angle, lean, np.zeros((size, 2)), walk.geometry, inertia)
             places[side, block] = leg.joint_m[:, 2, 0]
     return places[0], places[1]

@@ -36,14 +36,14 @@ _DRAG_PERCENT: Final = 2.0
     sign="up positive",
     better=Better.HIGHER,
     decimals=0,
-    tolerance="25 mm, read too high (cuffs and toe joint give)",
+    tolerance="8 mm, read too high (the toe joint gives)",
 )
 def foot_clearance(walk: Walk) -> Values:
     """Compare the sole's height in mid-swing with its height when flat in stance."""
     s = walk.session
     lacking = (
         (s.angle_rad is None, why.NO_ANGLES),
-        (s.pelvis_m is None, why.NO_PELVIS),
+        (s.pelvis_m is None or s.pelvis_left is None or walk.pitch_rad is None, why.NO_PELVIS),
         (s.body is None, why.NO_BODY),
     )
     for lacks, reason in lacking:
@@ -65,12 +65,12 @@ def foot_clearance(walk: Walk) -> Values:
 def _sole_height(walk: Walk, side: int) -> Vector:
     """Return the lower one of heel and ball over the ground's frame (N,) [m]."""
     s, geometry = walk.session, walk.geometry
-    assert s.angle_rad is not None and s.pelvis_m is not None and s.body is not None and geometry is not None
-    assert s.pelvis_pitch_rad is not None
+    angles, pitch = walk.angle_rad, walk.pitch_rad
+    assert angles is not None and pitch is not None and s.body is not None and geometry is not None
     hip, foot, inertia = walk.hip_m(side), geometry.foot, segment_inertia(s.body)
     out = np.empty(len(s.time_s))
     for _, _, block in blocks(len(s.time_s)):
-        angle, lean = s.angle_rad[block, side_slice(side)], s.pelvis_pitch_rad[block]
+        angle, lean = angles[block, side_slice(side)], pitch[block]
         leg = chain(angle, lean, hip[block], geometry, inertia)
         ends = (
             sole_point(leg, np.full(len(angle), x), foot.sole_z)[:, 1] for x in (foot.heel_x, foot.ball_x)
@@ -131,7 +131,7 @@ def _dragged(walk: Walk, load: NDArray[np.float64], leg: Leg, limit: float) -> E
     "Hof, Gazendam & Sinke (2005), J Biomech 38:1-8",
     sign="positive: the foot lands ahead of the extrapolated centre of mass",
     decimals=0,
-    tolerance="40 mm against the true centre of mass",
+    tolerance="30 mm against the true centre of mass",
 )
 def margin_of_stability(walk: Walk) -> Values:
     """Extrapolate the pelvis by its velocity over the pendulum's eigenfrequency."""

@@ -42,6 +42,8 @@ ACKNOWLEDGING = (Mode.ZERO, Mode.DAMP, Mode.HOMING, Mode.STAND)
 EPS = 1e-9
 MOST_ACCEL = 60.0
 LOWEST, HIGHEST = np.array([-0.55, -0.05, -0.6] * 2), np.array([1.35, 1.8, 0.45] * 2)
+CONFIRM_TICKS = 100
+"""Ticks that the harness takes to do and confirm what it is told."""
 SETTLE_TICKS = 12
 """Ticks after a lie of the joint sensors in which nobody knows what the drives gave."""
 
@@ -66,6 +68,7 @@ class Rig:
         self.angle = np.array([0.1, 0.1, 0.0, 0.1, 0.1, 0.0])
         self.speed = np.zeros(6)
         self.belt_speed = self.belt_target = 0.0
+        self.harness, self.harness_ticks = int(HarnessAction.HOLD), 0
         self.torque = np.zeros(6)
         self.state = SafetyState(seq=0, time_s=0.0)
         self.applied: AppliedTorque | None = None
@@ -128,8 +131,9 @@ class Rig:
         }
         exo = self._stale("exo", replace(exo_state(k), **{**usual, **self.exo}))
         env = EnvironmentState(
-            seq=k, time_s=k * PERIOD, belt_speed_m_s=self.belt_speed, belt_target_m_s=self.belt_target
-        )
+            seq=k, time_s=k * PERIOD, belt_speed_m_s=self.belt_speed, belt_target_m_s=self.belt_target,
+            harness_action=self.harness, harness_confirmed=self.harness_ticks > CONFIRM_TICKS,
+        )  # fmt: skip
         env = self._stale("env", replace(env, **self.env))
         command = AssistCommand(seq=k, time_s=k * PERIOD, torque_nm=np.full(6, 15.0))
         command = self._stale("command", replace(command, **self.command))
@@ -192,6 +196,9 @@ class Rig:
         target, ramp = self.out.environment.belt_speed_m_s, self.out.environment.belt_acceleration_m_s2
         self.belt_target = target
         self.belt_speed += min(max(target - self.belt_speed, -ramp * PERIOD), ramp * PERIOD)
+        action = int(self.out.environment.harness_action)
+        self.harness_ticks = self.harness_ticks + 1 if action == self.harness else 0
+        self.harness = action
         flags = (given is not None, ordered is not None, permit is not None)
         self.applied = applied_from(self.seq, self.out, mean, flags)
         self.phase = GaitPhase(seq=self.seq, time_s=self.seq * PERIOD)
@@ -335,7 +342,9 @@ class Promises:
         if valid is None:
             assert out.mode in (Mode.HOLD_STANCE, Mode.DAMP), "a powered mode without a permit"
             self._unauthorised += 1
-            bound = round(self.limits.timing.hold_stance_s / PERIOD)
+            # While the belt runs the stance is held until it rests.
+            longest = max(self.limits.timing.hold_stance_s, self.limits.detect.stops.belt_timeout_s)
+            bound = round(longest / PERIOD)
             assert not powered or self._unauthorised <= bound, "active torque without a permit"
         else:
             self._unauthorised = 0

@@ -11,7 +11,7 @@ from safety_world import PERIOD, World
 
 from exostride.safety.guard import SampleGuard
 from exostride.safety.limits import SafetyLimits
-from exostride.safety.snapshot import Snapshot, look
+from exostride.safety.snapshot import Snapshot, Standing, look
 from exostride.types import (
     AppliedTorque,
     DeviceFault,
@@ -227,5 +227,6 @@ def looks(
     for state in states:
         guard.step(state.seq, state)
         inputs = (applied, None, None, None, None)
-        snaps.append(look(state.seq, state, environment, inputs, (SupervisorState.TRAIN, 1000), guard))
+        standing = Standing(SupervisorState.TRAIN, 1000, 1000)
+        snaps.append(look(state.seq, state, environment, inputs, standing, guard))
     return snaps

@@ -238,6 +238,8 @@ class SafetyMachine(RuleBasedStateMachine):
         self.rig.swing(0.0, 0.0)
         if self.rig.state.latched:
             self.rig.request = int(S.IDLE)
+            # Legs that the harness did not take over from stay locked until the emergency stop lets them go.
+            self.estop_bounces([(False, False)])
             self.ticks(650)
             self.operator_resets(start=False)
         for wish, n in ((S.IDLE, 2), (S.HOMING, 660), (S.TRAIN, 30)):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from exostride.bench.safety import Results, summary, text
+from exostride.bench.safety_page import page
 from exostride.errors import InputError
 
 GOOD: dict[str, Any] = {"passed": True, "why": "", "bound_periods": 1, "from_symptom_periods": 0}
@@ -26,6 +27,43 @@ def test_a_run_that_goes_on_sums_up_anew(tmp_path: Path) -> None:
     told = json.loads(file.read_text())
     assert (told["cases"], told["passed"]) == (2, 1)
     assert [f["case"] for f in told["failed"]] == ["F01@any#swing#1"]
+
+
+def test_what_came_early_as_another_fault_or_without_a_symptom_is_told_apart() -> None:
+    results = Results(None, "abc")
+    early = {**GOOD, "early": True, "cause": "F22", "from_symptom_periods": -9}
+    results.data["results"] = {
+        "F23@any#swing#0": early,
+        "F23@any#swing#1": {**GOOD, "early": False, "cause": "F23"},
+        "F23@any#swing#2": {
+            "skipped": "reacted without a symptom",
+            "without_symptom": True,
+            "bound_periods": 1,
+        },
+        "F23@any#swing#3": {"skipped": "no symptom", "without_symptom": False, "bound_periods": 1},
+        "F23@any#swing#4": {"error": "status 9"},
+    }
+    told = summary(results.data)
+    assert told["by_fault"]["F23"] == {
+        "cases": 2,
+        "passed": 2,
+        "worst_periods": 0,
+        "early": 1,
+        "as_other": 1,
+        "without_symptom": 1,
+        "bound_periods": 1,
+    }
+    assert (told["cases"], told["early"], told["without_symptom"], len(told["skipped"])) == (2, 1, 1, 3)
+    said = "\n".join(text({**told, **results.figures}))
+    assert "2 of 2 cases passed, 1 of them before the symptom" in said
+    assert "3 without a verdict, 1 of them since they reacted without a symptom" in said
+    results.data["cells"]["0"] = {
+        **{"walk": "spastic, impedance", "simulated_s": 70.0, "train_s": 61.5, "tripped": "F22"},
+        **{"fell": False, "cramped": False, "falls_not_met": 1, "reduces": {}, "message": "in words"},
+    }
+    html = page({**summary(results.data), **results.figures, **results.data})
+    assert "reacted without a symptom" in html and "1 false trips" in html and "1 falls not met" in html
+    assert "<tr class=bad><td>spastic, impedance</td><td>61.5</td><td>F22</td>" in html
 
 
 def test_mutants_and_coverage_stand_beside_and_stay(tmp_path: Path) -> None:

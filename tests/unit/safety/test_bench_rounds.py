@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exostride.bench.safety import _ROUND, Results, _curve_cells, _free_jobs, _matrix_jobs, summary
+from exostride.bench.safety import _ROUND, Results, _curve_cells, _free_jobs, _matrix_jobs, summary, text
 from exostride.bench.safety_cases import cases
 from exostride.bench.safety_free import CURVES_EVERY, cell
 
@@ -37,7 +37,8 @@ def test_what_is_known_or_not_asked_for_is_left_out() -> None:
 
 def walked(seconds: float, tripped: str = "", **more: Any) -> dict[str, Any]:
     return {
-        "simulated_s": seconds,
+        "simulated_s": seconds + 10.0,
+        "train_s": seconds,
         "tripped": tripped,
         "fell": False,
         "cramped": False,
@@ -87,3 +88,25 @@ def test_rates_come_with_their_bound() -> None:
     free = summary(results.data)["fault_free"]
     assert (free["false_trips"], free["rate_per_hour"], free["stops_for_real_falls"]) == (1, 0.1, 1)
     assert free["rate_upper_95_per_hour"] == pytest.approx(0.474, abs=0.005)
+
+
+def test_only_training_makes_hours_and_falls_that_nobody_met_are_told() -> None:
+    results = Results(None, "abc")
+    results.data["cells"] = {"0": walked(1800.0), "1": walked(0.0), "2": walked(0.0, "F22")}
+    results.data["cells"]["3"] = walked(1800.0, falls_not_met=2)
+    told = summary(results.data)
+    free = told["fault_free"]
+    assert (free["hours"], free["walks"], free["walks_without_training"]) == (1.0, 4, 2)
+    assert (free["false_trips"], free["falls_not_met"]) == (1, 2)
+    assert told["simulated_seconds"] == 3640.0
+    said = "\n".join(text({**told, **results.figures}))
+    assert "1.00 h of 10 h of training in 4 walks, 2 of them without any" in said
+    assert "2 falls not met" in said
+
+
+def test_walkers_that_never_train_do_not_make_the_bench_endless() -> None:
+    results, given = Results(None, "abc"), 0
+    for job in _free_jobs(results, 1.0):
+        given += 1
+        results.put("cells", str(job.args[0]), walked(0.0))  # type: ignore[attr-defined]
+    assert given == 90, "three times the thirty walks of an hour"

@@ -138,7 +138,7 @@ class TestRunaway:
         for change in (
             {"reasons": int(Reason.SLEW_LIMIT)},
             {"driven": False},
-            {"ticks_in_state": round(limits.timing.handover_s / PERIOD)},
+            {"driven_ticks": round(limits.timing.handover_s / PERIOD)},
         ):
             other = tick(limits, asked=at(joint, sign * more), **given, **change)
             assert run(detector(limits, PERIOD), *[other] * 4) == [[]] * 4, change
@@ -158,7 +158,7 @@ class TestRunaway:
         first = tick(
             limits,
             asked=at(joint, sign * more),
-            ticks_in_state=1 + round(limits.timing.handover_s / PERIOD),
+            driven_ticks=1 + round(limits.timing.handover_s / PERIOD),
             **given,
         )
         assert run(detector(limits, PERIOD), first, first, first)[2] == told
@@ -228,7 +228,32 @@ class TestRunaway:
         reasons[(joint + 1) % 6] = int(Reason.SLEW_LIMIT)
         union = int(Reason.RESIDUAL | Reason.SLEW_LIMIT)
         snap.applied = AppliedTorque(0, 0.0, reasons=reasons, reason=union)
-        assert run(RunawayDetector(limits, PERIOD), snap) == [[Finding("F18", Action.E_STOP, NAMES[joint])]]
+        told = Finding("F18", Action.E_STOP, NAMES[joint])
+        assert run(RunawayDetector(limits, PERIOD), snap) == [[told]]
+        silent = replace(snap, applied=None)
+        detector = RunawayDetector(limits, PERIOD)
+        assert run(detector, snap, snap, silent, snap) == [[told], [], [], []], "once, not for ever"
+        assert run(detector, tick(limits), snap) == [[], [told]], "and again after the power came back"
+
+    def test_a_motor_that_pushes_without_power(self, limits: SafetyLimits, joint: int, sign: float) -> None:
+        reasons = np.zeros(6, dtype=np.uint32)
+        reasons[joint] = int(Reason.RESIDUAL)
+        off = AppliedTorque(0, 0.0, reasons=reasons, reason=int(Reason.RESIDUAL))
+        room = limits.detect.drives.runaway_nm
+
+        def pushed(torque: float, where: int = joint) -> Snapshot:
+            state = exo_state(1, motor_torque_nm=np.array(at(where, sign * torque)))
+            (snap,) = looks(limits, [state], off)
+            return snap
+
+        told = [Finding("F18", Action.E_STOP, NAMES[joint])]
+        detector = RunawayDetector(limits, PERIOD)
+        steps = [pushed(0.0), pushed(room), pushed(room + 0.1), pushed(room + 0.1), pushed(0.0)]
+        assert run(detector, *steps) == [told, [], told, told, []]
+        assert run(detector, pushed(80.0, where=(joint + 1) % 6)) == [[]], "that one has its power"
+        blind = pushed(80.0)
+        blind.torque = None
+        assert run(detector, blind) == [[]]
 
 
 def with_drives(limits: SafetyLimits, **changes: float) -> SafetyLimits:
@@ -247,6 +272,16 @@ def test_every_joint_is_told(limits: SafetyLimits) -> None:
     wrong = tick(limits, mean=[9.0] * 6, felt=[-9.0] * 6)
     told = [Finding("F19", Action.E_STOP, name) for name in NAMES]
     assert run(RunawayDetector(limits, PERIOD), wrong, wrong) == [[], told]
+
+
+def test_every_motor_that_pushes_without_power_is_told(limits: SafetyLimits) -> None:
+    off = AppliedTorque(
+        0, 0.0, reasons=np.full(6, int(Reason.RESIDUAL), dtype=np.uint32), reason=int(Reason.RESIDUAL)
+    )
+    (still,) = looks(limits, [exo_state(1)], off)
+    (pushed,) = looks(limits, [exo_state(1, motor_torque_nm=np.full(6, 80.0))], off)
+    told = [Finding("F18", Action.E_STOP, ", ".join(NAMES))]
+    assert run(RunawayDetector(limits, PERIOD), still, pushed) == [told, told]
 
 
 def test_a_lost_sample_says_nothing_of_its_torque(limits: SafetyLimits) -> None:
@@ -296,12 +331,32 @@ class TestTracking:
         there = tick(limits, orders=[*orders, *at(0, 1.0)], angle=at(joint, sign * 0.5))
         assert run(TrackingDetector(limits, PERIOD), *[there] * reduce) == [[]] * reduce
 
+    def test_what_is_given_of_an_order_at_reduced_effort(
+        self, limits: SafetyLimits, joint: int, sign: float
+    ) -> None:
+        """Between the least scale and all of it; what is beyond the joint's limit is too much always."""
+        drives, (reduce, _) = limits.detect.drives, self.ticks(limits)
+        cap, room = limits.joints[joint].torque_nm, drives.tracking_nm
+        assert limits.detect.stops.reduce_scale == 0.5
+
+        def ends(asked: float, given: float, scaled: bool = True) -> bool:
+            snap = tick(limits, asked=at(joint, sign * asked), mean=at(joint, sign * given))
+            assert snap.applied is not None
+            snap.applied = replace(snap.applied, reason=int(Reason.PERMIT_SCALE) * scaled)
+            return bool(run(TrackingDetector(limits, PERIOD), *[snap] * reduce)[-1])
+
+        assert ends(70.0, 35.0, scaled=False) and not ends(70.0, 35.0) and not ends(70.0, 70.0)
+        assert not ends(room, 0.0, scaled=False) and ends(room + 1e-6, 0.0, scaled=False)
+        assert not ends(70.0, 35.0 - room) and ends(70.0, 35.0 - room - 1e-6)
+        assert not ends(50.0, 50.0 + room) and ends(50.0, 50.0 + room + 1e-6)
+        assert not ends(cap + room, 0.5 * cap) and ends(cap + room + 1e-6, cap)
+
     def test_only_while_the_controller_drives(self, limits: SafetyLimits, joint: int, sign: float) -> None:
         reduce, handover = self.ticks(limits)[0], round(limits.timing.handover_s / PERIOD)
         far = at(joint, sign * 80.0)
         for change, told in (
-            ({"ticks_in_state": handover}, False),
-            ({"ticks_in_state": handover + 1}, True),
+            ({"driven_ticks": handover}, False),
+            ({"driven_ticks": handover + 1}, True),
             ({"driven": False}, False),
         ):
             snap = tick(limits, asked=far, **change)
@@ -350,6 +405,12 @@ class TestDevice:
             found = self.told(limits, motor_temperature_c=warm)
             words = f"motor at {heat:.0f} degrees"
             assert found == ([] if level is None else [Finding("F27", level, words)])
+
+    def test_a_joint_without_measurement_hides_no_heat(self, limits: SafetyLimits) -> None:
+        warm = np.full(6, 140.0)
+        warm[0] = np.nan
+        told = self.told(limits, motor_temperature_c=warm, joint_valid=0b111110)
+        assert told == [Finding("F27", Action.SOFT_STOP, "motor at 140 degrees")]
 
     def test_battery(self, limits: SafetyLimits) -> None:
         drives = limits.detect.drives

@@ -103,3 +103,39 @@ def test_signals_are_the_legs_and_the_pelvis() -> None:
     assert right == [3, 4, 5, 13, 14, 15, 23, 25]
     assert pelvis == pytest.approx([tilt, 0.0, 1, 2, 4, 5, 6, 7, 8, 9, -1, -3])
     assert len(left) + len(right) + len(pelvis) == N_SIGNALS
+
+
+def test_what_is_taken_back_is_not_learned() -> None:
+    """A torque of another kind at the same place of every stride stays unexpected when it is taken back."""
+    for taken, least, most in ((True, 20.0, 40.0), (False, 0.0, 6.0)):
+        strides = Strides()
+        strides.walk(25)
+        for _ in range(12):
+            for k in range(STRIDE):
+                extra = 30.0 * (100 <= k < 110)
+                got, _ = strides.tick(k, extra=extra)
+                if extra and taken:
+                    strides.leg.unlearn()
+                if k == 105:
+                    assert got is not None
+                    last = float(np.abs(got).mean())
+        assert least < last < most, taken
+
+
+def test_a_tick_that_stands_too_long_to_teach_is_taken_back_too() -> None:
+    strides = Strides(ticks=3000, lifts=False)
+    strides.walk(3)
+    for k in range(1500):
+        strides.tick(k)
+    before = strides.leg._ticks
+    strides.leg.unlearn()
+    assert strides.leg._ticks == before
+
+
+def test_answers_after_a_pause_are_not_to_what_was_before() -> None:
+    strides = Strides()
+    strides.walk(25)
+    assert strides.tick(0)[0] is not None
+    strides.leg.pause()
+    silent = [strides.tick(k)[0] is None for k in range(1, 1 + LAG_TICKS + 2)]
+    assert silent == [True] * LAG_TICKS + [False] * 2

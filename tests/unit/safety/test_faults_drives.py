@@ -14,6 +14,7 @@ from exostride.safety.faults import Finding
 from exostride.types import (
     Action,
     AppliedTorque,
+    AssistCommand,
     DeviceFault,
     Mode,
     SupervisorState,
@@ -45,7 +46,7 @@ def test_tracking_backs_off_then_stops(world: World) -> None:
 
     def saturate(world_: World, now: Now, k: int) -> Now:
         asked = now["applied_prev"].applied_mean_nm.copy()
-        asked[3] += 30.0
+        asked[3] = 2.0 * asked[3] + 60.0  # 30 N m more than is given, at half the effort too
         now["applied_prev"] = replace(now["applied_prev"], requested_nm=asked)
         return now
 
@@ -58,6 +59,43 @@ def test_tracking_backs_off_then_stops(world: World) -> None:
     assert world.history[-1][0].scale == pytest.approx(world.limits.detect.stops.reduce_scale)
     world.run(stop_ticks - reduce_ticks - 100)
     assert world.safety.state == S.SOFT_STOP and world.safety.cause == "F17"
+
+
+def push(torque_nm: float) -> Inject:
+    """A law that adds a torque to what it asks of the right hip."""
+
+    def more(world_: World, now: Now, k: int) -> Now:
+        asked = now["command"].torque_nm.copy()
+        asked[3] += torque_nm
+        now["command"] = replace(now["command"], torque_nm=asked)
+        return now
+
+    return more
+
+
+def before(world: World) -> AssistCommand:
+    """Return the last command as the controller sent it: what the kernel is asked for may be another."""
+    assert world.command is not None
+    return replace(world.command, torque_nm=np.zeros(6))
+
+
+def test_a_law_that_asks_for_far_too_much_is_stopped_though_effort_shrinks(world: World) -> None:
+    """The injected fault: 120 N m more; half of it, which is given then, is not what was asked for."""
+    world.start(3.0)
+    inject(world, lambda w, now, k: {**push(120.0)(w, now, k), "command_prev": before(w)})
+    world.run(20 + 2)
+    assert world.safety.action == Action.REDUCE and world.safety.active_faults == ("F17",)
+    world.run(round(world.limits.detect.drives.tracking_stop_s / PERIOD))
+    assert world.safety.state == S.SOFT_STOP and world.safety.cause == "F17"
+
+
+def test_giving_way_for_another_reason_is_no_tracking_error(world: World) -> None:
+    world.start(3.0)
+    both = exo(battery_fraction=0.1)
+    inject(world, lambda w, now, k: both(w, push(60.0)(w, now, k), k))
+    world.run(500)
+    assert world.history[-1][0].scale == world.limits.detect.stops.reduce_scale
+    assert {s.active_faults for _, s, _ in world.history[-500:]} == {("F27",)}
 
 
 def test_lost_command_does_not_break_tracking(world: World) -> None:

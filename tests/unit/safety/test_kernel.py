@@ -177,7 +177,11 @@ class TestFallbacks:
         assert out.environment.belt_speed_m_s == 0.0 and out.environment.harness_action == HarnessAction.HOLD
         assert out.environment.belt_acceleration_m_s2 == limits.belt.stop_m_s2
         monkeypatch.undo()
-        assert bench.tick().mode == Mode.DAMP
+        # What a drive does that damps as it was told is no runaway of it.
+        speed = 4.0
+        damped = {"motor_torque_nm": np.array([-j.damp_nms_rad * speed for j in limits.joints])}
+        assert bench.tick(exo={"velocity_rad_s": np.full(6, speed), **damped}).mode == Mode.DAMP
+        assert bench.kernel._breach == [0] * 6
         odd = bench.kernel.step("x", None, None, None, None, None)  # type: ignore[arg-type]
         safe(odd, limits)
         assert odd.environment.seq == 0

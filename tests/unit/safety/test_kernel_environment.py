@@ -24,6 +24,15 @@ class TestEnvironment:
         assert out.environment.belt_speed_m_s == 0.2
         assert out.environment.belt_acceleration_m_s2 == limits.belt.stop_m_s2
 
+    def test_an_order_to_rest_is_braked_whatever_its_ramp(self, bench: Bench, limits: SafetyLimits) -> None:
+        bench.train()
+        out = bench.tick(belt=belt_order(bench.seq + 1, 0.0, belt_acceleration_m_s2=0.0))
+        assert out.environment.belt_speed_m_s == 0.0
+        assert out.environment.belt_acceleration_m_s2 == pytest.approx(0.04 * limits.belt.acceleration_m_s2)
+        assert out.reason & Reason.ENVIRONMENT_LIMIT
+        out = bench.tick(belt=belt_order(bench.seq + 1, 2.0, belt_acceleration_m_s2=0.0))
+        assert out.environment.belt_acceleration_m_s2 == 0.0, "nothing has to speed up"
+
     def test_unloading_changes_slowly_from_what_is_measured(self, limits: SafetyLimits) -> None:
         bench = Bench(limits)
         out = bench.tick(env=env_state(0, unloading_percent=12.0), mode=Mode.STAND)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kernel_bench import Bench, active_is_zero, order, permit
+from kernel_bench import Bench, active_is_zero, env_state, order, permit
 from safety_world import PERIOD
 
 from exostride.safety.limits import SafetyLimits
@@ -50,6 +50,8 @@ class TestModes:
         bench.train()
         out = bench.tick(permit=permit(bench.seq + 1, scale=0.5))
         np.testing.assert_allclose(out.drive.torque_nm, 5.0)
+        np.testing.assert_allclose(out.requested_nm, 10.0)
+        assert bench.tick(permit=permit(bench.seq + 1, scale=0.0)).requested_nm.tolist() == [0.0] * 6
         assert out.reason & Reason.PERMIT_SCALE
 
     def test_order_gains_and_references_are_limited(self, bench: Bench, limits: SafetyLimits) -> None:
@@ -73,9 +75,21 @@ class TestModes:
             0.0,
         ]
         assert drive.reference_velocity_rad_s.tolist()[:2] == [5.0, -9.0]
+        hip, knee = limits.joints[:2]
+        assert out.requested_nm[:2].tolist() == pytest.approx(
+            [
+                hip.stiffness_nm_rad * hip.angle_max_rad + hip.damping_nms_rad * 5.0,
+                knee.stiffness_nm_rad * knee.angle_min_rad - knee.damping_nms_rad * 9.0,
+            ]
+        ), "what was asked for within the limits of gains and references"
         for bit in (Reason.TORQUE_LIMIT, Reason.SOFT_WALL, Reason.VELOCITY_LIMIT):
             assert out.reasons[0] & bit
         assert not out.reasons[2] & (Reason.SOFT_WALL | Reason.VELOCITY_LIMIT)
+
+    def test_a_request_beyond_all_sense_is_told_as_a_large_one(self, bench: Bench) -> None:
+        bench.train()
+        asked = [bench.tick(command=order(bench.seq + 1, sign * 1e8)).requested_nm[0] for sign in (1, -1)]
+        assert asked == [1e6, -1e6]
 
     def test_handover_from_lock_is_smooth(self, bench: Bench, limits: SafetyLimits) -> None:
         """A constant push of the patient is carried by lock and controller in turn without a gap."""
@@ -136,3 +150,31 @@ class TestModes:
         out = bench.run(ticks, mode=Mode.HOLD_STANCE)
         assert out.mode == Mode.HOLD_STANCE
         assert bench.tick(mode=Mode.HOLD_STANCE).mode == Mode.DAMP
+        rolling = {"env": env_state(bench.seq + 1, belt_speed_m_s=0.5)}
+        assert bench.tick(mode=Mode.HOLD_STANCE, **rolling).mode == Mode.DAMP, "legs do not lock again"
+        bench.train()
+        assert bench.tick(mode=Mode.HOLD_STANCE).mode == Mode.HOLD_STANCE
+
+    @pytest.mark.parametrize("lost", [False, True])
+    def test_stance_is_held_until_the_belt_rests(
+        self, bench: Bench, limits: SafetyLimits, lost: bool
+    ) -> None:
+        """From the fastest speed the belt needs longer to rest than the legs are held on a belt at rest."""
+        belt, stops = limits.belt, limits.detect.stops
+        bench.train(3)
+        given = {"permit": None} if lost else {"mode": Mode.HOLD_STANCE}
+        speed, held = belt.speed_m_s, []
+        while speed > stops.belt_rest_m_s:
+            held.append(bench.tick(env=env_state(bench.seq + 1, belt_speed_m_s=speed), **given).mode)
+            speed -= belt.stop_m_s2 * PERIOD
+        assert len(held) * PERIOD > 1.5 * limits.timing.hold_stance_s
+        assert set(held[8:]) == {Mode.HOLD_STANCE}
+        assert bench.tick(env=env_state(bench.seq + 1, belt_speed_m_s=speed), **given).mode == Mode.DAMP
+
+    def test_a_belt_that_never_rests_is_not_waited_for(self, bench: Bench, limits: SafetyLimits) -> None:
+        bench.train(3)
+        modes = []
+        for _ in range(round(limits.detect.stops.belt_timeout_s / PERIOD) + 1):
+            env = env_state(bench.seq + 1, belt_speed_m_s=-0.5)
+            modes.append(bench.tick(mode=Mode.HOLD_STANCE, env=env).mode)
+        assert set(modes[:-1]) == {Mode.HOLD_STANCE} and modes[-1] == Mode.DAMP

@@ -89,20 +89,27 @@ def test_inconsistent_joint_is_refused(change: dict, words: str) -> None:
         from_mapping(data, "limits.yaml")
 
 
+def test_the_belt_can_rest_before_the_legs_are_let_go() -> None:
+    data = mapping()
+    data["detect"]["stops"]["belt_timeout_s"] = data["belt"]["speed_m_s"] / data["belt"]["stop_m_s2"]
+    from_mapping(data, "limits.yaml")
+    data["detect"]["stops"]["belt_timeout_s"] -= 0.01
+    with pytest.raises(ConfigError, match=r"belt_timeout_s must be at least 3\.33 s"):
+        from_mapping(data, "limits.yaml")
+
+
 def test_tank_follows_from_the_reference_gait_work(limits: SafetyLimits) -> None:
     tank = limits.tank
     assert tank.capacity_j == pytest.approx(2 * 75 * 0.78)
     assert tank.refill_w == pytest.approx(tank.capacity_j / tank.stride_s)
 
 
-def test_patient_file_tightens_kind_then_single_joint(limits: SafetyLimits, tmp_path: Path) -> None:
-    patient = tmp_path / "patient.yaml"
-    patient.write_text(
-        "joints:\n  knee_left: {angle_max_rad: 0.8}\n"
-        "  knee: {angle_max_rad: 1.0, torque_nm: 40, hold_nm: 30}\n"
-        "belt: {speed_m_s: 0.8}\n"
-    )
-    tight = load_limits(DEFAULT, patient)
+def test_a_patient_tightens_kind_then_single_joint(limits: SafetyLimits) -> None:
+    joints = {
+        "knee_left": {"angle_max_rad": 0.8},
+        "knee": {"angle_max_rad": 1.0, "torque_nm": 40, "hold_nm": 30},
+    }
+    tight = tighten(limits, {"joints": joints, "belt": {"speed_m_s": 0.8}}, "patient")
     assert [tight.joints[i].angle_max_rad for i in (1, 4)] == [0.8, 1.0]
     assert tight.joints[1].torque_nm == tight.joints[4].torque_nm == 40.0
     assert tight.joints[0] == limits.joints[0]

@@ -9,11 +9,17 @@ import pytest
 from safety_faults import Now, exo, inject, lose
 from safety_world import PERIOD, World
 
+from exostride.runtime.protocol import SessionPlan
+from exostride.runtime.session import LEAD, STRIDE, SessionComponent
+from exostride.runtime.timeline import Timeline
 from exostride.safety.component import OperatorRequest
 from exostride.types import (
     Mode,
     RecorderState,
+    SessionPhase,
+    SessionState,
     SupervisorState,
+    TherapySettings,
 )
 
 S = SupervisorState
@@ -167,9 +173,63 @@ def test_session_requests_take_effect_when_they_say_and_no_session_is_fine(world
     assert again.run(20).state == S.IDLE
 
 
-def test_session_cannot_ask_for_a_stop_state(world: World) -> None:
+def test_session_cannot_ask_for_fault(world: World) -> None:
     world.request = int(S.FAULT)
     assert world.run(30).state == S.IDLE
+
+
+class Led:
+    """The real session in front of the world's supervisor: what it says holds from when it says."""
+
+    def __init__(self) -> None:
+        plan = SessionPlan(settings=TherapySettings(), duration_s=60.0, stand_s=0.1)
+        self.session = SessionComponent(plan, PERIOD)
+        self.words: Timeline[SessionState] = Timeline()
+
+    def __call__(self, world: World, now: Now) -> Now:
+        self.session.note(now["exo"], now["env"], ())
+        now["session"] = self.words.at(world.seq)
+        if world.seq % STRIDE == 0:
+            out = self.session.step(world.seq, world.safety if world.seq else None)
+            self.words.add(out.state.effective_seq, out.state)
+        return now
+
+
+@pytest.mark.parametrize("stop", [S.SOFT_STOP, S.E_STOP])
+def test_a_stop_asked_of_the_session_stops(world: World, stop: SupervisorState) -> None:
+    world.fault = led = Led()
+    assert world.run(2000, S.TRAIN).state == S.TRAIN
+    world.run(200)
+    assert led.session.request(stop) == ""
+    world.run(LEAD + 2 * STRIDE)
+    assert world.safety.state == stop and world.safety.cause == "F38"
+    assert world.safety.message == "stop button pressed by the session's operator"
+    assert led.session.phase == SessionPhase.ABORTED
+    world.run(2500, S.FAULT)
+    world.run(300)
+    assert world.safety.state == S.FAULT and led.session.done
+    assert ask(world, OperatorRequest(reset=True)).accepted, "nobody asks for the stop any more"
+
+
+def test_an_emergency_stop_asked_of_the_session_in_a_soft_stop(world: World) -> None:
+    world.fault = led = Led()
+    assert world.run(2000, S.TRAIN).state == S.TRAIN
+    world.run(200)
+    led.session.request(S.SOFT_STOP)
+    world.run(100, S.SOFT_STOP)
+    world.run(2 * STRIDE)
+    assert world.history[-1][2].mode == Mode.TRAIN
+    led.session.request(S.E_STOP)
+    assert world.run(LEAD + 2 * STRIDE, S.E_STOP).state == S.E_STOP
+
+
+@pytest.mark.parametrize("wish", [S.TRAIN, S.HOMING, S.STAND])
+def test_the_patients_stop_outranks_an_operator(world: World, wish: SupervisorState) -> None:
+    world.start(1.0)
+    inject(world, exo(patient_stop=lambda v, k: k == 0))
+    reply = ask(world, OperatorRequest(state=wish))
+    assert world.safety.state == S.STOPPING
+    assert reply.accepted == (wish == S.STAND)
 
 
 def test_hardware_loss_is_latched_by_the_watchdog(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from exostride.safety.faults import Finding
 from exostride.safety.guard import SampleGuard
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.rhythm import Cycle
-from exostride.safety.snapshot import look
+from exostride.safety.snapshot import Standing, look
 from exostride.safety.walker import Walker
 from exostride.types import Action, EnvironmentState, GaitPhase, GaitState, SupervisorState
 
@@ -46,11 +46,12 @@ class Leg:
         available: int | None = None,
         unfollowed: Sequence[bool] = (),
         doing: GaitState = GaitState.WALKING,
+        **changes: int,
     ) -> list[Finding]:
         own = np.zeros(6) if own is None else own
-        exo = exo_state(self.seq, foot_force_n=force, pelvis_accel_m_s2=UP, cuff_torque_nm=-own)
+        exo = exo_state(self.seq, foot_force_n=force, pelvis_accel_m_s2=UP, cuff_torque_nm=-own, **changes)
         if available is not None:
-            exo = exo_state(self.seq, foot_force_n=force, pelvis_accel_m_s2=UP, available=available)
+            exo = replace(exo, available=available)
         gait = None
         if phase is not None:
             gait = GaitPhase(
@@ -62,8 +63,9 @@ class Leg:
             )
         environment = EnvironmentState(self.seq, 0.0, belt_speed_m_s=self.speed)
         self.guard.step(self.seq, exo)
-        inputs, state = (None, gait, None, None, None), (self.state, 1000 + self.seq)
-        snap = look(self.seq, exo, environment, inputs, state, self.guard)
+        ticks, inputs = 1000 + self.seq, (None, gait, None, None, None)
+        standing = Standing(self.state, ticks, ticks if self.state == SupervisorState.TRAIN else None)
+        snap = look(self.seq, exo, environment, inputs, standing, self.guard)
         found: list[Finding] = []
         self.detector.step(snap, found, unfollowed)
         self.found += [(self.seq, f) for f in found]
@@ -291,15 +293,18 @@ def test_a_leg_off_its_course_may_look_like_a_trip(leg: Leg, lost: bool) -> None
 
 @pytest.mark.parametrize(
     ("joint", "since", "told"),
-    [(4, -1, "F17"), (3, -1, "F17"), (1, -1, "F22"), (4, 20, "F22")],
-    ids=["same joint", "same leg", "other leg", "after it"],
-)
+    [(4, -1, "F17"), (3, -1, "F17"), (1, -1, "F17"), (1, -10, "F17"), (1, -40, "F22"), (4, -40, "F17"),
+     (4, 20, "F22"), (1, 20, "F22")],
+    ids=["same joint", "same leg", "other leg", "other leg, young", "other leg, long", "same joint, long",
+         "after it", "other leg after it"],
+)  # fmt: skip
 def test_a_leg_that_answers_a_law_gone_wrong_is_no_spasm(leg: Leg, joint: int, since: int, told: str) -> None:
-    leg.walk(12)
-    for k in range(40):
+    leg.walk(11)
+    for k in range(-200, 40):
         own = 10.0 * np.sin(2 * np.pi * k / 200) * np.ones(6)
-        own[4] += 40.0 * (1.0 - np.exp(-k * PERIOD / 0.04))
-        leg.tick(own, phase=k / 200, unfollowed=[k > since and i == joint for i in range(6)])
+        if k >= 0:
+            own[4] += 40.0 * (1.0 - np.exp(-k * PERIOD / 0.04))
+        leg.tick(own, phase=k / 200 % 1.0, unfollowed=[k > since and i == joint for i in range(6)])
     assert {f.fault for _, f in leg.found} == {told}
     assert {f.action for _, f in leg.found} == {Action.REDUCE, Action.SOFT_STOP}
     assert {f.where for _, f in leg.found} == {"knee right"}
@@ -310,3 +315,53 @@ def test_nobody_walks_on_a_belt_at_rest(leg: Leg) -> None:
     leg.speed = 0.0
     leg.walk(12)
     assert leg.spasm(60.0) == -1
+
+
+@pytest.mark.parametrize("every", [14, 5, 2])
+@pytest.mark.parametrize("what", ["foot_valid", "segment_valid"])
+def test_a_sample_lost_now_and_then_hides_no_spasm(leg: Leg, what: str, every: int) -> None:
+    leg.walk(12)
+    told = []
+    for k in range(40):
+        own = 10.0 * np.sin(2 * np.pi * k / 200) * np.ones(6)
+        own[4] += 40.0 * (1.0 - np.exp(-k * PERIOD / 0.04))
+        lost = {what: 0b01} if k % every == 1 else {}
+        found = leg.tick(own, phase=k / 200, **lost)
+        assert not (lost and found), "nothing is judged in that tick"
+        told += [(k, f.fault) for f in found]
+    assert told[0][0] <= 14 and {fault for _, fault in told} == {"F22"}
+
+
+def test_two_samples_lost_in_a_row_begin_the_observer_anew(leg: Leg) -> None:
+    leg.walk(12)
+    settle = leg.detector._torque.settle_ticks
+    for k in range(2):
+        leg.tick(phase=k / 200, foot_valid=0)
+    told = [bool(leg.tick(np.full(6, 500.0 * (k > 2)), phase=k / 200)) for k in range(2, 60)]
+    assert not any(told[:settle]) and any(told)
+
+
+def test_soles_without_load_cells_are_enough(leg: Leg) -> None:
+    cells = codes.HAS_LOAD
+    whole = exo_state(0).available
+    for stride in range(13):
+        for k in range(200 if stride < 12 else 40):
+            own = 10.0 * np.sin(2 * np.pi * k / 200) * np.ones(6)
+            own[4] += 40.0 * (stride == 12)
+            leg.tick(own, phase=k / 200, available=whole & ~cells)
+    assert {f.fault for _, f in leg.found} == {"F22"}
+
+
+def test_who_walks_otherwise_from_now_on_is_learned(leg: Leg) -> None:
+    """Nothing is learned outside the bounds, but they widen: the robot gives way for some strides only."""
+    leg.walk(14, size=20.0)
+    told = []
+    for stride in range(30):
+        before = len(leg.found)
+        for k in range(200):
+            own = 20.0 * np.sin(2 * np.pi * k / 200) * np.ones(6)
+            own[4] += 22.0 * (60 <= k < 70)
+            leg.tick(own, phase=k / 200)
+        told.append({f.action for _, f in leg.found[before:]})
+        assert told[-1] <= {Action.REDUCE}, stride
+    assert told[0] == {Action.REDUCE} and not any(told[5:])

@@ -303,6 +303,81 @@ class TestReset:
         m.step(None, None, REST)
         assert m.reset(REST) == ""
 
+    def locked(self, limits: SafetyLimits, fault: str = "F22") -> StateMachine:
+        """A machine whose harness did not take over: the legs stay locked, the cause is gone."""
+        m = machine_in(limits, S.TRAIN)
+        m.step(Finding(fault, Action.SOFT_STOP), None, MOVING)
+        while m.status.state != S.FAULT:
+            m.step(None, None, REST)
+        for _ in range(round(limits.detect.stops.reset_clear_s / PERIOD)):
+            m.step(None, None, REST)
+        assert m.orders().mode == Mode.STAND and m.status.locked
+        return m
+
+    def test_legs_that_may_carry_are_not_let_go(self, limits: SafetyLimits) -> None:
+        m = self.locked(limits)
+        assert "legs stay locked" in m.reset(REST)
+        assert m.status.state == S.FAULT and m.orders().mode == Mode.STAND
+        failed = self.locked(limits, "F26")
+        assert "legs stay locked" in failed.reset(LIFTED), "the word of a harness that failed counts nothing"
+        assert failed.orders().mode == Mode.STAND
+
+    @pytest.mark.parametrize("facts", [REST._replace(unloaded=True), LIFTED], ids=["unloaded", "lifted"])
+    def test_unloaded_legs_yield_damped_before_torque_goes(self, limits: SafetyLimits, facts: Facts) -> None:
+        m = self.locked(limits)
+        assert "released, damped" in m.reset(facts)
+        assert m.status.state == S.FAULT and m.orders().mode == Mode.DAMP
+        for _ in range(round(limits.detect.stops.reset_clear_s / PERIOD)):
+            assert "a moment ago" in m.reset(REST)
+            assert m.orders().mode == Mode.DAMP
+            m.step(None, None, REST)
+        assert m.reset(REST) == ""
+        assert m.status.state == S.IDLE and m.orders().mode == Mode.ZERO
+
+    def test_the_emergency_stop_releases_a_secured_patient(self, limits: SafetyLimits) -> None:
+        m = self.locked(limits)
+        for _ in range(3):
+            m.step(HARD, None, REST)
+        assert m.orders().mode == Mode.DAMP
+        assert m.status.message.count("released, damped") == 1
+        for _ in range(round(limits.detect.stops.reset_clear_s / PERIOD)):
+            m.step(None, None, REST)
+        assert m.reset(REST) == ""
+
+
+class TestDriven:
+    def run(self, m: StateMachine, n: int) -> list[int | None]:
+        seen = []
+        for _ in range(n):
+            m.step(None, None, MOVING)
+            seen.append(m.driven_ticks)
+        return seen
+
+    @pytest.mark.parametrize("state", [s for s in S if s not in (S.TRAIN, S.STOPPING)])
+    def test_not_where_the_kernel_has_the_legs(self, limits: SafetyLimits, state: SupervisorState) -> None:
+        assert machine_in(limits, state).driven_ticks is None
+
+    def test_goes_on_through_an_ordinary_stop(self, limits: SafetyLimits) -> None:
+        m = machine_in(limits, S.TRAIN)
+        assert m.driven_ticks == 0
+        assert self.run(m, 3) == [1, 2, 3]
+        m.step(None, S.STAND, MOVING)
+        assert (m.status.state, m.ticks, m.driven_ticks) == (S.STOPPING, 0, 4)
+
+    def test_goes_on_while_a_stop_keeps_the_controller(self, limits: SafetyLimits) -> None:
+        m = machine_in(limits, S.TRAIN)
+        m.step(Finding("F38", Action.SOFT_STOP), None, MOVING)
+        assert (m.status.state, m.ticks, m.driven_ticks) == (S.SOFT_STOP, 0, 1)
+        assert self.run(m, 2) == [2, 3]
+        m.step(SOFT, None, MOVING)
+        assert m.driven_ticks is None, "the stance is held from here"
+
+    def test_ends_as_the_lock_takes_over(self, limits: SafetyLimits) -> None:
+        m = machine_in(limits, S.TRAIN)
+        m.step(Finding("F38", Action.SOFT_STOP), None, MOVING)
+        m.step(None, None, REST)
+        assert m.status.step == Step.HARNESS and m.driven_ticks is None
+
 
 class TestStart:
     @pytest.mark.parametrize(("state", "request_"), [(S.IDLE, S.HOMING), (S.STAND, S.TRAIN)])

@@ -151,3 +151,24 @@ class TestSpread:
                 spread.gather(value)
             spread.close()
         assert spread.variance == pytest.approx(100.0, rel=0.1)
+
+
+def test_a_tick_that_was_not_measured_is_bridged() -> None:
+    """Every tenth tick is lost: the change since the last one counts over both periods."""
+    errors = {}
+    for told in (True, False):
+        whole, holed = (WalkerTorque(walker_of_body(), PERIOD, 60.0) for _ in range(2))
+        since, worst = 1, 0.0
+        for k in range(200):
+            q, qd, _ = motion(k * PERIOD)
+            state = exo_state(k, segment_angle_rad=segments(q, 0.0), segment_rate_rad_s=segments(qd, 0.0))
+            values = exo_values(state)[1]
+            want = whole.step(values, 0.0, [0.0] * 6)
+            if k % 10 == 0:
+                since += 1
+                continue
+            got = holed.step(values, 0.0, [0.0] * 6, since if told else 1)
+            since = 1
+            worst = max(worst, *(abs(a - b) for a, b in zip(got, want, strict=True))) if k > 50 else 0.0
+        errors[told] = worst
+    assert errors[True] < 1.0 < 10.0 < errors[False]

@@ -20,7 +20,16 @@ from scipy.stats import chi2
 
 from exostride.bench.safety_cases import Case, cases
 from exostride.bench.safety_files import run_files
-from exostride.bench.safety_free import CURVES_EVERY, KNOBS, cell, curve, delays, run_cell
+from exostride.bench.safety_free import (
+    CELL_S,
+    CURVES_EVERY,
+    KNOBS,
+    cell,
+    curve,
+    delays,
+    run_cell,
+    stop_is_real,
+)
 from exostride.bench.safety_page import page
 from exostride.bench.safety_rig import PERIOD_S, Rig, Walk, forked, run_walk
 from exostride.bench.workers import Found, Job, cores, spread
@@ -47,6 +56,8 @@ _ROUND: Final = 40
 
 Bringing a walk to its gait costs as much as some thirty cases, and every round does it anew.
 """
+_MOST_WALKS: Final = 3
+"""Times as many walks as the hours would need if all were training: then walkers do not get to it."""
 _CURVE_CELLS: Final = 15
 """Fault-free walks that the curves alone ask for: half an hour."""
 _SOURCES: Final = ("safety", "plant", "patient", "control", "gait", "runtime", "hardware", "model")
@@ -57,6 +68,18 @@ _JUDGES: Final = ("safety_cases", "safety_files", "safety_free", "safety_rig")
 _NO_MUTATION: Final[dict[str, Any]] = {"killed": None, "total": None, "survivors": []}
 _NO_COVERAGE: Final[dict[str, Any]] = {"line": None, "branch": None}
 """What is told of mutants and coverage until their own commands have been run."""
+_NO_CASES: Final[dict[str, Any]] = {
+    "cases": 0,
+    "passed": 0,
+    "worst_periods": None,
+    "early": 0,
+    "as_other": 0,
+    "without_symptom": 0,
+}
+"""A fault's row: of those that passed, how many reacted before the symptom, or as another fault.
+
+``without_symptom`` are those not judged because the fault reacted to never showed.
+"""
 
 
 def model_hash() -> str:
@@ -130,27 +153,34 @@ def summary(data: dict[str, Any]) -> dict[str, Any]:
     cells = list(data["cells"].values())
     judged = {key: r for key, r in results.items() if "passed" in r and "skipped" not in r}
     by_fault: dict[str, dict[str, Any]] = {}
-    for key, r in sorted(judged.items()):
+    for key, r in sorted(results.items()):
+        if key not in judged and not r.get("without_symptom"):
+            continue
         fault = key.split("@")[0].split(":")[0]
-        row = by_fault.setdefault(
-            fault, {"cases": 0, "passed": 0, "worst_periods": None, "bound_periods": r["bound_periods"]}
-        )
+        row = by_fault.setdefault(fault, {**_NO_CASES, "bound_periods": r["bound_periods"]})
+        if key not in judged:
+            row["without_symptom"] += 1
+            continue
         row["cases"] += 1
         row["passed"] += r["passed"]
+        row["early"] += r["passed"] and r.get("early", False)
+        row["as_other"] += r["passed"] and r.get("cause", fault) not in (fault, "")
         late = r.get("from_symptom_periods")
         if late is not None and (row["worst_periods"] is None or late > row["worst_periods"]):
             row["worst_periods"] = late
     failed = [{"case": key, "why": r["why"]} for key, r in sorted(judged.items()) if not r["passed"]]
-    hours = sum(c.get("simulated_s", 0.0) for c in cells) / 3600.0
+    hours = sum(c.get("train_s", 0.0) for c in cells) / 3600.0
     trips = [c for c in cells if c.get("tripped")]
-    real = [c for c in trips if c["fell"] or (c["cramped"] and c["tripped"] in ("F22", "F24b"))]
+    real = [c for c in trips if stop_is_real(c)]
     false = [c for c in trips if c not in real]
-    simulated = sum(r.get("simulated_s", 0.0) for r in results.values()) + 3600.0 * hours
+    simulated = sum(r.get("simulated_s", 0.0) for r in (*results.values(), *cells))
     return {
         "simulated_seconds": round(simulated, 1),
         "skipped": {key: r.get("skipped") or r["error"] for key, r in results.items() if key not in judged},
         "cases": len(judged),
         "passed": len(judged) - len(failed),
+        "early": sum(row["early"] for row in by_fault.values()),
+        "without_symptom": sum(row["without_symptom"] for row in by_fault.values()),
         "failed": failed,
         "by_fault": by_fault,
         "fault_free": {
@@ -162,6 +192,8 @@ def summary(data: dict[str, Any]) -> dict[str, Any]:
                 f: sum(c["tripped"] == f for c in false) for f in {c["tripped"] for c in false}
             },
             "stops_for_real_falls": len(real),
+            "falls_not_met": sum(c.get("falls_not_met", 0) for c in cells),
+            "walks_without_training": sum(not c.get("train_s") for c in cells),
             "rate_per_hour": round(len(false) / hours, 2) if hours else None,
             "rate_upper_95_per_hour": _upper(len(false), hours),
             "reduces_per_hour": _per_hour(cells, hours),
@@ -237,10 +269,10 @@ def _free_job(number: int, walk: Walk) -> Iterator[Found]:
 
 
 def _free_jobs(results: Results, hours: float) -> Iterator[Job]:
-    """Yield walks without a fault until the hours are reached."""
+    """Yield walks without a fault until the hours of training are reached, or will never be."""
     cells = results.data["cells"]
-    number = 0
-    while sum(c.get("simulated_s", 0.0) for c in cells.values()) < 3600.0 * hours:
+    number, most = 0, _MOST_WALKS * 3600.0 * hours / CELL_S
+    while sum(c.get("train_s", 0.0) for c in cells.values()) < 3600.0 * hours and number < most:
         if str(number) not in cells:
             yield partial(_free_job, number, cell(number))
         number += 1
@@ -296,31 +328,48 @@ def _figures(data: dict[str, Any]) -> Iterator[str]:
 def text(data: dict[str, Any]) -> Iterator[str]:
     """Yield the summary in lines."""
     unit = f"(periods of {PERIOD_S * 1e3:g} ms)"
-    yield f"{'fault':6} {'cases':>5} {'passed':>6} {'worst':>6} {'bound':>6}  {unit}"
+    yield (
+        f"{'fault':6} {'cases':>5} {'passed':>6} {'early':>6} {'other':>6} {'none':>6} {'worst':>6} "
+        f"{'bound':>6}  {unit}"
+    )
     for fault, row in data["by_fault"].items():
         worst = "-" if row["worst_periods"] is None else f"{row['worst_periods']}"
         title = CATALOGUE[fault].title if fault in CATALOGUE else ""
-        yield f"{fault:6} {row['cases']:5} {row['passed']:6} {worst:>6} {row['bound_periods']:6}  {title}"
-    yield f"{data['passed']} of {data['cases']} cases passed, {len(data['skipped'])} without a verdict"
+        yield (
+            f"{fault:6} {row['cases']:5} {row['passed']:6} {row['early']:6} {row['as_other']:6} "
+            f"{row['without_symptom']:6} {worst:>6} {row['bound_periods']:6}  {title}"
+        )
+    yield "early: of the passed, reacted before the symptom; other: told as another fault; none: not judged,"
+    yield "since it reacted without a symptom; worst: latest reaction after the symptom, below 0 before it"
+    yield (
+        f"{data['passed']} of {data['cases']} cases passed, {data['early']} of them before the symptom; "
+        f"{len(data['skipped'])} without a verdict, {data['without_symptom']} of them since they reacted "
+        f"without a symptom"
+    )
     for fail in data["failed"]:
         yield f"  failed: {fail['case']}: {fail['why']}"
     free = data["fault_free"]
     yield (
-        f"fault-free: {free['hours']:.2f} h of {free['target_hours']:g} h in {free['walks']} walks: "
+        f"fault-free: {free['hours']:.2f} h of {free['target_hours']:g} h of training in {free['walks']} "
+        f"walks, {free['walks_without_training']} of them without any: "
         f"{free['false_trips']} false trips {free['false_by_fault'] or ''}, "
         f"{free['stops_for_real_falls']} stops for walkers that fell or cramped; "
-        f"{_rate(free['rate_per_hour'])}, 95 % upper bound {_rate(free['rate_upper_95_per_hour'])}"
+        f"{_rate(free['rate_per_hour'])}, 95 % upper bound {_rate(free['rate_upper_95_per_hour'])}; "
+        f"{free['falls_not_met']} falls not met"
     )
     yield f"  gave way without a stop: {free['reduces_per_hour'] or 'never'} /h"
     known = {f: points for f, points in data["curves"].items() if any(p["tried"] for p in points)}
     if known:
-        yield "trade-off: threshold, alarms an hour without fault, median delay in periods, found of tried"
+        yield (
+            "trade-off: threshold, alarms an hour without fault, median delay in periods, found of tried "
+            "(of those not found, in alarm before)"
+        )
     for fault, points in known.items():
         for p in points:
             name = f"{KNOBS[fault].name}={p['threshold']:g}"
             yield (
                 f"  {fault:5} {name:22} {_rate(p['alarms_per_hour']):>8}  {p['median_delay_periods']}  "
-                f"{p['found']}/{p['tried']}"
+                f"{p['found']}/{p['tried']} ({p['alarmed_before']})"
             )
     yield from _figures(data)
 
@@ -379,5 +428,5 @@ def command(
         print(line)
     if html is not None:
         html.write_text(page({**data, **results.data}))
-    if data["failed"] or data["fault_free"]["false_trips"]:
+    if data["failed"] or data["fault_free"]["false_trips"] or data["fault_free"]["falls_not_met"]:
         raise typer.Exit(int(ExitCode.FAILED))

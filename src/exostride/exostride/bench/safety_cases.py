@@ -14,10 +14,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from exostride.conventions import JOINTS
 from exostride.hardware.simulated import SimulatedDevice
+from exostride.model.joints import joint_table
 from exostride.runtime.graph import Tick
 from exostride.safety.injection import INJECTABLE, Injection
-from exostride.types import Action, Vector
+from exostride.types import Action, Mode, Vector
 
 HOMING = "homing"
 STATES: Final = ("stance", "swing", "standing")
@@ -89,9 +91,13 @@ def _excess(s: Scene) -> bool:
 
 
 def _reversed(s: Scene) -> bool:
-    """Return whether the motor turns against its order by a torque that matters (HOMING 3 N m, else 12)."""
+    """Return whether the motor turns against its order by what counts, friction of the gear taken off.
+
+    What counts is 8 N m, in HOMING 0.6 of the test torque of 4 N m (ankle 3).
+    """
     joint, a = s.injection.joint, s.before.applied
-    enough = 3.0 if abs(a.requested_nm[joint]) < 5.0 and s.before.applied.mode == 3 else 12.0
+    least = (1.8 if joint % 3 == 2 else 2.4) if a.mode == Mode.HOMING else 8.0
+    enough = least + joint_table()[JOINTS[joint]].friction_nm
     asked, given = float(a.requested_nm[joint]), float(a.applied_mean_nm[joint])
     return s.k >= 1 and asked * given < 0.0 and min(abs(asked), abs(given)) > enough
 
@@ -125,11 +131,18 @@ def _falling(s: Scene) -> bool:
 
 
 def _sliding(s: Scene) -> bool:
-    """Return whether a loaded foot slides forward in the walker's own swing: friction all but used up."""
-    true = s.tick.reading.truth
-    if true is None or s.k < 0 or not _SWING[0] < float(true.phase[s.injection.side]) < _SWING[1]:
+    """Return whether a loaded foot slides forward in the walker's own swing: friction all but used up.
+
+    It must do so for longer than one tick: a sole that touches the belt for 5 ms is not dragged.
+    """
+    return s.k >= 1 and _slides(s.tick, s.injection.side) and _slides(s.before, s.injection.side)
+
+
+def _slides(tick: Tick, side: int) -> bool:
+    true = tick.reading.truth
+    if true is None or not _SWING[0] < float(true.phase[side]) < _SWING[1]:
         return False
-    fx, _, fz = true.ground_force_n[3 * s.injection.side : 3 * s.injection.side + 3].tolist()
+    fx, _, fz = true.ground_force_n[3 * side : 3 * side + 3].tolist()
     return bool(fz > 25.0 and fx < -_SLIDING * fz)
 
 

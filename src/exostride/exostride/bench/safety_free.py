@@ -1,12 +1,15 @@
 """Fault-free walking: what trips without a fault, and how that trades against the delay of detection.
 
-Each cell is two minutes of one walker under one law. Beside the supervisor, copies of single detectors with
-other thresholds look at the same ticks; they count alarms here, and delays where the same fault is injected
-into a walk whose own detector is deaf.
+Each cell is two minutes of one walker under one law; only training counts, while the walker is on their feet.
+A stop is not false if the walker was falling or cramped within the second before it, or falls in the same
+walk without that stop. Beside the supervisor, copies of single detectors with other thresholds look at the
+same ticks; they count alarms here, and delays where the same fault is injected into a walk whose own detector
+is deaf.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -25,7 +28,7 @@ from exostride.safety.injection import parse
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Snapshot
 from exostride.safety.walker import Walker
-from exostride.types import Action, SafetyState
+from exostride.types import Action, SafetyState, SupervisorState
 
 CELL_S: Final = 120.0
 CURVES_EVERY: Final = 8
@@ -37,6 +40,11 @@ _APART_S: Final = 1.0
 """Alarms closer than this are one."""
 _SOON_S: Final = 2.0
 """A fall so soon after the place of a stop was on its way."""
+_JUST_S: Final = 1.0
+"""What really happened so shortly before a stop may be its reason; a fall is to be met within it."""
+
+_JUST: Final = round(_JUST_S / PERIOD_S)
+_NEVER: Final = -(10**9)
 
 _WALKERS: Final = (
     "unimpaired",
@@ -69,6 +77,8 @@ class Knob:
     """The threshold that decides a fault: group, name, values from sensitive to deaf, the fault to inject.
 
     ``owner`` is the detector that decides; it ``learns`` when its threshold counts for a walker it knows.
+    ``along`` are thresholds of the group that are changed in the same proportion, ``off`` ones that are put
+    out of reach, so that nothing else decides. ``told`` are the faults of its findings that count.
     """
 
     group: str
@@ -77,7 +87,13 @@ class Knob:
     fault: str
     owner: str
     learns: bool = False
+    along: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
+
+_SPASM: Final = ("spasm_hip_nm", "spasm_knee_nm", "spasm_ankle_nm")
+_OUT_OF_REACH: Final = 1e6
 
 KNOBS: Final = {
     "F02": Knob("sensors", "stuck_rad", (0.005, 0.01, 0.02, 0.04, 0.08), "F02@swing:left:knee", "_stuck"),
@@ -85,20 +101,29 @@ KNOBS: Final = {
         "sensors", "twin_reduce_rad", (0.02, 0.04, 0.08, 0.14, 0.2), "F06@stance:left:knee", "_drift"
     ),
     "F19": Knob("drives", "sign_nm", (1.0, 2.0, 4.0, 8.0, 12.0), "F19@stance:left:knee", "_runaway"),
+    # The bounds are the wider of a torque and of how much strides differ: only both together are a trade.
     "F22": Knob(
-        "body", "spasm_knee_nm", (4.0, 6.0, 8.0, 12.0, 18.0, 27.0), "F22@swing:left:knee,size=60", "_spasm",
-        learns=True,
+        "body", "spasm_sd", (2.0, 3.0, 5.0, 8.0, 12.0, 20.0), "F22@swing:left:knee,size=60", "_spasm",
+        learns=True, along=_SPASM, told=("F22", "F24b"),
     ),
     "F23": Knob("body", "xcom_reduce_m", (0.05, 0.07, 0.1, 0.15, 0.2), "F23@stance:left", "balance"),
     "F24a": Knob("body", "drag_n", (8.0, 15.0, 25.0, 50.0, 90.0), "F24a@swing:left", "_foot"),
-    "F24b": Knob("body", "trip_nm", (10.0, 20.0, 30.0, 40.0, 60.0), "F24b@swing:left", "_spasm"),
+    "F24b": Knob("body", "trip_nm", (10.0, 20.0, 30.0, 40.0, 60.0), "F24b@swing:left", "_spasm",
+                 off=(*_SPASM, "spasm_sd")),
 }  # fmt: skip
-"""By fault; every value but one is another than the limits file's."""
+"""By fault; every value but one is another than the limits file's.
+
+Obstacles and spasms are one question to their detector, whose answer differs: a spasm counts under either
+name. An obstacle counts under its own only, as what the torques of anybody's hip and knee tell (``trip_nm``).
+"""
 
 
 def with_threshold(limits: SafetyLimits, knob: Knob, value: float) -> SafetyLimits:
-    """Return ``limits`` with one threshold changed, also beyond what a file may ask for."""
-    group = getattr(limits.detect, knob.group).model_copy(update={knob.name: value})
+    """Return ``limits`` with a knob's threshold changed, also beyond what a file may ask for."""
+    old = getattr(limits.detect, knob.group)
+    times = value / getattr(old, knob.name)
+    new = {knob.name: value, **{name: times * getattr(old, name) for name in knob.along}}
+    group = old.model_copy(update=new | dict.fromkeys(knob.off, _OUT_OF_REACH))
     detect = limits.detect.model_copy(update={knob.group: group})
     return limits.model_copy(update={"detect": detect})
 
@@ -127,26 +152,28 @@ class Copies:
         }
         self.alarms = dict.fromkeys(self._all, 0)
         self.first = dict.fromkeys(self._all, -1)
-        self._last = dict.fromkeys(self._all, -(10**9))
+        self.last = dict.fromkeys(self._all, -(10**9))
 
-    def step(self, snap: Snapshot) -> None:
-        """Let every copy look at a tick."""
+    def step(self, snap: Snapshot, counts: bool = True) -> None:
+        """Let every copy look at a tick; its alarm is counted if the tick ``counts``."""
         for key, detector in self._all.items():
             found: list[Finding] = []
             detector.step(snap, found)
-            # Obstacles and spasms are one question to their detector, whose answer differs.
-            wanted = ("F22", "F24b") if key[0] in ("F22", "F24b") else (key[0],)
-            if not any(f.fault in wanted for f in found):
+            if not any(f.fault in (KNOBS[key[0]].told or (key[0],)) for f in found):
                 continue
-            if snap.seq - self._last[key] > _APART_S / PERIOD_S:
+            if counts and snap.seq - self.last[key] > _APART_S / PERIOD_S:
                 self.alarms[key] += 1
-            self._last[key] = snap.seq
+            self.last[key] = snap.seq
             if self.first[key] < 0:
                 self.first[key] = snap.seq
 
     def arm(self) -> None:
         """Begin to note each copy's first alarm."""
         self.first = dict.fromkeys(self._all, -1)
+
+    def alarmed(self, seq: int) -> set[float]:
+        """Return the thresholds whose copies were in alarm within a second before a tick."""
+        return {value for (_, value), last in self.last.items() if seq - last <= _APART_S / PERIOD_S}
 
 
 _FALL: Final = parse("F23@any:left")
@@ -170,16 +197,35 @@ class _Watch:
     """What really happens to a walker without an injected fault, and what safety makes of it."""
 
     rig: Rig
-    fell: bool = False
-    cramped: bool = False
+    train_ticks: int = 0
+    """Ticks of training in which the walker was on their feet."""
+    falls_not_met: int = 0
+    """Falls that safety answered neither before nor within a second."""
     reduces: dict[str, int] = field(default_factory=dict)
+    walks: bool = False
+    """Whether this tick is one of those that count."""
     _last: frozenset[str] = frozenset()
+    _fell_at: int = _NEVER
+    _cramped_at: int = _NEVER
+    _owed_since: int = _NEVER
+
+    def just(self) -> tuple[bool, bool]:
+        """Return whether the walker was falling, and cramped, within the last second or still is."""
+        seq = self.rig.seq - 1
+        return seq - self._fell_at <= _JUST, seq - self._cramped_at <= _JUST
 
     def step(self) -> SafetyState:
+        """Run one tick; return the supervisor's state."""
         tick = self.rig.step()
-        self.fell = self.fell or fell(self.rig)
-        self.cramped = self.cramped or cramps(tick)
         state = state_of(tick)
+        falls = fell(self.rig)
+        self._owe(tick.seq, falls, state)
+        if falls:
+            self._fell_at = tick.seq
+        if cramps(tick):
+            self._cramped_at = tick.seq
+        self.walks = state.state == SupervisorState.TRAIN and not self.just()[0]
+        self.train_ticks += self.walks
         reduced = state.action == Action.REDUCE
         active = frozenset(state.active_faults) if reduced else frozenset()
         for fault in active - self._last:
@@ -187,23 +233,57 @@ class _Watch:
         self._last = active
         return state
 
+    def _owe(self, seq: int, falls: bool, state: SafetyState) -> None:
+        """Count falls that safety does not answer in time, each once."""
+        met = state.latched or (
+            state.action >= Action.REDUCE and not set(ROWS["F23"].causes).isdisjoint(state.active_faults)
+        )
+        if falls and seq - self._fell_at > _JUST:
+            self._owed_since = seq
+        if met:
+            self._owed_since = _NEVER
+        elif self._owed_since != _NEVER and seq - self._owed_since > _JUST:
+            self.falls_not_met += 1
+            self._owed_since = _NEVER
 
-def falls_without(walk: Walk, stopped_s: float) -> bool:
-    """Return whether the walker falls within two seconds of a stop, in the same walk without that stop.
 
-    Every stop becomes a REDUCE, so that the walk is the same to the last bit until the first one.
+def without_stop(stopped: int, cause: str, clear_ticks: int) -> Callable[[int, list[Finding]], list[Finding]]:
+    """Return what takes a stop in the tick ``stopped`` by ``cause`` out of the findings of each tick.
+
+    Until then nothing is changed, so the walk is the same to the last bit. From then on no finding stops: one
+    whose fault the robot gave way for at the time of the stop goes on as that, others that would stop, and
+    those of the stop's own fault, are gone. Whatever else is found stays.
     """
+    gave_way: dict[str, int] = {}
+
+    def milder(seq: int, found: list[Finding]) -> list[Finding]:
+        if seq < stopped:
+            gave_way.update((one.fault, seq) for one in found if one.action == Action.REDUCE)
+            return found
+        held = {fault for fault, last in gave_way.items() if stopped - last < clear_ticks}
+        return [
+            one._replace(action=min(one.action, Action.REDUCE)) if one.fault in held else one
+            for one in found
+            if one.fault in held or (one.fault != cause and one.action < Action.SOFT_STOP)
+        ]
+
+    return milder
+
+
+def falls_without(walk: Walk, stopped: int, cause: str) -> bool:
+    """Return whether the walker falls within two seconds of a stop, in the same walk without that stop."""
     rig = Rig(walk)
     detect = rig.component.detectors.step
+    milder = without_stop(stopped, cause, round(rig.limits.detect.stops.clear_s / PERIOD_S))
 
-    def milder(*arguments: Any) -> tuple[Snapshot, list[Finding]]:
-        snap, found = detect(*arguments)
-        return snap, [one._replace(action=min(one.action, Action.REDUCE)) for one in found]
+    def filtered(seq: int, *arguments: Any) -> tuple[Snapshot, list[Finding]]:
+        snap, found = detect(seq, *arguments)
+        return snap, milder(seq, found)
 
-    rig.component.detectors.step = milder  # type: ignore[method-assign, assignment]
-    while rig.seq * PERIOD_S < stopped_s + _SOON_S:
-        rig.step()
-        if rig.seq * PERIOD_S > stopped_s and fell(rig):
+    rig.component.detectors.step = filtered  # type: ignore[method-assign, assignment]
+    while rig.seq <= stopped + round(_SOON_S / PERIOD_S):
+        tick = rig.step()
+        if tick.seq > stopped and fell(rig):
             return True
     return False
 
@@ -217,30 +297,37 @@ def run_cell(walk: Walk, curves: bool) -> dict[str, Any]:
     while not problem and rig.seq * PERIOD_S < CELL_S:
         state = watch.step()
         assert rig.component.seen is not None
-        if copies is not None and not watch.fell:
-            copies.step(rig.component.seen)
+        if copies is not None:
+            copies.step(rig.component.seen, watch.walks)
         if state.latched:
             problem = state.message
     last = state_of(rig.last) if rig.last is not None else None
     tripped = last is not None and last.latched
-    stopped_s = rig.seq * PERIOD_S
-    # A fall that the stop could not, or only just did prevent is none of the machine's making.
-    if tripped and not watch.fell:
-        for _ in range(round(1.0 / PERIOD_S)):
-            watch.step()
-        watch.fell = watch.fell or falls_without(walk, stopped_s)
+    cause = last.cause if tripped and last is not None else ""
+    fallen, cramped = watch.just()
+    # A fall that would have come anyway is none of the stop's making; one that comes after it may be.
+    if tripped and not fallen:
+        fallen = falls_without(walk, rig.seq - 1, cause)
     result: dict[str, Any] = {
         "walk": walk.name,
-        "simulated_s": stopped_s,
-        "tripped": last.cause if tripped and last is not None else "",
+        "simulated_s": rig.seq * PERIOD_S,
+        "train_s": round(watch.train_ticks * PERIOD_S, 3),
+        "tripped": cause,
         "message": problem,
-        "fell": watch.fell,
-        "cramped": watch.cramped,
+        "fell": tripped and fallen,
+        "cramped": tripped and cramped,
+        "falls_not_met": watch.falls_not_met,
         "reduces": watch.reduces,
     }
     if copies is not None:
         result["alarms"] = {f"{f}={v:g}": n for (f, v), n in copies.alarms.items()}
     return result
+
+
+def stop_is_real(result: Mapping[str, Any]) -> bool:
+    """Return whether a cell was stopped for what really happened to its walker: a fall, or a cramp."""
+    cramp = result["cramped"] and result["tripped"] in ("F22", "F24b")
+    return bool(result["tripped"]) and bool(result["fell"] or cramp)
 
 
 class _Deaf:
@@ -254,7 +341,10 @@ class _Deaf:
 
 
 def delays(rig: Rig, fault: str) -> dict[str, Any]:
-    """Return each copy's delay from the symptom [periods] for one fault; use in a forked copy of a walk."""
+    """Return each copy's delay from the symptom [periods] for one fault; use in a forked copy of a walk.
+
+    A copy that was in alarm within the second before the injection is named apart: its alarm tells nothing.
+    """
     knob = KNOBS[fault]
     setattr(rig.component.detectors, knob.owner, _Deaf())
     injection = parse(knob.fault)
@@ -265,14 +355,15 @@ def delays(rig: Rig, fault: str) -> dict[str, Any]:
         copies.step(rig.component.seen)
     copies.arm()
     rig.device.arm(injection)
-    symptom, before = -1, rig.last
+    symptom, before, alarmed = -1, rig.last, set[float]()
     for _ in range(round(5.0 / PERIOD_S)):
         tick = rig.step()
         assert rig.component.seen is not None and before is not None
-        copies.step(rig.component.seen)
         began = rig.device.began.get(injection, -1)
-        if began < 0:
+        if began < 0 or began == tick.seq:
+            alarmed = copies.alarmed(tick.seq)
             copies.arm()
+        copies.step(rig.component.seen)
         scene = Scene(tick, before, injection, tick.seq - began if began >= 0 else -1, rig.simulated)
         if symptom < 0 and began >= 0 and ROWS[fault].truth(scene):
             symptom = tick.seq
@@ -281,13 +372,28 @@ def delays(rig: Rig, fault: str) -> dict[str, Any]:
             break
     if symptom < 0:
         return {"skipped": "no symptom"}
-    out = {f"{v:g}": (first - symptom if first >= 0 else None) for (_, v), first in copies.first.items()}
-    return {"delays": out}
+    return {"delays": delays_of(copies.first, alarmed, symptom), "alarmed": [f"{v:g}" for v in alarmed]}
+
+
+def delays_of(
+    first: Mapping[tuple[str, float], int], alarmed: Collection[float], symptom: int
+) -> dict[str, int | None]:
+    """Return by threshold the time from the symptom to the first alarm after the injection [ticks].
+
+    None where there was no alarm, and where the copy was in alarm already.
+    """
+    return {
+        f"{value:g}": seq - symptom if seq >= 0 and value not in alarmed else None
+        for (_, value), seq in first.items()
+    }
 
 
 def curve(fault: str, cells: list[dict[str, Any]], runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a fault's trade-off: threshold, alarms an hour without a fault, median delay, share found."""
-    hours = sum(c["simulated_s"] for c in cells if "alarms" in c) / 3600.0
+    """Return a fault's trade-off: threshold, alarms an hour without a fault, median delay, share found.
+
+    ``alarmed_before`` counts the walks in which the copy was in alarm anyway; they are not found.
+    """
+    hours = sum(c["train_s"] for c in cells if "alarms" in c) / 3600.0
     points = []
     for value in KNOBS[fault].values:
         alarms = sum(c.get("alarms", {}).get(f"{fault}={value:g}", 0) for c in cells)
@@ -299,6 +405,7 @@ def curve(fault: str, cells: list[dict[str, Any]], runs: list[dict[str, Any]]) -
                 "alarms_per_hour": round(alarms / hours, 1) if hours else None,
                 "median_delay_periods": float(np.median(found)) if found else None,
                 "found": len(found),
+                "alarmed_before": sum(f"{value:g}" in run.get("alarmed", ()) for run in runs),
                 "tried": len(seen),
             }
         )

@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from exostride.bench.safety_cases import truth_words
+from exostride.bench.safety_free import stop_is_real
 from exostride.safety.faults import CATALOGUE
 
 _STYLE = (
@@ -31,6 +32,15 @@ _COLUMNS = (
 )
 
 
+_FREE_COLUMNS = ("walk", "train_s", "tripped", "fell", "cramped", "falls_not_met", "message")
+_FREE_HEAD = ("walk", "training [s]", "stopped by", "really fell", "cramped", "falls not met", "in words")
+_NUMBERS = ("cases", "passed", "early", "as_other", "without_symptom", "worst_periods", "bound_periods")
+_FAULT_HEAD = (
+    *("fault", "title", "symptom", "cases", "passed", "before the symptom", "as another fault"),
+    *("not judged: reacted without a symptom", "worst", "bound"),
+)
+
+
 def _table(head: tuple[str, ...], rows: Iterator[tuple[tuple[Any, ...], bool]]) -> str:
     def row(cells: tuple[Any, ...], tag: str) -> str:
         return "".join(f"<{tag}>{html.escape('' if c is None else str(c))}</{tag}>" for c in cells)
@@ -43,7 +53,7 @@ def _faults(data: dict[str, Any]) -> Iterator[tuple[tuple[Any, ...], bool]]:
     words = truth_words()
     for fault, row in data["by_fault"].items():
         title = CATALOGUE[fault].title if fault in CATALOGUE else ""
-        numbers = row["cases"], row["passed"], row["worst_periods"], row["bound_periods"]
+        numbers = tuple(row[name] for name in _NUMBERS)
         yield (fault, title, words.get(fault, "-"), *numbers), row["passed"] == row["cases"]
 
 
@@ -81,16 +91,17 @@ def page(data: dict[str, Any]) -> str:
     """Return the whole page."""
     free = data["fault_free"]
     walked = (
-        f"{free['hours']:.2f} h of {free['target_hours']:g} h in {free['walks']} walks: "
+        f"{free['hours']:.2f} h of {free['target_hours']:g} h of training in {free['walks']} walks: "
         f"{free['false_trips']} false trips ({free['rate_per_hour']} an hour, 95 % upper bound "
-        f"{free['rate_upper_95_per_hour']}), {free['stops_for_real_falls']} stops for walkers that fell."
+        f"{free['rate_upper_95_per_hour']}), {free['stops_for_real_falls']} stops for walkers that fell or "
+        f"cramped, {free['falls_not_met']} falls not met."
     )
     trips = _table(
-        ("walk", "simulated [s]", "stopped by", "really fell", "in words"),
+        _FREE_HEAD,
         (
             (
-                (c["walk"], round(c["simulated_s"], 1), c["tripped"], c["fell"], c["message"]),
-                not c["tripped"] or c["fell"],
+                (*(c[name] for name in _FREE_COLUMNS),),
+                not c["falls_not_met"] and (not c["tripped"] or stop_is_real(c)),
             )
             for c in data["cells"].values()
             if "walk" in c
@@ -102,7 +113,7 @@ def page(data: dict[str, Any]) -> str:
         f"{len(data['skipped'])} without a verdict; {data['simulated_seconds']:.0f} s simulated; "
         f"model {data['model_hash']}.</p>"
         f"<h2>By fault</h2>"
-        f"{_table(('fault', 'title', 'symptom', 'cases', 'passed', 'worst', 'bound'), _faults(data))}"
+        f"{_table(_FAULT_HEAD, _faults(data))}"
         f"<h2>Without a fault</h2><p>{walked}</p>{trips}"
         f"<h2>Delay against false alarms</h2>{_curves(data)}"
         f"<h2>Cases</h2>{_table(('case', 'verdict', *_COLUMNS), _cases(data))}</html>"

@@ -2,14 +2,16 @@
 
 A walk is brought to its gait once; every case then runs in a forked copy of the process, which is an exact
 copy of engine, patient, filters and random streams. The same walk without a fault runs in such a copy too:
-what trips there is no reaction to anything.
+what trips there is no reaction to anything, and a case whose reaction the walk alone has had by then says
+nothing. Nor does a case in which the fault never shows: what was reported before its injection is no reaction
+to it either.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -40,7 +42,8 @@ SETTLE_S: Final = 38.0
 """Walking before a fault, so that the phase is found and the walker known: some twenty strides."""
 _REACH_S: Final = 60.0
 _STAND_S: Final = 3.0
-_TWIN_S: Final = 6.0
+_LAST_S: Final = 6.0
+"""How long a case goes on at most after what it waits for."""
 _KERNEL: Final = int(
     Reason.FALLBACK | Reason.RESIDUAL | Reason.NOT_FINITE | Reason.SAMPLE_MISSING | Reason.SAMPLE_REJECTED
     | Reason.COMMAND_SEQUENCE | Reason.COMMAND_STALE | Reason.PERMIT_MISSING | Reason.ENVIRONMENT_STALE
@@ -204,6 +207,48 @@ class _Peaks:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What safety made of one tick: action, faults, and what the kernel did by itself."""
+
+    action: int = 0
+    faults: frozenset[str] = frozenset()
+    kernel: int = 0
+
+
+def level_of(tick: Tick) -> Level:
+    """Return what safety made of a tick."""
+    state = state_of(tick)
+    return Level(int(state.action), frozenset(state.active_faults), int(tick.applied.reason & _KERNEL))
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """The same walk without a fault from where cases begin: by tick, joints' torques [N m] and reactions.
+
+    ``stopped`` is the tick of its stop by ``cause``, -1 if it went on.
+    """
+
+    torque_nm: Mapping[int, Vector] = field(default_factory=dict)
+    levels: Mapping[int, Level] = field(default_factory=dict)
+    stopped: int = -1
+    cause: str = ""
+
+    def stopped_by(self, last: int) -> str:
+        """Return what happened in words if this walk was stopped in the tick ``last`` or before, else ''."""
+        return f"the walk alone was stopped by {self.cause}" if 0 <= self.stopped <= last else ""
+
+    def reacted(self, row: Row, first: int, last: int) -> str:
+        """Return what happened in words if a reaction like the row's came between two ticks, else ''."""
+        before = self.levels.get(first - 1, Level())
+        for seq in range(first, last + 1):
+            here = self.levels.get(seq, Level())
+            told = sorted(here.faults.intersection(row.causes)) if here.action >= row.action else []
+            if told or (row.kernel and here.kernel & ~before.kernel):
+                return f"the walk alone reacted, too ({', '.join(told) or 'kernel'})"
+        return self.stopped_by(last)
+
+
 @dataclass
 class Judgement:
     """What happened in one case, tick by tick."""
@@ -217,7 +262,8 @@ class Judgement:
     cause: str = ""
     other: str = ""
     by_kernel: bool = False
-    bits: int = 0
+    known: Level = field(default_factory=Level)
+    """What was there already when the fault began, less the faults that have cleared since."""
     state: SafetyState = field(default_factory=lambda: SafetyState(seq=0, time_s=0.0))
     peaks: _Peaks = field(default_factory=_Peaks)
 
@@ -227,8 +273,8 @@ class Judgement:
         if self.began < 0:
             self.began = rig.device.began.get(self.injection, -1)
             if self.began < 0:
-                self.bits = tick.applied.reason & _KERNEL
                 return
+            self.known = level_of(before)
         self.peaks.take(tick)
         if self.symptom < 0 and self.row.truth(
             Scene(tick, before, self.injection, tick.seq - self.began, rig.simulated, alone_nm)
@@ -238,12 +284,17 @@ class Judgement:
             self._react(tick)
 
     def _react(self, tick: Tick) -> None:
-        """Note the start of the reaction: the supervisor's word, the kernel's own, or the firmware's."""
+        """Note the start of the reaction: the supervisor's word, the kernel's own, or the firmware's.
+
+        A fault that was active before the injection is none, unless it has cleared since or the action rises.
+        """
         state, row = self.state, self.row
-        hit = [fault for fault in state.active_faults if fault in row.causes]
+        self.known = replace(self.known, faults=self.known.faults.intersection(state.active_faults))
+        old = self.known.faults if state.action <= self.known.action else frozenset()
+        hit = [fault for fault in state.active_faults if fault in row.causes and fault not in old]
         stopping = self.case.fault == "F38" and state.state == SupervisorState.STOPPING
         firmware = self.case.fault == "F10" and tick.reading.exo.device_faults & DeviceFault.DRIVE_WATCHDOG
-        kernel = row.kernel and tick.applied.reason & _KERNEL & ~self.bits
+        kernel = row.kernel and tick.applied.reason & _KERNEL & ~self.known.kernel
         if (hit and state.action >= row.action) or stopping or firmware or kernel:
             self.reaction = tick.seq
             self.by_kernel = bool(kernel)
@@ -261,8 +312,12 @@ class Judgement:
         spare = CATALOGUE[self.case.fault].bound_ticks(PERIOD_S) * PERIOD_S + self.row.last_s
         return (seq - self.symptom) * PERIOD_S > spare
 
-    def result(self, codes: set[str]) -> dict[str, Any]:
-        """Return the case's figures and whether it passed, or why it says nothing."""
+    def result(self, codes: set[str], alone: Twin) -> dict[str, Any]:
+        """Return the case's figures and whether it passed, or why it says nothing.
+
+        ``early`` is a reaction to the injected fault before its symptom, ``without_symptom`` one without any:
+        that the fault was there to be found is not shown then.
+        """
         spec, row = CATALOGUE[self.case.fault], self.row
         bound = spec.bound_ticks(PERIOD_S)
         figures: dict[str, Any] = {
@@ -274,17 +329,24 @@ class Judgement:
             "cause": self.cause or self.other,
             "latched": self.state.latched,
             "by_kernel": self.by_kernel,
+            "early": 0 <= self.reaction < self.symptom,
+            "without_symptom": self.symptom < 0 <= self.reaction,
             **self.peaks.figures(),
         }
         if self.began < 0:
             return {"skipped": "its gait state did not come", **figures}
-        if self.symptom < 0 and self.reaction < 0:
+        if self.symptom < 0 and self.reaction >= 0:
+            return {"skipped": "reacted without a symptom", **figures}
+        if self.symptom < 0:
             why = f"stopped by {self.other} before" if self.other else "no symptom:"
             return {"skipped": f"{why} the truth predicate held", **figures}
+        of_itself = self._of_itself(alone, self.symptom + bound)
+        if of_itself:
+            return {"skipped": of_itself, **figures}
         problems = []
         if self.reaction < 0:
             problems.append(f"no reaction{', stopped by ' + self.other if self.other else ''}")
-        elif self.symptom >= 0:
+        else:
             late = self.reaction - self.symptom
             figures["from_symptom_periods"] = late
             if late > bound:
@@ -297,43 +359,73 @@ class Judgement:
             problems.append("not latched")
         return {"passed": not problems, "why": "; ".join(problems), **figures}
 
+    def _of_itself(self, alone: Twin, due: int) -> str:
+        """Return in words what the walk alone did before the reaction, or before it was due.
+
+        A late or missing reaction is excused only by a walk that was stopped before it was due.
+        """
+        if 0 <= self.reaction <= due:
+            return alone.reacted(self.row, self.began, self.reaction)
+        return alone.stopped_by(due)
+
     def _patient_button(self) -> bool:
         return self.case.fault == "F38" and self.injection.kind == "patient"
 
 
-def judge(rig: Rig, case: Case, alone_nm: dict[int, Vector] | None = None) -> dict[str, Any]:
-    """Run one case to its end in this process; use :func:`forked`.
-
-    ``alone_nm`` has, by tick, what the walker's joints do without the fault [N m].
-    """
+def judge(rig: Rig, case: Case, alone: Twin | None = None) -> dict[str, Any]:
+    """Run one case to its end in this process, beside the same walk without the fault; use :func:`forked`."""
     injection = parse(case.text)
     rig.device.arm(injection)
     rig.stage.codes.clear()
     start, before = rig.seq, rig.last
     assert before is not None
     told = Judgement(case, ROWS[case.fault], injection)
-    longest = round((ROWS[case.fault].wait_s + 6.0) / PERIOD_S)
+    longest = round(_longest_s(case) / PERIOD_S)
     while rig.seq - start < longest and not told.done(rig.seq):
         tick = rig.step()
-        told.take(tick, before, rig, None if alone_nm is None else alone_nm.get(tick.seq))
+        told.take(tick, before, rig, None if alone is None else alone.torque_nm.get(tick.seq))
         before = tick
         if told.began < 0 and (rig.seq - start) * PERIOD_S > ROWS[case.fault].wait_s:
             break
-    return {**told.result(rig.stage.codes), "simulated_s": (rig.seq - start) * PERIOD_S}
+    return {**told.result(rig.stage.codes, alone or Twin()), "simulated_s": (rig.seq - start) * PERIOD_S}
 
 
-def twin(rig: Rig) -> dict[str, Any]:
-    """Run the walk on without any fault: the joints' torques, and when and why it was stopped, if it was."""
-    start = rig.seq
-    torque: list[list[float]] = []
-    for _ in range(round(_TWIN_S / PERIOD_S)):
+def _longest_s(case: Case) -> float:
+    return ROWS[case.fault].wait_s + _LAST_S
+
+
+def _alone(rig: Rig, seconds: float) -> dict[str, Any]:
+    """Run the walk on without any fault, until it is stopped; return what a :class:`Twin` is made of."""
+    ticks: list[dict[str, Any]] = []
+    for _ in range(round(seconds / PERIOD_S)):
         tick = rig.step()
         assert tick.reading.truth is not None
-        torque.append(tick.reading.truth.patient_torque_nm.tolist())
-        state = state_of(tick)
+        level, state = level_of(tick), state_of(tick)
+        ticks.append(
+            {
+                "seq": tick.seq,
+                "torque_nm": tick.reading.truth.patient_torque_nm.tolist(),
+                "level": (level.action, sorted(level.faults), level.kernel),
+            }
+        )
         if state.latched:
-            return {"stopped_s": (rig.seq - start) * PERIOD_S, "cause": state.cause, "torque_nm": torque}
-    return {"stopped_s": None, "torque_nm": torque}
+            return {"ticks": ticks, "stopped": tick.seq, "cause": state.cause}
+    return {"ticks": ticks, "stopped": -1, "cause": ""}
+
+
+def twin(rig: Rig, todo: Iterable[Case]) -> Twin | str:
+    """Return the walk without any fault for as long as the longest case may last, or what went wrong."""
+    found = forked(partial(_alone, rig, max(map(_longest_s, todo))))
+    if "error" in found:
+        return str(found["error"])
+    ticks = found["ticks"]
+    levels = ((tick["seq"], tick["level"]) for tick in ticks)
+    return Twin(
+        {tick["seq"]: np.array(tick["torque_nm"]) for tick in ticks},
+        {seq: Level(action, frozenset(faults), kernel) for seq, (action, faults, kernel) in levels},
+        found["stopped"],
+        found["cause"],
+    )
 
 
 def run_walk(walk: Walk, todo: list[Case]) -> Iterator[tuple[Case, dict[str, Any]]]:
@@ -349,11 +441,9 @@ def run_walk(walk: Walk, todo: list[Case]) -> Iterator[tuple[Case, dict[str, Any
                 if list(_POINTS).index(point_of(case)) >= list(_POINTS).index(point):
                     yield case, {"skipped": f"{walk.name}: {problem}", "simulated_s": 0.0}
             return
-        alone = forked(partial(twin, rig))
-        torque = {rig.seq + k: np.array(nm) for k, nm in enumerate(alone.get("torque_nm", ()))}
+        alone = twin(rig, here)
         for case in here:
-            result = forked(partial(judge, rig, case, torque))
-            ended = alone.get("stopped_s")
-            if ended is not None and not result.get("passed") and result.get("simulated_s", 0.0) >= ended:
-                result = {**result, "skipped": f"the walk alone was stopped by {alone['cause']}"}
-            yield case, result
+            if isinstance(alone, str):
+                yield case, {"error": f"the same walk without a fault: {alone}"}
+            else:
+                yield case, forked(partial(judge, rig, case, alone))

@@ -15,6 +15,8 @@ from exostride.types import (
 
 _SLOW_SHARE = 0.6
 """A belt told to slow down must manage this share of the deceleration before it counts as too fast."""
+_LEAST_SHARE = 0.04
+"""Of the ordinary ramp, with which a belt slows down at least, however gentle the order: 0.02 m/s^2."""
 _MOVING = (codes.TRAIN, codes.STAND, codes.HOMING)
 
 
@@ -102,7 +104,8 @@ class EnvironmentKernel:
         else:
             most = min(self._limits.speed_m_s, permit.belt_limit_m_s)
             speed = min(max(order.belt_speed_m_s, 0.0), most)
-            ramp = min(order.belt_acceleration_m_s2, self._limits.acceleration_m_s2)
+            least = _LEAST_SHARE * self._limits.acceleration_m_s2 if speed < self._expected else 0.0
+            ramp = min(max(order.belt_acceleration_m_s2, least), self._limits.acceleration_m_s2)
             if speed != order.belt_speed_m_s or ramp != order.belt_acceleration_m_s2:
                 self.bits |= codes.ENVIRONMENT_LIMIT
             if order.belt_speed_m_s > most:

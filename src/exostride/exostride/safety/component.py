@@ -14,7 +14,7 @@ from exostride.safety.inbox import permit_longest
 from exostride.safety.intake import number
 from exostride.safety.limits import SafetyLimits, plain
 from exostride.safety.selftest import SelfTest
-from exostride.safety.snapshot import Snapshot
+from exostride.safety.snapshot import Snapshot, Standing
 from exostride.safety.supervisor import STOPPED, Facts, StateMachine, Status, target_of
 from exostride.safety.walker import Walker
 from exostride.types import (
@@ -79,6 +79,7 @@ class SafetyComponent:
         walker: Walker | None = None,
     ) -> None:
         self._stops, self._belt_limits = plain(limits.detect.stops), plain(limits.belt)
+        self._foot_n = limits.timing.stance_load_n
         self._t = period_s
         self._longest = permit_longest(limits, period_s, paced)
         self._machine = StateMachine(limits, period_s)
@@ -119,24 +120,33 @@ class SafetyComponent:
             exo,
             environment,
             (applied_prev, phase_prev, command_prev, session, recorder),
-            (before.state, self._machine.ticks),
+            Standing(before.state, self._machine.ticks, self._machine.driven_ticks),
             self._selftest.void,
             self._belt,
         )
         self.seen = snap
         if before.state == codes.IN_HOMING:
             self._selftest.step(snap, found)
-        facts = self._facts(exo, environment, before)
-        request = self._request(seq, session, exo)
+        facts = self._facts(snap, before)
+        pressed = bool(getattr(exo, "patient_stop", False))
+        request = self._request(seq, session, pressed, found)
         replies: list[Reply] = []
         if operator_requests:
             request, replies = self._operators(operator_requests, request, facts, found)
+        if pressed and before.state == codes.IN_TRAIN:
+            # The patient's own stop outranks what anybody asks for in the same tick.
+            self._patient_button = True
+            request = S.STOPPING
+            replies = [
+                Reply(False, "the patient has pressed stop") if asked.state == S.TRAIN else reply
+                for asked, reply in zip(operator_requests, replies, strict=True)
+            ]
         worst = self._remember(seq, found)
         status = self._machine.step(worst, request, facts)
         if status is not before and status.state == S.HOMING and before.state != S.HOMING:
             self._selftest.restart()
         self.replies = tuple(replies)
-        permit = self._permit(seq, environment, worst)
+        permit = self._permit(seq, environment)
         state = self._state(seq, status, worst)
         return permit, state, self._audit(seq, before, state, operator_requests)
 
@@ -151,7 +161,8 @@ class SafetyComponent:
 
     # ------------------------------------------------------------------ inputs
 
-    def _facts(self, exo: ExoState, environment: EnvironmentState, status: Status) -> Facts:
+    def _facts(self, snap: Snapshot, status: Status) -> Facts:
+        exo, environment, load = snap.exo, snap.environment, snap.load
         rest = self._stops.belt_rest_m_s
         blocked = [f for f, _ in self._active.values() if CATALOGUE[f.fault].blocks_start]
         lifted = getattr(environment, "harness_action", None) == codes.LIFT
@@ -162,17 +173,22 @@ class SafetyComponent:
                 getattr(exo, "estop_closed_a", False) and getattr(exo, "estop_closed_b", False)
             ),
             homing_done=status.state == codes.IN_HOMING and self._selftest.done,
+            unloaded=load is not None and max(load[0] + load[1], load[2] + load[3]) <= self._foot_n,
             start_blocked="; ".join(sentence(f) for f in blocked),
         )
 
-    def _request(self, seq: int, session: SessionState | None, exo: ExoState) -> SupervisorState | None:
-        """Return what session or the patient's button asks for in this tick."""
-        pressed = bool(getattr(exo, "patient_stop", False))
-        if pressed and self._machine.status.state == codes.IN_TRAIN:
-            self._patient_button = True
-            return S.STOPPING
+    def _request(
+        self, seq: int, session: SessionState | None, pressed: bool, found: list[Finding]
+    ) -> SupervisorState | None:
+        """Return the change of state that the session asks for in this tick; a stop is put in as a finding.
+
+        ``pressed`` is the patient's button.
+        """
         if session is None or session.effective_seq > seq:
             return None
+        level = _STOPS.get(session.requested_state)
+        if level is not None:
+            found.append(Finding("F38", level, "the session's operator"))
         request = _REQUESTS.get(session.requested_state)
         if request is not None and self._patient_button:
             # The patient's own stop outlasts the session's wish: only a fresh request restarts.
@@ -196,9 +212,8 @@ class SafetyComponent:
                 if not problem:
                     self._active.clear()
                     self._scale, self._belt = 1.0, 0.0
-            elif asked.state in (S.SOFT_STOP, S.E_STOP):
-                level = Action.E_STOP if asked.state == S.E_STOP else Action.SOFT_STOP
-                found.append(Finding("F38", level, f"operator {asked.operator_id}".strip()))
+            elif asked.state in _STOPS:
+                found.append(Finding("F38", _STOPS[asked.state], f"operator {asked.operator_id}".strip()))
                 replies.append(Reply(True, "stopping"))
             elif asked.state in _REQUESTS:
                 request = _REQUESTS[asked.state]
@@ -245,17 +260,29 @@ class SafetyComponent:
 
     # ------------------------------------------------------------------ outputs
 
-    def _permit(self, seq: int, environment: EnvironmentState, worst: Finding | None) -> SafetyPermit:
-        orders = self._machine.orders()
-        stops, slow, harness, goal = self._stops, False, int(orders.harness), 1.0
-        if worst is not None and worst.action == Action.REDUCE:
-            spec = CATALOGUE[worst.fault]
-            slow = spec.slows_belt
-            goal = 1.0 if slow else stops.reduce_scale
-            harness = max(harness, codes.HOLD) if spec.holds_harness else harness
+    def _back_off(self) -> tuple[float, bool, bool]:
+        """Return what all that is active asks for: factor on effort, slower belt, winch braked."""
+        goal, slow, hold = 1.0, False, False
+        for finding, _ in self._active.values():
+            if finding.action < Action.REDUCE:
+                continue
+            spec = CATALOGUE[finding.fault]
+            slow, hold = slow or spec.slows_belt, hold or spec.holds_harness
+            # What the harness fails to carry is left to the legs.
+            if not spec.slows_belt and finding.fault != "F26":
+                goal = self._stops.reduce_scale
+        return goal, slow, hold
+
+    def _permit(self, seq: int, environment: EnvironmentState) -> SafetyPermit:
+        orders, status, stops = self._machine.orders(), self._machine.status, self._stops
+        goal, slow, hold = self._back_off()
+        harness = max(int(orders.harness), codes.HOLD if hold else codes.UNLOAD)
         rate = stops.scale_rate_1_s * self._t
         if orders.fade:
             goal, rate = 0.0, self._t / stops.ramp_out_s
+        elif status.state in STOPPED and not status.harness_failed:
+            # A stop never raises the effort again, unless the harness fails and the lock has to carry alone.
+            goal = min(goal, self._scale)
         if goal != self._scale:
             self._scale += min(max(goal - self._scale, -rate), rate)
         self._ramp_belt(orders.belt, slow, environment)
@@ -265,7 +292,7 @@ class SafetyComponent:
             mode=int(orders.mode),
             scale=min(max(self._scale, 0.0), 1.0),
             expiry_seq=seq - 1
-            if self._selftest.void and self._machine.status.state == codes.IN_HOMING
+            if self._selftest.void and status.state == codes.IN_HOMING
             else seq + self._longest - 1,
             belt_limit_m_s=self._belt,
             harness_action=harness,
@@ -357,3 +384,5 @@ class SafetyComponent:
 
 _NOTHING = Action.NONE
 _REQUESTS: dict[int, S] = {state: state for state in (S.IDLE, S.HOMING, S.STAND, S.TRAIN, S.STOPPING)}
+_STOPS: dict[int, Action] = {S.SOFT_STOP: Action.SOFT_STOP, S.E_STOP: Action.E_STOP}
+"""How strong a stop a person asks for by the state's name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from math import sqrt
 
-from exostride.conventions import GRAVITY_M_S2, SIDES
+from exostride.conventions import GRAVITY_M_S2, SEGMENTS, SIDES
 from exostride.safety import codes
 from exostride.safety.faults import Finding
 from exostride.safety.intake import PLACES
@@ -15,7 +15,8 @@ from exostride.types import Action
 
 _POSITION, _VELOCITY = PLACES["pelvis_position_m"], PLACES["pelvis_velocity_m_s"]
 _ORIENTATION, _GYRO = PLACES["pelvis_orientation"], PLACES["pelvis_gyro_rad_s"]
-_RATE, _FORCE = PLACES["segment_rate_rad_s"], PLACES["foot_force_n"]
+_RATE, _FORCE, _COP = PLACES["segment_rate_rad_s"], PLACES["foot_force_n"], PLACES["foot_cop_m"]
+_ALL_SEGMENTS = (1 << len(SEGMENTS)) - 1
 
 
 class BalanceDetector:
@@ -41,10 +42,12 @@ class BalanceDetector:
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append a fall in its beginning."""
         values = snap.values
-        if not snap.exo.available & codes.HAS_PELVIS or not _upright(snap):
+        if not _upright(snap):
             self._height = None
             self._ticks = self._leaning = 0
             return
+        if not snap.exo.available & codes.HAS_PELVIS:
+            return  # the walking height is still known when it comes back
         x, y, z = values[_POSITION]
         vx, vy, vz = values[_VELOCITY]
         if self._height is None:
@@ -91,13 +94,31 @@ def _upright(snap: Snapshot) -> bool:
     return snap.driven or snap.state == codes.IN_STAND
 
 
+def _loads(snap: Snapshot) -> list[tuple[float, float, float]]:
+    """Return the load at heel and toe and on the whole of each foot [N], empty if it was not measured."""
+    exo, force = snap.exo, [0.0, 0.0]
+    if exo.foot_valid != 0b11:
+        return []
+    if exo.available & codes.HAS_WRENCH:
+        force = snap.values[_FORCE][2::3]
+    elif snap.load is None:
+        return []
+    if snap.load is not None:
+        heel_l, toe_l, heel_r, toe_r = snap.load
+        return [(heel_l, toe_l, max(toe_l, force[0])), (heel_r, toe_r, max(toe_r, force[1]))]
+    forward = snap.values[_COP][0::2]
+    return [(0.0, f, f) if x > 0.0 else (f, 0.0, f) for f, x in zip(force, forward, strict=True)]
+
+
 class FootDetector:
     """F24a and F24b: a foot that carries load while the leg swings it forward.
 
     The sum of the forward rates of thigh and shank stands for the foot's speed over the pelvis, both
     segments being about equally long. Drag: load, of the toe's cell or of the ground on the whole foot, and
-    forward rate together for ``drag_s``: the foot scrapes along; counted per swing. Trip: a higher load, a
-    swing that brakes hard, a trunk pitching forward.
+    forward rate together for ``drag_s``: the foot scrapes along; counted per swing of this bout. Trip: a
+    higher load, a swing that brakes hard, a trunk pitching forward. A sole without cells is loaded where its
+    centre of pressure lies: in front of the ankle at the toe, else at the heel. A tick without measurements
+    is bridged.
 
     For ``drag_answer_s`` after a foot was caught so, sudden torque of either leg is how the walker saves
     themselves (:attr:`caught`).
@@ -106,15 +127,26 @@ class FootDetector:
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
         self._limits = plain(limits.detect.body)
         self._t = period_s
+        self._bridge = limits.detect.sensors.missing_ticks
         self._drag_ticks = max(1, round(limits.detect.body.drag_s / period_s))
-        self._dragged = [0, 0]
-        self._swinging = [False, False]
-        self._tripping = [0, 0]
         self._answer = round(limits.detect.body.drag_answer_s / period_s)
+        self._walking = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget the last bout."""
+        self._dragged = [0, 0]
+        self._tripping = [0, 0]
         self._answering = 0
-        self._rate = [0.0, 0.0]
         self._swings: tuple[deque[bool], deque[bool]] = (deque(), deque())
         self.levels = [Action.NONE, Action.NONE]
+        self._start()
+
+    def _start(self) -> None:
+        """Begin anew after a gap in the measurements."""
+        self._gap = 0
+        self._swinging = [False, False]
+        self._rate: list[float] | None = None
 
     @property
     def caught(self) -> bool:
@@ -124,17 +156,25 @@ class FootDetector:
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append drag and trip of either foot."""
         self._answering = max(0, self._answering - 1)
-        if snap.load is None or not snap.exo.available & codes.HAS_SEGMENT or not snap.driven:
-            self._swinging = [False, False]
+        if snap.driven and not self._walking:
+            self._begin()
+        self._walking = snap.driven
+        if not snap.driven:
+            return
+        loads = _loads(snap)
+        if not loads or not snap.exo.available & codes.HAS_SEGMENT or snap.exo.segment_valid != _ALL_SEGMENTS:
+            self._gap += 1
+            if self._gap == self._bridge:
+                self._start()
             return
         rates, pitch = snap.values[_RATE], snap.pitch_rate
-        ground = snap.values[_FORCE][2::3] if snap.exo.available & codes.HAS_WRENCH else (0.0, 0.0)
-        for side, name in enumerate(SIDES):
-            toe, heel = snap.load[2 * side + 1], snap.load[2 * side]
-            rate = rates[3 * side] + rates[3 * side + 1]
-            self._drag(side, name, max(toe, ground[side]), heel, rate, found)
-            self._trip(side, name, toe, rate, pitch, found)
-            self._rate[side] = rate
+        now = [rates[0] + rates[1], rates[3] + rates[4]]
+        last, since = self._rate or now, (self._gap + 1) * self._t
+        self._rate, self._gap = now, 0
+        for side, (name, rate, (heel, toe, whole)) in enumerate(zip(SIDES, now, loads, strict=True)):
+            self._drag(side, name, whole, heel, rate, found)
+            slowed = (last[side] - rate) / since > self._limits.trip_decel_rad_s2
+            self._trip(side, name, toe, slowed, pitch, found)
 
     def _drag(
         self, side: int, name: str, load: float, heel: float, rate: float, found: list[Finding]
@@ -168,10 +208,9 @@ class FootDetector:
         self.levels[side] = level
 
     def _trip(
-        self, side: int, name: str, toe: float, rate: float, pitch: float, found: list[Finding]
+        self, side: int, name: str, toe: float, slowed: bool, pitch: float, found: list[Finding]
     ) -> None:
         limits = self._limits
-        slowed = (self._rate[side] - rate) / self._t > limits.trip_decel_rad_s2
         blocked = self._swinging[side] and toe > limits.trip_n and (slowed or self._tripping[side] > 0)
         self._tripping[side] = self._tripping[side] + 1 if blocked else 0
         if self._tripping[side] >= limits.trip_ticks and pitch > limits.trip_pitch_rad_s:

@@ -20,14 +20,21 @@ _ASKED, _MEAN, _PEAK = slice(0, 6), slice(6, 12), slice(12, 18)
 _STIFFNESS, _REFERENCE = slice(6, 12), slice(18, 24)
 """Of a command's vectors."""
 _NOTHING, _NEVER = [0.0] * N_JOINTS, [False] * N_JOINTS
-_TEMPERATURE = PLACES["motor_temperature_c"]
+_TEMPERATURE, _MOTOR = PLACES["motor_temperature_c"], PLACES["motor_torque_nm"]
 
 
 class TrackingDetector:
-    """F17: the request stays far beyond what is applied, or the joint far from its reference."""
+    """F17: the request stays far beyond what is applied, or the joint far from its reference.
+
+    The request has its gains within limits, but not the permit's scale in it. While effort is reduced,
+    between the least scale and all of it counts as followed: giving way is no failure to follow. A law that
+    asks for far more than the joint may give is found then, too, or the answer to it would hide it.
+    """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
         self._limits = plain(limits.detect.drives)
+        self._caps = [joint.torque_nm for joint in limits.joints]
+        self._least = limits.detect.stops.reduce_scale
         self._reduce = max(1, round(limits.detect.drives.tracking_reduce_s / period_s))
         self._stop = max(1, round(limits.detect.drives.tracking_stop_s / period_s))
         self._handover = round(limits.timing.handover_s / period_s)
@@ -39,21 +46,32 @@ class TrackingDetector:
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append joints that have not followed for too long; not while the lock hands over."""
         done, orders = snap.done, snap.orders
-        if not done or not snap.driven or snap.ticks_in_state <= self._handover:
+        if not done or not snap.driven or snap.driven_ticks <= self._handover:
             away = _NEVER
         else:
-            most_nm, most_rad = self._limits.tracking_nm, self._limits.tracking_rad
+            most_rad = self._limits.tracking_rad
+            reduced = snap.applied is not None and bool(snap.applied.reason & codes.PERMIT_SCALE)
+            far = self._far(reduced, done[_ASKED], done[_MEAN])
             stiff = orders[_STIFFNESS] or _NOTHING
             aims = orders[_REFERENCE] or snap.angle
             away = [
-                abs(asked - given) > most_nm or (spring > 0.0 and abs(aim - angle) > most_rad)
-                for asked, given, spring, aim, angle in zip(
-                    done[_ASKED], done[_MEAN], stiff, aims, snap.angle, strict=True
-                )
+                much or (spring > 0.0 and abs(aim - angle) > most_rad)
+                for much, spring, aim, angle in zip(far, stiff, aims, snap.angle, strict=True)
             ]
         self.away = away
         if self._behind or True in away:
             self._judge(away, found)
+
+    def _far(self, reduced: bool, asked: list[float], given: list[float]) -> list[bool]:
+        """Return for which joints what is given is far from what was asked for."""
+        most = self._limits.tracking_nm
+        if not reduced:
+            return [abs(wish - torque) > most for wish, torque in zip(asked, given, strict=True)]
+        return [
+            abs(wish) > cap + most
+            or not min(wish, self._least * wish) - most <= torque <= max(wish, self._least * wish) + most
+            for wish, torque, cap in zip(asked, given, self._caps, strict=True)
+        ]
 
     def _judge(self, away: list[bool], found: list[Finding]) -> None:
         self._behind = True in away
@@ -78,6 +96,9 @@ class RunawayDetector:
     The joint torque sensor sits behind the rotor, so it is brought to the motor's side first:
 
     .. math:: \tau_m = \tau_{sensor} + I_{rotor} \ddot q.
+
+    The kernel leaves a joint without power until the reset that F18 asks for. So its word counts as it comes,
+    and after that only a motor that gives torque without power.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
@@ -91,20 +112,32 @@ class RunawayDetector:
         self._reversed = [0] * N_JOINTS
         self._fast = [0] * N_JOINTS
         self._racing = self._suspected = False
+        self._unpowered = 0
+        """Mask of the joints that the kernel has taken the power from."""
         self._sign_nm = [limits.detect.drives.sign_nm] * N_JOINTS
         self._test_nm = [_TEST_SHARE * joint.homing_nm for joint in limits.joints]
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append joints whose drive can't be trusted."""
         applied = snap.applied
-        if applied is not None and applied.reason & codes.RESIDUAL:
-            mask = sum(1 << i for i, bits in enumerate(applied.reasons.tolist()) if bits & codes.RESIDUAL)
-            found.append(Finding("F18", Action.E_STOP, joint_names(mask)))
+        if applied is not None and (self._unpowered or applied.reason & codes.RESIDUAL):
+            self._cut_off(snap, applied.reasons.tolist(), found)
         if self._racing or any(map(gt, map(abs, snap.speed), self._speed)):
             self._race(snap, found)
         if snap.done and snap.torque is not None:
             self._compare(snap, snap.torque, found)
         self._last_speed = snap.speed
+
+    def _cut_off(self, snap: Snapshot, reasons: list[int], found: list[Finding]) -> None:
+        """Tell joints that have lost their power in the kernel's last tick, or whose motor pushes without."""
+        off = sum(1 << i for i, bits in enumerate(reasons) if bits & codes.RESIDUAL)
+        told, self._unpowered = off & ~self._unpowered, off
+        if snap.torque is not None:
+            for i, torque in enumerate(snap.values[_MOTOR]):
+                if off >> i & 1 and abs(torque) > self._limits.runaway_nm:
+                    told |= 1 << i
+        if told:
+            found.append(Finding("F18", Action.E_STOP, joint_names(told)))
 
     def _race(self, snap: Snapshot, found: list[Finding]) -> None:
         """Count the ticks in which a joint is faster than it may be while its drive pushes."""
@@ -125,7 +158,7 @@ class RunawayDetector:
         and the one before, where the kernel has passed that on as it was and its lock holds no more.
         """
         last, self._last_asked = self._last_asked, asked
-        if snap.applied is None or not snap.driven or snap.ticks_in_state <= self._handover:
+        if snap.applied is None or not snap.driven or snap.driven_ticks <= self._handover:
             return _NOTHING
         return [
             0.0 if bits else _steady(now, old)
@@ -191,8 +224,10 @@ class DeviceDetector:
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append what the device says about itself."""
         exo, limits = snap.exo, self._limits
-        hottest = max(snap.values[_TEMPERATURE])
-        if hottest > limits.hot_c:
+        # No number, from a joint that was not measured, is not above the limit either.
+        hot = [heat for heat in snap.values[_TEMPERATURE] if heat > limits.hot_c]
+        if hot:
+            hottest = max(hot)
             level = Action.SOFT_STOP if hottest > limits.too_hot_c else Action.REDUCE
             found.append(Finding("F27", level, f"motor at {hottest:.0f} degrees"))
         if exo.battery_fraction < limits.battery_low:

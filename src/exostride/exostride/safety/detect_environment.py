@@ -41,7 +41,8 @@ class ButtonDetector:
 class BeltDetector:
     """F25: the belt faster than it may be, or backwards, by its own target, the permit, or the kernel.
 
-    A belt that is told to slow down keeps being allowed what a share of the stopping ramp leaves it.
+    A belt that is told to slow down keeps being allowed what a share of the stopping ramp leaves it. The
+    kernel keeps its contactor open until the reset that this asks for, so it is told once.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
@@ -50,6 +51,7 @@ class BeltDetector:
         self._ramp = _SLOW_SHARE * limits.belt.stop_m_s2 * period_s
         self._count = 0
         self._allowed = 0.0
+        self._opened = False
 
     def step(self, snap: Snapshot, belt_limit_m_s: float, found: list[Finding]) -> None:
         """Append a belt that has run away for too long; ``belt_limit_m_s`` is the permit's."""
@@ -59,12 +61,14 @@ class BeltDetector:
         speed = state.belt_speed_m_s
         wrong = speed > self._allowed + self._belt.over_m_s or speed < -self._belt.reverse_m_s
         self._count = self._count + 1 if wrong else 0
-        applied = snap.applied
+        opened, applied = self._opened, snap.applied
+        if applied is not None:
+            self._opened = applied.reason & _CONTACTOR == _CONTACTOR
         if self._count >= self._ticks:
             found.append(Finding("F25", Action.SOFT_STOP, f"{speed:.2f} m/s"))
         elif state.faults & codes.BELT_FAULTS:
             found.append(Finding("F25", Action.SOFT_STOP, "its drive reports a fault"))
-        elif applied is not None and applied.reason & _CONTACTOR == _CONTACTOR:
+        elif self._opened and not opened:
             found.append(Finding("F25", Action.SOFT_STOP, "the kernel has opened its contactor"))
 
 

@@ -18,6 +18,16 @@ from exostride.types import Action, ExoState
 _ANGLE, _LEAN, _RATE = PLACES["angle_rad"], PLACES["segment_angle_rad"], PLACES["segment_rate_rad_s"]
 _CUFF_FORCE = PLACES["cuff_force_n"]
 _ALL_CUFFS = (1 << len(SEGMENTS)) - 1
+_GROUPS = {
+    codes.HAS_TORQUE: "joint torque",
+    codes.HAS_CUFF: "cuffs",
+    codes.HAS_LOAD: "foot load",
+    codes.HAS_WRENCH: "foot force",
+    codes.HAS_PELVIS: "pelvis",
+    codes.HAS_SEGMENT: "segments",
+}
+"""Groups of measurements; that of the joints is the sample guard's."""
+_ALL_GROUPS = sum(_GROUPS)
 _NAN = float("nan")
 
 
@@ -27,15 +37,22 @@ def joint_names(mask: int) -> str:
 
 
 class GuardDetector:
-    """F01, F03, F04, F05 from the sample guard's verdict."""
+    """F01, F03, F04, F05 from the sample guard's verdict.
+
+    A sample or a whole group of them that is missing for one tick is a warning, for two a stop. As many gaps
+    as spikes would stop within the same window make the robot give way (REDUCE): each is bridged, but what is
+    found of the others comes later. A group that the device has had once must go on coming.
+    """
 
     def __init__(self, limits: SafetyLimits) -> None:
         self._limits = plain(limits.detect.sensors)
         self._spikes: deque[int] = deque()
+        self._gaps: deque[int] = deque()
         self._missing = [0] * N_JOINTS
         self._gone = False
         self._groups = 0
-        self._jointed = False
+        self._had = 0
+        """Groups of measurements that have been there."""
 
     def step(self, snap: Snapshot, guard: SampleGuard, found: list[Finding]) -> None:
         """Append what the guard and the valid bits say about this tick."""
@@ -43,8 +60,9 @@ class GuardDetector:
             found.append(Finding("F03", Action.SOFT_STOP, f"ExoState.{guard.problem}"))
             return
         # A treadmill without a robot has no joints that could be missing.
-        self._jointed = self._jointed or bool(snap.exo.available & codes.HAS_ANGLE)
-        if self._jointed and (guard.missing or self._gone):
+        self._had |= snap.exo.available
+        gap = bool(self._had & codes.HAS_ANGLE and guard.missing)
+        if gap or self._gone:
             self._count_missing(guard.missing, found)
         if guard.jump:
             found.append(Finding("F05", Action.SOFT_STOP, joint_names(guard.jump)))
@@ -53,15 +71,20 @@ class GuardDetector:
         if guard.spike:
             self._spikes.append(snap.seq)
             found.append(Finding("F04", Action.WARN, joint_names(guard.spike)))
-        if self._spikes:
-            self._count_spikes(snap.seq, guard.spike, found)
-        self._other_groups(snap.exo, found)
+        if self._often(self._spikes, snap.seq):
+            found.append(Finding("F04", Action.SOFT_STOP, joint_names(guard.spike)))
+        gap = self._other_groups(snap.exo, found) or gap
+        if gap:
+            self._gaps.append(snap.seq)
+        if self._often(self._gaps, snap.seq) and gap:
+            where = next(f.where for f in reversed(found) if f.fault == "F01")
+            found.append(Finding("F01", Action.REDUCE, where))
 
-    def _count_spikes(self, seq: int, mask: int, found: list[Finding]) -> None:
-        while self._spikes and seq - self._spikes[0] >= self._limits.spike_window_ticks:
-            self._spikes.popleft()
-        if len(self._spikes) >= self._limits.spike_count:
-            found.append(Finding("F04", Action.SOFT_STOP, joint_names(mask)))
+    def _often(self, ticks: deque[int], seq: int) -> bool:
+        """Forget ticks that are too long ago; return whether the rest are too many."""
+        while ticks and seq - ticks[0] >= self._limits.spike_window_ticks:
+            ticks.popleft()
+        return len(ticks) >= self._limits.spike_count
 
     def _count_missing(self, mask: int, found: list[Finding]) -> None:
         gone = 0
@@ -75,18 +98,21 @@ class GuardDetector:
         elif mask:
             found.append(Finding("F01", Action.WARN, joint_names(mask)))
 
-    def _other_groups(self, exo: ExoState, found: list[Finding]) -> None:
-        """Feet, segments, and the device's own word."""
+    def _other_groups(self, exo: ExoState, found: list[Finding]) -> bool:
+        """Tell feet, segments, whole groups, and the device's own word; return whether any is missing."""
+        lost = self._had & ~exo.available & _ALL_GROUPS
         feet = exo.foot_valid if exo.available & (codes.HAS_LOAD | codes.HAS_WRENCH) else 0b11
         segments = exo.segment_valid if exo.available & (codes.HAS_SEGMENT | codes.HAS_CUFF) else 0b111111
-        if feet == 0b11 and segments == 0b111111 and not exo.device_faults & codes.SENSOR_GONE:
+        if feet == 0b11 and segments == 0b111111 and not lost and not exo.device_faults & codes.SENSOR_GONE:
             self._groups = 0
-            return
+            return False
         self._groups += 1
         names = [f"foot {side}" for i, side in enumerate(SIDES) if not feet >> i & 1]
         names += [name.replace("_", " ") for i, name in enumerate(SEGMENTS) if not segments >> i & 1]
+        names += [name for bit, name in _GROUPS.items() if lost & bit]
         level = Action.SOFT_STOP if self._groups >= self._limits.missing_ticks else Action.WARN
         found.append(Finding("F01", level, ", ".join(names) or "a sensor the device names"))
+        return True
 
 
 _LEAST = 3

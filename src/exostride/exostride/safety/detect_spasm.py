@@ -144,7 +144,9 @@ class Leg:
         hip, knee, _ = self.away
         self.trips = self.trips + 1 if self.lifted and -hip > self._trip and knee > self._trip else 0
         unexpected = None
-        if phase is not None:
+        if phase is None:
+            self._expected.pause()
+        else:
             unexpected = self._expected.step(torque, signal, phase, self.lifted)
         self.known = unexpected is not None
         if phase is None or unexpected is None:
@@ -182,6 +184,10 @@ class Leg:
             if self._outside:
                 self._ticks, self._far = [0, 0, 0], [0, 0, 0]
         # What began before it is no answer to it: only the first tick beyond the bounds tells.
+        if not inside and self.known:
+            # Else a spasm that comes back at the same phase would soon be this walker's own course. Who
+            # really walks otherwise now widens the bounds first, and is learned then.
+            self._expected.unlearn()
         self.provoked = not inside and (self.provoked if self._outside else pressed)
         self._outside = not inside
         if self._here is not None:
@@ -265,6 +271,11 @@ class SpasmDetector:
     A walker whose foot is caught by the ground in its swing saves themselves with both legs: that is F24b,
     too. And a leg that is pushed by a law that asks for more than the machine gives answers. Where a drive of
     the leg did not follow already as its torque left the bounds, the law is at fault, and it is told as F17.
+    The pelvis carries the push to the other leg: its answer is told so for as long as the drive's failure to
+    follow is too young to be told by itself.
+
+    A tick without one of the measurements is bridged, as the joints' are: nothing is judged in it, and what
+    was counted before still counts. After ``missing_ticks`` of them the observer starts anew.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float, walker: Walker) -> None:
@@ -274,7 +285,11 @@ class SpasmDetector:
         self._handover = round(limits.timing.handover_s / period_s)
         self._legs = [Leg(limits, period_s) for _ in SIDES]
         self._rhythm = Rhythm(limits.detect.messages.phase_jump, period_s)
-        self._settle = 0
+        self._young = max(1, round(limits.detect.drives.tracking_reduce_s / period_s))
+        self._unfollowed = [0, 0]
+        """Ticks for which a drive of each leg has not followed."""
+        self._settle = self._gap = 0
+        self._bridge = limits.detect.sensors.missing_ticks
         self._speed: float | None = None
 
     def step(
@@ -290,14 +305,20 @@ class SpasmDetector:
         just met the ground (F24a).
         """
         exo, cuff = snap.exo, snap.cuff
-        if cuff is None or snap.load is None or exo.available & _NEEDED != _NEEDED:
-            self._settle = 0
+        for side in (0, 1):
+            stuck = any(unfollowed[3 * side : 3 * side + 3])
+            self._unfollowed[side] = self._unfollowed[side] + 1 if stuck else 0
+        if cuff is None or exo.foot_valid != 0b11 or exo.available & _NEEDED != _NEEDED:
+            self._gap += 1
+            if self._gap >= self._bridge:
+                self._settle = 0
             return
+        since, self._gap = self._gap + 1, 0
         if self._settle == 0:
             self._torque.reset()
             for leg in self._legs:
                 leg.start()
-        torque = self._torque.step(snap.values, snap.pitch, cuff)
+        torque = self._torque.step(snap.values, snap.pitch, cuff, since)
         self._settle += 1
         if self._settle <= self._torque.settle_ticks:
             return
@@ -309,7 +330,8 @@ class SpasmDetector:
         for side, leg in enumerate(self._legs):
             leg.foot(force[3 * side + 2])
             leg.step(torque[3 * side : 3 * side + 3], own[side], phases[side], standing)
-            levels = leg.judge(any(unfollowed[3 * side : 3 * side + 3]), self._rhythm.lost)
+            pressed = self._unfollowed[side] > 0 or 0 < self._unfollowed[1 - side] <= self._young
+            levels = leg.judge(pressed, self._rhythm.lost)
             if (levels is not _CALM or leg.trips >= self._needed) and (snap.driven or standing):
                 self._tell(side, leg, levels, (snap.driven, caught), found)
 

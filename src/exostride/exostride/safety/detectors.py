@@ -12,9 +12,9 @@ from exostride.safety.detect_spasm import SpasmDetector
 from exostride.safety.faults import Finding
 from exostride.safety.guard import SampleGuard
 from exostride.safety.limits import SafetyLimits
-from exostride.safety.snapshot import Inputs, Snapshot, look
+from exostride.safety.snapshot import Inputs, Snapshot, Standing, look
 from exostride.safety.walker import Walker
-from exostride.types import Action, EnvironmentState, ExoState, SupervisorState
+from exostride.types import Action, EnvironmentState, ExoState
 
 
 class Detectors:
@@ -45,19 +45,19 @@ class Detectors:
         exo: ExoState,
         environment: EnvironmentState,
         inputs: Inputs,
-        state: tuple[SupervisorState, int],
+        standing: Standing,
         void_permit: bool,
         belt_limit_m_s: float,
     ) -> tuple[Snapshot, list[Finding]]:
         """Return the tick's snapshot and everything that is wrong in it.
 
-        ``state`` is the supervisor's and the ticks spent in it. An :class:`ExoState` that can't be read
-        yields F03 and whatever does not need it.
+        ``standing`` is the supervisor's. An :class:`ExoState` that can't be read yields F03 and whatever
+        does not need it.
         """
         found: list[Finding] = []
         guard = self._guard
         guard.step(seq, exo)
-        snap = look(seq, exo, environment, inputs, state, guard)
+        snap = look(seq, exo, environment, inputs, standing, guard)
         damaged_messages(snap, found)
         self._samples.step(snap, guard, found)
         self._links.step(snap, void_permit, found)

@@ -105,6 +105,10 @@ class ExpectedTorque:
         self._sum, self._count = np.zeros(N_SIGNALS + JOINTS_OF_LEG), 0
         self._answers = (_Answers(), _Answers())
         self._lifted = False
+        self._value: Vector = self._sum
+        """The last tick."""
+        self._row = -1
+        """Where its deviations are among those of this step, -1 if nowhere."""
         self._past: deque[Vector] = deque(maxlen=LAG_TICKS + 1)
         # The last rows take what comes after the longest step.
         self._deviations = np.zeros((_LONGEST_TICKS + 1, 2 * N_SIGNALS))
@@ -120,7 +124,8 @@ class ExpectedTorque:
             self._close()
             self._lifted = lifted
         # Packed as bytes, because that takes a third of the time of making an array of lists.
-        value = np.frombuffer(_ROW.pack(*signal, *torque))
+        value = self._value = np.frombuffer(_ROW.pack(*signal, *torque))
+        self._row = -1
         deviation = self._off_course(value, phase)
         if deviation is None:
             self._past.clear()
@@ -136,9 +141,21 @@ class ExpectedTorque:
         both[:N_SIGNALS], both[N_SIGNALS:] = scaled, self._past[0]
         self._torques[self._ticks] = off
         if self._ticks < _LONGEST_TICKS:
+            self._row = self._ticks
             self._ticks += 1
         matrix = self._answers[lifted].matrix
         return None if matrix is None else off - both.dot(matrix)
+
+    def unlearn(self) -> None:
+        """Take the last tick back: what goes on in it is not to be expected."""
+        self._sum -= self._value
+        self._count -= 1
+        if self._row >= 0:
+            self._ticks = self._row
+
+    def pause(self) -> None:
+        """Note a tick without walking: what comes after it does not answer what was before."""
+        self._past.clear()
 
     def _off_course(self, value: Vector, phase: float) -> Vector | None:
         """Return how far a tick is off the course, and learn the course."""

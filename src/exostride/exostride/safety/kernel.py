@@ -36,8 +36,6 @@ from exostride.types import (
 )
 
 _SUPPORTING = (codes.HOLD_STANCE, codes.HOMING, codes.STAND, codes.TRAIN)
-_OWN = (codes.HOMING, codes.STAND)
-"""Modes in which the request is the kernel's own, not the controller's."""
 _ACKNOWLEDGING = (codes.ZERO, codes.DAMP, codes.HOMING, codes.STAND)
 """Modes of a permit after which TRAIN may be had again: none of them follows the controller."""
 _ROWS = Struct(f"{10 * N_JOINTS}d{N_JOINTS}I")
@@ -72,6 +70,9 @@ class SafetyKernel:
         self.tank = EnergyTank(limits.tank)
         self._inbox = Inbox(limits, permit_longest(limits, period_s, paced), self._belt)
         self._hold_ticks = round(timing.hold_stance_s / period_s)
+        self._rolling_ticks = max(self._hold_ticks, round(limits.detect.stops.belt_timeout_s / period_s))
+        self._belt_rest = limits.detect.stops.belt_rest_m_s
+        self._rolling = False
         self._age_limit = timing.command_max_age_ticks
         self._rating = [joint.protective_nm for joint in limits.joints]
         self._damp = [joint.damp_nms_rad for joint in limits.joints]
@@ -113,6 +114,7 @@ class SafetyKernel:
             self._mode = int(Mode.DAMP)
             self._now = [0.0] * N_JOINTS
             self._low, self._high = [0.0] * N_JOINTS, [0.0] * N_JOINTS
+            self._protective, self._damping = [0.0] * N_JOINTS, self._damp.copy()
             return self._panic(seq if whole(seq) else 0)
 
     # ------------------------------------------------------------------ one tick
@@ -131,6 +133,9 @@ class SafetyKernel:
         readable = not self._guard.problem
         self._account(exo if readable else None)
         environment_seen = self._see(environment)
+        self._rolling = (
+            environment_seen is not None and abs(environment_seen.belt_speed_m_s) > self._belt_rest
+        )
         damp = not readable or environment_seen is None
         damp |= self._inbox.take(seq, command, environment_command, permit)
         self._reason |= self._inbox.bits
@@ -144,7 +149,7 @@ class SafetyKernel:
         if mode == codes.TRAIN and scale < 1.0:
             self._reason |= codes.PERMIT_SCALE
         self._source.fill(mode, scale, self._guard.angle, self._now, self._inbox.order)
-        self._shape(mode, exo if readable else None)
+        self._shape(mode, exo if readable else None, scale)
         self._protect(mode)
         self._mode = mode
         age = seq - self._inbox.environments.last
@@ -172,14 +177,16 @@ class SafetyKernel:
             now[i] = torque
         if exo is not None and exo.available & codes.HAS_TORQUE:
             self._compare(guard.values[_MOTOR])
-        else:
-            self._breach = [0] * N_JOINTS
         self._last_speed = guard.speed
         budget = self.tank.refill_w * self._t if self._mode == codes.TRAIN else 0.0
         self.tank.account(injected, absorbed, budget)
 
     def _compare(self, measured: list[float]) -> None:
-        """Take the power from a joint whose motor torque, by its current, leaves what was allowed."""
+        """Take the power from a joint whose motor torque, by its current, leaves what was allowed.
+
+        What was counted still counts after ticks without a measurement: a sample lost now and then must not
+        hide a runaway.
+        """
         guard, breach = self._guard, self._breach
         for i, (torque, speed, quality, damping, protective, low, high) in enumerate(
             zip(
@@ -190,7 +197,9 @@ class SafetyKernel:
             brake = damping * speed
             other = protective - brake
             room = self._runaway_nm + abs(brake)
-            if quality != GOOD or low + other - room <= torque <= high + other + room:
+            if quality != GOOD:
+                continue
+            if low + other - room <= torque <= high + other + room:
                 breach[i] = 0
                 continue
             breach[i] += 1
@@ -235,17 +244,25 @@ class SafetyKernel:
         return self._held() if support else codes.DAMP
 
     def _held(self) -> int:
-        """Return HOLD_STANCE for as long as it may last without interruption, then DAMP."""
-        self._holding += 1
-        return codes.HOLD_STANCE if self._holding <= self._hold_ticks else codes.DAMP
+        """Return HOLD_STANCE for as long as it may last without interruption, then DAMP.
 
-    def _shape(self, mode: int, exo: ExoState | None) -> None:
-        """Set the window of each joint from this tick's order and state."""
+        On a belt that still moves it lasts until the belt rests or must have come to rest: legs that give way
+        on a moving belt fall.
+        """
+        self._holding += 1
+        if self._holding <= (self._rolling_ticks if self._rolling else self._hold_ticks):
+            return codes.HOLD_STANCE
+        self._holding = self._rolling_ticks  # a belt that is pushed afterwards does not lock the legs again
+        return codes.DAMP
+
+    def _shape(self, mode: int, exo: ExoState | None, scale: float) -> None:
+        """Set the window of each joint from this tick's order, which has ``scale`` in it, and its state."""
         guard, source = self._guard, self._source
-        order = None if mode in _OWN else self._inbox.order
         cuffs = guard.values[_CUFF] if exo is not None and exo.available & codes.HAS_CUFF else None
         cuff_valid = exo.segment_valid if exo else 0
         offer, off = self.tank.offer_w(), self._safe_off
+        # What the controller has asked for is told as it would be at full effort.
+        full = 1.0 / scale if mode == codes.TRAIN and scale > 0.0 else 1.0
         for i, shaper in enumerate(self._shapers):
             angle, speed = guard.angle[i], guard.speed[i]
             request = source.torque[i] + source.stiffness[i] * (source.reference[i] - angle)
@@ -265,9 +282,7 @@ class SafetyKernel:
                 self._low[i], self._high[i] = shaper.low, shaper.high
                 bits |= shaper.bits
             self._bits[i] = bits
-            if order is not None:
-                request = order.torque[i] + order.stiffness[i] * (order.reference[i] - angle)
-                request += order.damping[i] * (order.speed[i] - speed)
+            request *= full
             if not -_REQUEST_MAX <= request <= _REQUEST_MAX:
                 request = _REQUEST_MAX if request > 0.0 else -_REQUEST_MAX
             self._request[i] = request

@@ -125,7 +125,9 @@ class TimingLimits(StrictModel):
     )
     permit_ticks: int = limit("ticks", "DESIGN: permit expiry in lock-step", "lower", ge=1, le=10)
     permit_paced_s: float = limit("s", "permit expiry when paced: max(2 T, this)", "lower", gt=0.0, le=0.1)
-    hold_stance_s: float = limit("s", "longest HOLD_STANCE, then DAMP", "lower", gt=0.0, le=2.0)
+    hold_stance_s: float = limit(
+        "s", "longest HOLD_STANCE on a belt at rest, then DAMP", "lower", gt=0.0, le=2.0
+    )
     window_s: float = limit("s", "length of the window of window_nm", "raise", gt=0.0, le=0.5)
     release_nm_s: float = limit("N m/s", "how fast held torque fades at a fallback", None, gt=0.0, le=20000.0)
     homing_pulse_s: float = limit("s", "one test period per joint in HOMING", None, ge=0.1, le=2.0)
@@ -197,6 +199,17 @@ class SafetyLimits(StrictModel):
     belt: BeltLimits
     detect: Thresholds
 
+    @model_validator(mode="after")
+    def _belt_rests_in_time(self) -> SafetyLimits:
+        # HOLD_STANCE and the first step of a SOFT_STOP last at most that long.
+        needed = self.belt.speed_m_s / self.belt.stop_m_s2
+        if self.detect.stops.belt_timeout_s < needed:
+            raise ValueError(
+                f"detect.stops.belt_timeout_s must be at least {needed:.2f} s"
+                " (belt.speed_m_s / belt.stop_m_s2), or the legs would be let go on a moving belt"
+            )
+        return self
+
 
 def from_mapping(data: Mapping[str, Any], where: str) -> SafetyLimits:
     """Return limits from a file's mapping, in which ``joints`` is given per kind (hip, knee, ankle).
@@ -219,16 +232,15 @@ def from_mapping(data: Mapping[str, Any], where: str) -> SafetyLimits:
     return validate(SafetyLimits, {**data, "joints": tuple(joints[kind] for kind in JOINT_KINDS) * 2}, where)
 
 
-def load_limits(path: Path, patient: Path | None = None) -> SafetyLimits:
-    """Load a limits file, tightened by a patient's file if one is given.
+def load_limits(path: Path) -> SafetyLimits:
+    """Load a limits file.
 
     Raises
     ------
     ConfigError
-        A file is missing, damaged, incomplete or out of range, or the patient's set loosens a value.
+        The file is missing, damaged, incomplete or out of range.
     """
-    limits = from_mapping(read_yaml(path), str(path))
-    return limits if patient is None else tighten(limits, read_yaml(patient), str(patient))
+    return from_mapping(read_yaml(path), str(path))
 
 
 def tighten(limits: SafetyLimits, changes: Mapping[str, Any], where: str) -> SafetyLimits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import atan2
-from typing import Final
+from typing import NamedTuple
 
 from exostride.conventions import N_JOINTS
 from exostride.safety import codes
@@ -24,12 +24,20 @@ from exostride.types import (
 Inputs = tuple[
     AppliedTorque | None, GaitPhase | None, AssistCommand | None, SessionState | None, RecorderState | None
 ]
-DRIVEN: Final = (SupervisorState.TRAIN, SupervisorState.STOPPING)
-"""States in which the controller's commands are in force."""
 _APPLIED_ROWS = Rows(N_JOINTS, "requested_nm", "applied_mean_nm", "applied_peak_nm")
 _PHASE_ROWS = Rows(2, "phase", "rate_hz", "stance_probability", "confidence")
 _TORQUE, _CUFF, _LOAD = PLACES["joint_torque_nm"], PLACES["cuff_torque_nm"], PLACES["foot_load_n"]
 _ORIENTATION, _GYRO = PLACES["pelvis_orientation"], PLACES["pelvis_gyro_rad_s"]
+
+
+class Standing(NamedTuple):
+    """Where the supervisor stood at the end of the tick before."""
+
+    state: SupervisorState
+    ticks: int
+    """Spent in that state, or in that step of a SOFT_STOP."""
+    driven_ticks: int | None = None
+    """Ticks since the controller's commands came into force, 0 in the first; None when they are not."""
 
 
 @dataclass(slots=True)
@@ -54,7 +62,7 @@ class Snapshot:
     state: SupervisorState
     ticks_in_state: int
     driven: bool
-    """Whether the controller's commands are in force."""
+    """Whether the controller's commands are in force: TRAIN, STOPPING, and a SOFT_STOP that keeps them."""
     angle: list[float]
     speed: list[float]
     quality: list[int]
@@ -70,6 +78,8 @@ class Snapshot:
     """Of the pelvis, forward [rad]; 0 without its sensor."""
     pitch_rate: float = 0.0
     """Of the pelvis, forward [rad/s]; 0 without its sensor."""
+    driven_ticks: int = 0
+    """Ticks since the controller's commands came into force, which the lock hands over to in the first."""
 
 
 def look(
@@ -77,15 +87,12 @@ def look(
     exo: ExoState,
     environment: EnvironmentState,
     inputs: Inputs,
-    state: tuple[SupervisorState, int],
+    standing: Standing,
     guard: SampleGuard,
 ) -> Snapshot:
-    """Return a tick as the detectors see it; ``guard`` has just taken ``exo`` in.
-
-    ``state`` is the supervisor's and the ticks spent in it.
-    """
+    """Return a tick as the detectors see it; ``guard`` has just taken ``exo`` in."""
     applied, phase, command, session, recorder = inputs
-    driven = state[0] in DRIVEN
+    driven = standing.driven_ticks is not None
     damaged: tuple[str, ...] = ()
     orders: list[float] = []
     done: list[float] = []
@@ -101,8 +108,10 @@ def look(
         gait, sound = _PHASE_ROWS.read(phase)
         damaged = damaged if sound else (*damaged, "GaitPhase")
     snap = Snapshot(
-        seq, exo, environment, applied, phase, command, session, recorder, *state, driven,
+        seq, exo, environment, applied, phase, command, session, recorder,
+        standing.state, standing.ticks, driven,
         guard.angle, guard.speed, guard.quality, guard.values, orders, done, gait, damaged,
+        driven_ticks=standing.driven_ticks or 0,
     )  # fmt: skip
     if not guard.problem:
         _measure(snap)

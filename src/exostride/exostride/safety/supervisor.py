@@ -41,6 +41,8 @@ class Facts(NamedTuple):
     """Both e-stop channels are closed."""
     homing_done: bool = False
     """The self-test has passed."""
+    unloaded: bool = False
+    """Neither foot is loaded; False where that is not measured."""
     start_blocked: str = ""
     """Why training may not start, in words; empty if it may."""
 
@@ -73,6 +75,11 @@ class Status:
     armed: bool = True
     """Whether a session's request may start motion; after a reset it must first ask for IDLE."""
 
+    @property
+    def locked(self) -> bool:
+        """Whether the legs are locked for good, because the harness did not take over."""
+        return self.state == S.FAULT and self.keep_support and self.support > Support.DAMP
+
 
 _PATH: dict[SupervisorState, tuple[SupervisorState, ...]] = {
     S.IDLE: (S.HOMING,),
@@ -92,6 +99,7 @@ _WORDS = {
     S.TRAIN: "training",
     S.STOPPING: "belt comes to rest",
 }
+_RELEASED = "the locked legs are released, damped"
 
 
 def target_of(state: SupervisorState, request: SupervisorState) -> SupervisorState | None:
@@ -109,6 +117,8 @@ class StateMachine:
         self.status = Status()
         self.ticks = 0
         """Ticks since the state, or the step of a SOFT_STOP, was entered."""
+        self.driven_ticks: int | None = None
+        """Ticks since the controller's commands came into force, 0 in the first; None when they are not."""
         self._clear_ticks = 0
         self._rest_ticks = 0
         self._rest = max(1, round(stops.rest_s / period_s))
@@ -136,6 +146,10 @@ class StateMachine:
         if now.state != state or now.step != step:
             self.ticks = self._rest_ticks = 0
         self.status = now
+        if self.orders().mode == Mode.TRAIN:
+            self.driven_ticks = 0 if self.driven_ticks is None else self.driven_ticks + 1
+        else:
+            self.driven_ticks = None
         return now
 
     def arm(self) -> None:
@@ -144,7 +158,30 @@ class StateMachine:
             self.status = replace(self.status, armed=True)
 
     def reset(self, facts: Facts) -> str:
-        """Leave FAULT for IDLE if nothing stands in the way; return what does, empty if done."""
+        """Leave FAULT for IDLE if nothing stands in the way; return what does, empty if done.
+
+        Locked legs may be all that a patient stands on. They are released only when neither foot is loaded
+        or the harness has the load after all, and then yield, damped, for as long as a cause must be gone,
+        before a second reset takes all torque away.
+        """
+        now, problem = self.status, self._in_the_way(facts)
+        if problem:
+            return problem
+        if now.locked:
+            if not (facts.unloaded or (facts.harness_lifted and not now.harness_failed)):
+                return (
+                    "the legs stay locked while they may carry the patient: take the load off both feet, or "
+                    "secure the patient and press the emergency stop"
+                )
+            self.status = replace(now, keep_support=False, message=f"{now.message}; {_RELEASED}")
+            self._clear_ticks = 0
+            return f"{_RELEASED}; reset again"
+        self.status = Status(message="reset; waiting for a new start", armed=False)
+        self.ticks = self._rest_ticks = 0
+        return ""
+
+    def _in_the_way(self, facts: Facts) -> str:
+        """Return what forbids every reset, empty if nothing."""
         now = self.status
         if now.state not in STOPPED:
             return "nothing to reset"
@@ -154,11 +191,7 @@ class StateMachine:
             return "an emergency stop is still pressed"
         if self._clear_ticks < self._clear:
             return f"the cause ({now.cause}) is still present or was a moment ago"
-        if not facts.belt_rest:
-            return "the belt still moves"
-        self.status = Status(message="reset; waiting for a new start", armed=False)
-        self.ticks = self._rest_ticks = 0
-        return ""
+        return "" if facts.belt_rest else "the belt still moves"
 
     # ------------------------------------------------------------------ stops
 
@@ -170,9 +203,9 @@ class StateMachine:
             if now.state == S.E_STOP:
                 return now
             state = S.FAULT if now.state == S.FAULT else S.E_STOP
-            cause, words = (
-                (now.cause, now.message) if now.state == S.FAULT else (worst.fault, sentence(worst))
-            )
+            cause, words = worst.fault, sentence(worst)
+            if now.state == S.FAULT:
+                cause, words = now.cause, f"{now.message}; {_RELEASED}" if now.locked else now.message
             return replace(
                 now,
                 state=state,
@@ -256,7 +289,7 @@ class StateMachine:
         harness = HarnessAction.LIFT if now.lifted and not now.harness_failed else HarnessAction.HOLD
         if now.state == S.SOFT_STOP:
             return self._soft(now, harness)
-        if now.state == S.FAULT and now.keep_support and now.support > Support.DAMP:
+        if now.locked:
             return Orders(Mode.STAND, harness, False)
         return Orders(Mode.DAMP, harness, False)
 

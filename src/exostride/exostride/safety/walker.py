@@ -53,7 +53,7 @@ class _Leg:
 
     def __init__(self, walker: Walker, share: float, period_s: float) -> None:
         t, s, f = walker.thigh, walker.shank, walker.foot
-        self._share, self._rate = share, 1.0 / period_s
+        self._keep, self._rate = 1.0 - share, 1.0 / period_s
         self._lengths = (t.length_m, s.length_m)
         self._sole = walker.sole_m
         arm = hypot(f.x_m, f.z_m)
@@ -81,11 +81,13 @@ class _Leg:
         hip: tuple[float, float],
         cuff: list[float],
         ground: tuple[float, float, float],
+        ticks: int,
     ) -> tuple[float, float, float]:
         """Return the walker's torque at hip, knee and ankle [N m].
 
         ``angle`` and ``speed`` are the three segments', ``hip`` the specific force there, ``ground`` the
-        force forward and up and the centre of pressure in front of the ankle.
+        force forward and up and the centre of pressure in front of the ankle, ``ticks`` how many periods
+        ago the last step was.
         """
         a, b, c = angle
         va, vb, vc = speed
@@ -100,7 +102,7 @@ class _Leg:
         if last is None:
             return 0.0, 0.0, 0.0
         ua, ub, uc = self._known(angle, speed, hip, cuff, ground)
-        share, rate, (qa, qb, qc) = self._share, self._rate, self._torque
+        share, rate, (qa, qb, qc) = 1.0 - self._keep**ticks, self._rate / ticks, self._torque
         qa += share * ((pa - last[0]) * rate - ua - qa)
         qb += share * ((pb - last[1]) * rate - ub - qb)
         qc += share * ((pc - last[2]) * rate - uc - qc)
@@ -175,7 +177,7 @@ class WalkerTorque:
         for leg in self._legs:
             leg.reset()
 
-    def step(self, values: list[float], pitch: float, cuff: list[float]) -> list[float]:
+    def step(self, values: list[float], pitch: float, cuff: list[float], ticks: int = 1) -> list[float]:
         """Return the walker's torque at the six joints [N m], flexion positive.
 
         Angles are the segment IMUs': an encoder that fails is no spasm.
@@ -188,6 +190,8 @@ class WalkerTorque:
             Of the pelvis [rad].
         cuff
             Torque of the cuffs at the joints [N m].
+        ticks
+            Periods since the last step: more than one when a tick was not measured.
         """
         ax, _, az = values[_ACCEL]
         along, across = cos(pitch), sin(pitch)
@@ -197,6 +201,6 @@ class WalkerTorque:
         left_cop, _, right_cop, _ = values[_COP]
         left, right = self._legs
         return [
-            *left.step(angle[:3], speed[:3], hip, cuff[:3], (lx, lz, left_cop)),
-            *right.step(angle[3:], speed[3:], hip, cuff[3:], (rx, rz, right_cop)),
+            *left.step(angle[:3], speed[:3], hip, cuff[:3], (lx, lz, left_cop), ticks),
+            *right.step(angle[3:], speed[3:], hip, cuff[3:], (rx, rz, right_cop), ticks),
         ]

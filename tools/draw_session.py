@@ -17,7 +17,7 @@ from exostride.monitor.view import render  # noqa: E402
 from exostride.runtime.simulate import SimulationConfig, Tick, run  # noqa: E402
 
 PATIENT = "hemiparetic_left_mild"
-CONTROLLER = "transparent"
+CONTROLLER = "impedance"
 MOMENT_S = 30.0
 
 

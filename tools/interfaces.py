@@ -152,11 +152,10 @@ def page() -> str:
     lines += ["## Services and actions", ""]
     where = {
         "RequestState": "`safety/request` asks the supervisor itself, stops included; "
-        "`session/request` asks through the session.",
+        "`session/request` asks through the session; a stop asked for there holds 0.1 to 0.15 s later.",
         "ResetSafety": "`safety/reset`, answered at the supervisor's next tick.",
         "SetTherapySettings": "`session/set_settings`.",
         "RunSession": "Action `session/run`.",
-        "InjectFault": "Simulated device only.",
     }
     parts = {"srv": ("request", "response"), "action": ("goal", "result", "feedback")}
     for kind, names in parts.items():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from exostride.errors import ConfigError, ExitCode
-from exostride.runtime.protocol import SessionPlan, make_plan, parse_overrides
+from exostride.paths import config_dir
+from exostride.runtime.protocol import LONGEST_S, SessionPlan, limit_of, make_plan, parse_overrides
 from exostride.runtime.session import LEAD, STRIDE, SessionComponent, verdict
 from exostride.types import (
     AssistCommand,
@@ -193,6 +194,47 @@ class TestOperator:
         world.run(0.2)
         assert world.said[-1].requested_state == S.E_STOP
 
+    def test_a_stop_is_insisted_on_until_it_comes(self):
+        world = World(plan(duration_s=50.0)).run(8.0)
+        world.session.request(S.SOFT_STOP)
+        world.run(5.0)
+        assert world.said[-1].requested_state == S.SOFT_STOP
+        assert world.said[-1].message == "SOFT_STOP asked for by the operator"
+        world.run(10.0)
+        assert world.said[-1].phase == P.ABORTED
+        assert world.said[-1].message == "SOFT_STOP not reached within 10 s"
+        world.force = (S.SOFT_STOP, "F38")
+        world.run(0.2)
+        assert world.said[-1].requested_state == S.IDLE
+
+    def test_a_stronger_stop_is_passed_on_after_the_session_has_ended(self):
+        world = World(plan(duration_s=50.0)).run(8.0)
+        world.force = (S.SOFT_STOP, "F22")
+        world.run(0.2)
+        assert world.said[-1].phase == P.ABORTED
+        assert world.session.request(S.E_STOP) == ""
+        world.run(0.2)
+        assert world.said[-1].requested_state == S.E_STOP
+        world.force = (S.E_STOP, "F38")
+        for _ in range(2 * STRIDE):
+            world.tick()
+        assert world.said[-1].requested_state == S.IDLE
+
+    def test_a_new_session_does_not_begin_with_an_old_stop(self):
+        world = World(plan(automatic=False)).run(0.5)
+        world.session.start(plan(duration_s=2.0))
+        world.force = (S.IDLE, "")
+        world.run(1.0)
+        world.session.request(S.E_STOP)
+        for _ in range(round(25.0 / T)):
+            world.tick()
+        assert world.session.done
+        assert world.session.start(plan(duration_s=2.0)) == ""
+        world.tick()
+        for _ in range(STRIDE):
+            world.tick()
+        assert world.said[-1].requested_state == S.HOMING
+
     def test_a_wish_does_not_come_true_again_after_a_reset(self):
         world = World(plan(automatic=False))
         world.session.request(S.HOMING)
@@ -303,3 +345,20 @@ class TestProtocol:
         }
         with pytest.raises(ConfigError, match="expected NAME=VALUE"):
             parse_overrides("belt_speed_m_s")
+
+
+def test_a_session_lasts_as_asked_else_as_its_protocol():
+    file = config_dir() / "protocols" / "hybrid.yaml"
+    assert limit_of(12.0, file) == 12.0
+    assert limit_of(0.0, None) == 0.0
+    assert limit_of(None, None) == 60.0
+    assert limit_of(None, file) == LONGEST_S > make_plan(file).duration_s
+
+
+@pytest.mark.parametrize("controller", ["", "force_field"])
+def test_the_laws_of_a_protocol_hold_unless_one_is_asked_for(controller):
+    plan = make_plan(
+        config_dir() / "protocols" / "hybrid.yaml", {"controller": controller} if controller else {}
+    )
+    laws = {settings.controller for _, settings in plan.changes} | {plan.settings.controller}
+    assert laws == ({controller} if controller else {"impedance", "transparent"})

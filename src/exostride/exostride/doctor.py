@@ -34,7 +34,7 @@ MODULES = (
     "rosbags",
     "ezc3d",
 )
-NODES = ("hardware", "gait_phase", "controller", "safety", "recorder", "session", "view")
+NODES = ("hardware", "gait_phase", "controller", "safety", "recorder", "session", "tf", "view")
 SHARED_MEMORY_MIN_MB = 64
 RECORDING_MIN_GB = 1.0
 

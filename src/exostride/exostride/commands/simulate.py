@@ -164,7 +164,9 @@ def simulate(
     ] = "hemiparetic_left_mild",
     robot: Annotated[str, typer.Option(help="exoskeleton, or none for the harness alone.")] = "exoskeleton",
     device: Annotated[str, typer.Option(help="Device by name.")] = "simulated",
-    controller: Annotated[str, typer.Option(help="Assistance law by name.")] = "impedance",
+    controller: Annotated[
+        str, typer.Option(help="Assistance law by name; default: the protocol's, or impedance.")
+    ] = "",
     estimator: Annotated[str, typer.Option(help="Gait-phase estimator by name.")] = "default",
     protocol: Annotated[
         Path | None, typer.Option(help="Therapy protocol (YAML) with settings and goal.")
@@ -172,7 +174,10 @@ def simulate(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A therapy setting, NAME=VALUE; may be repeated.")
     ] = None,
-    duration: Annotated[float, typer.Option(help="Longest simulated time [s].", min=0.01)] = 60.0,
+    duration: Annotated[
+        float | None,
+        typer.Option(help="Longest simulated time [s]; default: 60, or the protocol's.", min=0.01),
+    ] = None,
     steps: Annotated[int, typer.Option(help="Stop after this many steps; 0 for no step goal.", min=0)] = 0,
     rate: Annotated[int, typer.Option(help="Control rate [Hz].", min=100, max=500)] = 200,
     seed: Annotated[int, typer.Option(help="Seed of all noise.", min=0)] = 0,
@@ -207,7 +212,8 @@ def simulate(
     if quiet:
         result = run(config, witness)
     else:
-        with LiveObserver(f"Exostride · {patient} · {controller} · virtual clock", console) as observer:
+        title = " · ".join(filter(None, ("Exostride", patient, controller, "virtual clock")))
+        with LiveObserver(title, console) as observer:
             result = run(config, lambda tick: witness(tick) and observer(tick))
     _report(result, console)
     for line in witness.lines() if fault else ():

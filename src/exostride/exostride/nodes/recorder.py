@@ -19,7 +19,7 @@ from exostride.nodes.process import run
 from exostride.recording.session_info import SessionInfo, git_state
 from exostride.recording.topics import BY_VALUE, TOPICS, Topic
 from exostride.recording.writer import BagWriter
-from exostride.runtime.assembly.stack import patient_record
+from exostride.runtime.assembly.stack import configuration_files, patient_record
 from exostride.types import ExoState, RecorderState
 
 _STAMP: Final = struct.Struct("<4xiII")
@@ -44,6 +44,10 @@ class RecorderNode(ManagedNode):
                 ("estimator", ""),
             )
         }
+        self._read = (
+            self.parameter("protocol", "", "file that is put into the bag"),
+            self.parameter("limits", "", "file that is put into the bag; empty for the default"),
+        )
         self._seed = self.parameter("seed", 0, "noted in the bag")
         self._writer: BagWriter | None = None
         self._now_ns = 0
@@ -61,6 +65,7 @@ class RecorderNode(ManagedNode):
             control_period_s=1.0 / self.rate_hz,
             runner="ros",
             git=git_state(Path(__file__).parent),
+            files=configuration_files(*(Path(name) if name else None for name in self._read)),
         )
         self._writer = BagWriter(self._path(), info)
         self.log.info(f"recording to {self._writer.folder}")

@@ -18,7 +18,7 @@ from exostride.nodes.conductor import Conductor, Steps
 from exostride.nodes.operator import OperatorSide
 from exostride.nodes.process import run
 from exostride.runtime.joiner import SequenceJoiner
-from exostride.runtime.protocol import SessionPlan, make_plan, parse_overrides
+from exostride.runtime.protocol import SessionPlan, limit_of, make_plan, parse_overrides
 from exostride.runtime.session import STRIDE, SessionComponent, verdict
 from exostride.runtime.timeline import Timeline
 from exostride.types import (
@@ -97,9 +97,14 @@ class SessionNode(PlainNode):
             overrides,
             duration_s=self.parameter("walking_s", 0.0, "time to walk [s]; 0 for the protocol's"),
             goal_steps=self.parameter("goal_steps", 0, "steps to walk; 0 for the protocol's"),
-            limit_s=self.parameter("duration_s", 0.0, "control time at which the session ends [s]; 0: none"),
+            limit_s=self._limit_s(protocol),
             automatic=self.parameter("automatic", True, "run the session at once and end after it"),
         )
+
+    def _limit_s(self, protocol: str) -> float:
+        words = "control time at which the session ends [s]; 0: none; -1: 60, or the protocol's"
+        limit = self.parameter("duration_s", 0.0, words)
+        return limit_of(None if limit < 0.0 else limit, Path(protocol) if protocol else None)
 
     # ------------------------------------------------------------------ inputs
 

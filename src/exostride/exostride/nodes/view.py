@@ -51,7 +51,8 @@ class ViewNode:
         self.node.declare_parameter("title", "Exostride")
         self._raw: dict[type[Any], bytes] = {}
         self._metrics: list[bytes] = []
-        self.snapshot = Snapshot(title=str(self.node.get_parameter("title").value), timing=Timing())
+        title = str(self.node.get_parameter("title").value).rstrip(" ·")
+        self.snapshot = Snapshot(title=title, timing=Timing())
         self.heard: float | None = None
         self._first: tuple[float, float] | None = None
         for value_type in _FIELDS:

@@ -5,16 +5,15 @@ Impairment acts on muscles, nerves and tissue only. No key can change the gait t
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from exostride.config import StrictModel
 from exostride.model.anthropometry import BodyParameters
 
 Part = Annotated[float, Field(ge=0.0, le=1.0)]
 Factor = Annotated[float, Field(ge=0.2, le=20.0)]
-Range = tuple[float, float]
 
 
 class Strength(StrictModel):
@@ -84,22 +83,6 @@ class Tissue(StrictModel):
     ankle: Factor = 1.0
 
 
-class RangeOfMotion(StrictModel):
-    """Measured range of motion of one side [deg], flexion positive; a limit for the robot."""
-
-    hip: Range = (-20.0, 110.0)
-    knee: Range = (0.0, 130.0)
-    ankle: Range = (-40.0, 20.0)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        for name in ("hip", "knee", "ankle"):
-            low, high = getattr(self, name)
-            if not low < high:
-                raise ValueError(f"{name}: lower limit {low} deg is not below upper limit {high} deg")
-        return self
-
-
 class Side(StrictModel):
     """Impairment of one leg.
 
@@ -116,7 +99,6 @@ class Side(StrictModel):
     spasticity: Spasticity = Spasticity()
     clonus: Clonus = Clonus()
     tissue: Tissue = Tissue()
-    range_of_motion_deg: RangeOfMotion = RangeOfMotion()
 
 
 class Fatigue(StrictModel):
@@ -196,7 +178,11 @@ class Therapy(StrictModel):
 
 
 class PatientProfile(StrictModel):
-    """One virtual patient."""
+    """One patient: body, impairment, therapy.
+
+    ``limits`` are safety limits that are tighter for this patient than the device's, with the keys of
+    ``config/limits/default.yaml``: ``{joints: {knee_left: {angle_max_rad: 0.9}}}``.
+    """
 
     name: str
     description: str
@@ -209,4 +195,5 @@ class PatientProfile(StrictModel):
     effort: Effort = Effort()
     learning: Learning = Learning()
     therapy: Therapy = Therapy()
+    limits: dict[str, Any] = Field(default_factory=dict)
     motor_noise: Annotated[float, Field(ge=0.0, le=0.3)] = 0.0

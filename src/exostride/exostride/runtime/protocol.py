@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from pydantic import Field
@@ -71,6 +71,18 @@ def _check(settings: TherapySettings, where: str) -> TherapySettings:
     if wrong:
         raise ConfigError(f"{where}: " + "; ".join(wrong))
     return settings
+
+
+USUAL_LIMIT_S: Final = 60.0
+LONGEST_S: Final = 8000.0
+"""Longer than any protocol may walk and stand."""
+
+
+def limit_of(duration_s: float | None, protocol: Path | None) -> float:
+    """Return the longest session time [s]: as asked for, else a protocol's own length, else a minute."""
+    if duration_s is not None:
+        return duration_s
+    return USUAL_LIMIT_S if protocol is None else LONGEST_S
 
 
 def make_plan(

@@ -133,6 +133,8 @@ class SessionComponent:
             return "FAULT can't be asked for"
         if self._running and state in _STOPS:
             self._stop = state
+            if self._phase not in (SessionPhase.FINISHED, SessionPhase.ABORTED):
+                self._enter(SessionPhase.STOPPING, f"{state.name} asked for by the operator")
             return ""
         if self._running and state in (SupervisorState.IDLE, SupervisorState.STAND):
             if self._phase in (SessionPhase.SETUP, SessionPhase.HOMING, SessionPhase.STANDING):
@@ -151,7 +153,7 @@ class SessionComponent:
             return "a session is running already"
         self._plan = replace(plan, automatic=self._plan.automatic)
         self._changes = list(plan.changes)
-        self._running, self._done, self._reached = True, False, False
+        self._running, self._done, self._reached, self._stop = True, False, False, None
         self._steps, self._walking_s, self._distance_m = 0, 0.0, 0.0
         self.change_settings(plan.settings)
         self._enter(SessionPhase.SETUP, "starting")
@@ -187,10 +189,12 @@ class SessionComponent:
         """
         t = seq * self._period
         self._last_tick = seq
+        standing = SupervisorState(safety.state) if safety is not None else None
         if self._running:
-            self._advance(t, SupervisorState(safety.state) if safety is not None else None, safety)
+            self._advance(t, standing, safety)
+            self._insist(standing)
         else:
-            self._follow(SupervisorState(safety.state) if safety is not None else None)
+            self._follow(standing)
         metrics = [self._meter.event(event, seq) for event in self._events]
         self._events.clear()
         state = SessionState(
@@ -243,8 +247,10 @@ class SessionComponent:
     def _advance(self, t: float, state: SupervisorState | None, safety: SafetyState | None) -> None:
         """Take one step of an automatic session."""
         if self._phase == SessionPhase.FINISHED:
+            self._requested = SupervisorState.IDLE
             return
         if self._phase == SessionPhase.ABORTED:
+            self._requested = SupervisorState.IDLE
             still = abs(self._belt_m_s) < _STILL_M_S
             over = state in (SupervisorState.FAULT, SupervisorState.E_STOP) and still
             self._done = self._done or over or t - self._since > REACTION_TIMEOUT_S
@@ -252,11 +258,10 @@ class SessionComponent:
         if state in _STOPS:
             why = [safety.cause, safety.message] if safety is not None else []
             self._requested = SupervisorState.IDLE
-            self._stop = None
             self._enter(SessionPhase.ABORTED, ": ".join(["safety stop", *filter(None, why)]))
             return
         if self._stop is not None:
-            self._requested = self._stop
+            self._late(t, REACTION_TIMEOUT_S, self._stop.name)
             return
         under_way = self._phase not in (SessionPhase.STOPPING, SessionPhase.FINISHED)
         if self._plan.limit_s and t >= self._plan.limit_s and under_way:
@@ -269,6 +274,16 @@ class SessionComponent:
             SessionPhase.TRAINING: self._training,
             SessionPhase.STOPPING: self._stopping,
         }[self._phase](t, state)
+
+    def _insist(self, state: SupervisorState | None) -> None:
+        """Ask for the stop that the operator wants, at least once and until the supervisor has gone so far.
+
+        Also of a supervisor that is in a weaker stop already, and after the session's end.
+        """
+        if self._stop is not None:
+            self._requested = self._stop
+            if state is not None and state >= self._stop:
+                self._stop = None
 
     def _late(self, t: float, limit_s: float, what: str) -> None:
         if t - self._since > limit_s:

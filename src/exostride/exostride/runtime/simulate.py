@@ -18,9 +18,9 @@ from exostride.runtime.assembly.control import make_control
 from exostride.runtime.assembly.hardware import make_device, make_hardware
 from exostride.runtime.assembly.phase import make_phase
 from exostride.runtime.assembly.safety import make_safety
-from exostride.runtime.assembly.stack import SIMULATED, StackConfig, patient_record
+from exostride.runtime.assembly.stack import SIMULATED, StackConfig, configuration_files, patient_record
 from exostride.runtime.graph import Graph, Tick
-from exostride.runtime.protocol import make_plan
+from exostride.runtime.protocol import limit_of, make_plan
 from exostride.runtime.session import SessionComponent, verdict
 from exostride.types import (
     SafetyState,
@@ -40,9 +40,9 @@ class SimulationConfig(StrictModel):
     """One session on the virtual clock.
 
     ``duration_s`` is the control time at which the session is brought to its end in good order, the belt
-    slowed and the patient stood; with a goal it ends before. ``overrides`` are single therapy settings
-    by name, put over the protocol's; ``settings`` is a whole set in place of them. ``faults`` are injected,
-    each as :mod:`exostride.safety.injection` writes them.
+    slowed and the patient stood; with a goal it ends before. None: a minute, or what the protocol takes.
+    ``overrides`` are single therapy settings by name, put over the protocol's; ``settings`` is a whole set in
+    place of them. ``faults`` are injected, each as :mod:`exostride.safety.injection` writes them.
     ``walking_s`` and ``goal_steps`` replace the protocol's goals unless 0. ``controller`` replaces that of
     the settings unless empty.
     """
@@ -57,7 +57,7 @@ class SimulationConfig(StrictModel):
     protocol: Path | None = None
     settings: TherapySettings | None = None
     overrides: dict[str, Any] = Field(default_factory=dict)
-    duration_s: float = Field(60.0, gt=0.0)
+    duration_s: float | None = Field(None, gt=0.0)
     walking_s: float = Field(0.0, ge=0.0)
     goal_steps: int = Field(0, ge=0)
     rate_hz: int = 200
@@ -72,7 +72,7 @@ class SimulationConfig(StrictModel):
     @property
     def ticks(self) -> int:
         """Most ticks to run."""
-        return round((self.duration_s + _ENDING_S) * self.rate_hz)
+        return round((limit_of(self.duration_s, self.protocol) + _ENDING_S) * self.rate_hz)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def build(config: SimulationConfig) -> Graph:
         config.settings,
         config.walking_s or None,
         config.goal_steps or None,
-        limit_s=config.duration_s,
+        limit_s=limit_of(config.duration_s, config.protocol),
     )
     stack = StackConfig(
         rate_hz=config.rate_hz,
@@ -169,6 +169,7 @@ def _open_bag(config: SimulationConfig) -> BagWriter | None:
         control_period_s=1.0 / config.rate_hz,
         runner="virtual",
         git=git_state(Path(__file__).parent),
+        files=configuration_files(config.protocol, config.limits),
     )
     return BagWriter(config.bag, info, WriterOptions(sync_interval_s=None))
 

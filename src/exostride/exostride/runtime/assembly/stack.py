@@ -12,7 +12,7 @@ from exostride.errors import ConfigError, InputError
 from exostride.model.anthropometry import BodyParameters
 from exostride.paths import config_dir
 from exostride.patient.profile import PatientProfile
-from exostride.safety.limits import SafetyLimits, load_limits
+from exostride.safety.limits import SafetyLimits, load_limits, tighten
 
 RATE_MIN_HZ, RATE_MAX_HZ = 100, 500
 """Control rates for which limits and estimators are made."""
@@ -66,8 +66,19 @@ class StackConfig:
 
 
 def safety_limits(config: StackConfig) -> SafetyLimits:
-    """Return the limits in force for this patient."""
-    return load_limits(config.limits or config_dir() / "limits" / "default.yaml")
+    """Return the device's limits, tightened by those of the patient's profile.
+
+    Raises
+    ------
+    ConfigError
+        A file is damaged, or the profile loosens a limit.
+    InputError
+        There is no such profile.
+    """
+    limits = load_limits(config.limits or config_dir() / "limits" / "default.yaml")
+    if config.patient in ("", STANCE):
+        return limits
+    return tighten(limits, _profile(config.patient).limits, f"patient {config.patient}: limits")
 
 
 def body_of(patient: str) -> BodyParameters:
@@ -78,22 +89,48 @@ def body_of(patient: str) -> BodyParameters:
     InputError
         There is no such profile.
     """
-    if patient == STANCE:
-        return BodyParameters()
+    return BodyParameters() if patient == STANCE else _profile(patient).body
+
+
+def _profile(patient: str) -> PatientProfile:
     folder = config_dir() / "patients"
     named = folder / f"{patient}.yaml"
     path = named if named.is_file() else Path(patient)
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
         raise InputError(f"unknown patient '{patient}'; available: {known}, or the path of a file")
-    return load(PatientProfile, path).body
+    return load(PatientProfile, path)
 
 
 def patient_record(patient: str, device: str) -> dict[str, Any]:
-    """Return what a bag says of the patient: pseudonym and body; a replayed walker's body is unknown."""
+    """Return what a bag says of the patient: pseudonym and profile, without names and words.
+
+    A replayed walker is unknown; of one who only stands, the body is known.
+    """
     if not patient:
         return {}
     record: dict[str, Any] = {"patient_id": Path(patient).stem}
-    if device != REPLAY:
-        record["body"] = body_of(patient).model_dump(mode="json")
-    return record
+    if device == REPLAY:
+        return record
+    if patient == STANCE:
+        return {**record, "body": body_of(patient).model_dump(mode="json")}
+    return {**record, **_profile(patient).model_dump(mode="json", exclude={"name", "description"})}
+
+
+def configuration_files(protocol: Path | None = None, limits: Path | None = None) -> dict[str, bytes]:
+    """Return the configuration files that a session reads, by the name that they get in its bag.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read.
+    """
+    files = {f"nodes/{file.name}": file for file in sorted((config_dir() / "nodes").glob("*.yaml"))}
+    chosen = limits or config_dir() / "limits" / "default.yaml"
+    files[f"limits/{chosen.name}"] = chosen
+    if protocol is not None:
+        files[f"protocols/{protocol.name}"] = protocol
+    try:
+        return {name: file.read_bytes() for name, file in files.items()}
+    except OSError as error:
+        raise InputError(f"{error.filename}: {error.strerror}") from None

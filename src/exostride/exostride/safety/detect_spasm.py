@@ -183,11 +183,11 @@ class Leg:
             levels = _CALM
             if self._outside:
                 self._ticks, self._far = [0, 0, 0], [0, 0, 0]
-        # What began before it is no answer to it: only the first tick beyond the bounds tells.
         if not inside and self.known:
             # Else a spasm that comes back at the same phase would soon be this walker's own course. Who
             # really walks otherwise now widens the bounds first, and is learned then.
             self._expected.unlearn()
+        # What began before a drive was pressed is no answer to it: only the first tick beyond tells.
         self.provoked = not inside and (self.provoked if self._outside else pressed)
         self._outside = not inside
         if self._here is not None:

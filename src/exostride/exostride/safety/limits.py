@@ -123,7 +123,9 @@ class TimingLimits(StrictModel):
     command_max_age_ticks: int = limit(
         "ticks", "F11: the reaction starts at the third missing command", "lower", ge=0, le=4
     )
-    permit_ticks: int = limit("ticks", "DESIGN: permit expiry in lock-step", "lower", ge=1, le=10)
+    permit_ticks: int = limit(
+        "ticks", "permit expiry in lock-step: a hung supervisor is damped in 5 periods", "lower", ge=1, le=10
+    )
     permit_paced_s: float = limit("s", "permit expiry when paced: max(2 T, this)", "lower", gt=0.0, le=0.1)
     hold_stance_s: float = limit(
         "s", "longest HOLD_STANCE on a belt at rest, then DAMP", "lower", gt=0.0, le=2.0

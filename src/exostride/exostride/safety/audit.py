@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from exostride.errors import InputError
-from exostride.safety.audit_chain import CLOSED, GENESIS, OPENED, Anchor, digest, line_of, verify
+from exostride.safety.audit_chain import CLOSED, OPENED, Anchor, digest, line_of, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,6 @@ class AuditLog:
 
     def __init__(self, path: Path, about: Mapping[str, Any] | None = None) -> None:
         self.path = path
-        self._seq, self._time_s = 0, 0.0
-        self._count, self._hash = 0, GENESIS
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
         try:

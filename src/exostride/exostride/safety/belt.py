@@ -8,7 +8,6 @@ from exostride.safety.limits import SafetyLimits, plain
 from exostride.types import (
     EnvironmentCommand,
     EnvironmentState,
-    HarnessAction,
     SafetyPermit,
     SupportKind,
 )
@@ -31,7 +30,6 @@ class EnvironmentKernel:
         self._unloading = 0.0
         self._known = False
         self._support = int(SupportKind.CONSTANT_FORCE)
-        self._action = int(HarnessAction.HOLD)
         self._over = 0
         self.stopped = False
         self.bits = 0
@@ -80,12 +78,9 @@ class EnvironmentKernel:
             self.bits |= codes.ENVIRONMENT_STALE
             order = None
         demand = permit.harness_action if permit is not None else codes.HOLD
-        if not moving or permit is None:
-            demand = max(demand, codes.HOLD)
         speed, ramp = self._belt(order if mode == codes.TRAIN else None, permit)
         self._set_unloading(order, state)
         wish = order.harness_action if order is not None else codes.HOLD
-        self._action = int(max(demand, wish if moving else codes.HOLD))
         return EnvironmentCommand(
             seq=seq,
             time_s=seq * self._t,
@@ -93,7 +88,7 @@ class EnvironmentKernel:
             belt_acceleration_m_s2=ramp,
             unloading_percent=self._unloading,
             support_kind=self._support,
-            harness_action=self._action,
+            harness_action=int(max(demand, wish if moving else codes.HOLD)),
             belt_stop=self.stopped,
         )
 

@@ -89,7 +89,6 @@ class SafetyComponent:
         self._clear = max(1, round(self._stops.clear_s / period_s))
         self._scale = 1.0
         self._belt = 0.0
-        self._session_seen: tuple[int, int] = (-1, -1)
         self._patient_button = False
         self._published: SafetyState | None = None
         self.replies: tuple[Reply, ...] = ()
@@ -121,7 +120,7 @@ class SafetyComponent:
             environment,
             (applied_prev, phase_prev, command_prev, session, recorder),
             Standing(before.state, self._machine.ticks, self._machine.driven_ticks),
-            self._selftest.void,
+            self._selftest.void and before.state == codes.IN_HOMING,
             self._belt,
         )
         self.seen = snap
@@ -168,7 +167,7 @@ class SafetyComponent:
         lifted = getattr(environment, "harness_action", None) == codes.LIFT
         return Facts(
             belt_rest=number(getattr(environment, "belt_speed_m_s", None), -rest, rest),
-            harness_lifted=lifted and bool(environment.harness_confirmed),
+            harness_lifted=lifted and bool(getattr(environment, "harness_confirmed", False)),
             estops_closed=bool(
                 getattr(exo, "estop_closed_a", False) and getattr(exo, "estop_closed_b", False)
             ),

@@ -78,15 +78,16 @@ class PhaseDetector:
         self._late = limits.detect.messages.late_ticks
         self._t = period_s
         self._silent = 0
-        self._bad = 0
+        self._window = limits.detect.messages.wrong_window_ticks
+        self._jumped: int | None = None
         self._last: tuple[float, float] | None = None
 
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append what is wrong with the phase of the tick before."""
         phase = snap.phase
         if not snap.driven:
-            self._silent = self._bad = 0
-            self._last = None
+            self._silent = 0
+            self._last = self._jumped = None
             return
         if phase is None:
             self._last = None
@@ -99,22 +100,23 @@ class PhaseDetector:
             self._last = None
             found.append(Finding("F12", Action.SOFT_STOP, "not a number"))
             return
-        self._jumps(phase, snap.gait, found)
+        self._jumps(phase, snap, found)
 
-    def _jumps(self, phase: GaitPhase, gait: list[float], found: list[Finding]) -> None:
-        """Count jumps of a confident phase that no heel strike explains; two in a row of states stop."""
-        left, right, *rates = gait[:4]
+    def _jumps(self, phase: GaitPhase, snap: Snapshot, found: list[Finding]) -> None:
+        """Tell jumps of a confident phase that no heel strike explains; a second one soon after stops."""
+        left, right, *rates = snap.gait[:4]
         now = (left, right)
         last, self._last = self._last, now
-        if last is None or phase.state != codes.WALKING or min(gait[6:]) < 0.5:
+        if last is None or phase.state != codes.WALKING or min(snap.gait[6:]) < 0.5:
             return
-        most = self._most
+        most, before = self._most, self._jumped
+        again = before is not None and snap.seq - before < self._window
         for side, name in enumerate(SIDES):
             step = (now[side] - last[side] - rates[side] * self._t + 0.5) % 1.0 - 0.5
             heel = now[side] < most or now[side] > 1.0 - most
             if abs(step) > most and not heel:
-                self._bad += 1
-                level = Action.SOFT_STOP if self._bad > 1 else Action.WARN
+                self._jumped = snap.seq
+                level = Action.SOFT_STOP if again else Action.WARN
                 found.append(Finding("F12", level, f"phase of the {name} leg jumped"))
 
 
@@ -144,7 +146,7 @@ class AgeDetector:
             found.append(Finding("F28", Action.WARN, "little space left"))
         if recorder.dropped > self._dropped:
             found.append(Finding("F28", Action.WARN, "messages were dropped"))
-        self._dropped = max(self._dropped, recorder.dropped)
+        self._dropped = recorder.dropped  # one that begins again counts from 0
 
 
 def damaged_messages(snap: Snapshot, found: list[Finding]) -> None:

@@ -172,34 +172,32 @@ class StuckDetector:
 
 
 class _Cells:
-    """Load cells or torque sensors that have been noisy before, and now repeat one non-zero value."""
+    """Load cells or torque sensors that repeat one non-zero value, which noise does not."""
 
-    __slots__ = ("_closer", "_last", "_lively", "_same", "_ticks")
+    __slots__ = ("_last", "_repeating", "_same", "_ticks")
 
     def __init__(self, n: int, ticks: int) -> None:
         self._ticks = ticks
         self._last = [_NAN] * n
         self._same = [0] * n
-        self._lively = [False] * n
-        self._closer = True
+        self._repeating = False
 
     def stuck(self, values: list[float]) -> int:
         """Return the mask of those that have repeated for too long."""
-        if not self._closer and not any(map(eq, values, self._last)):
+        if not self._repeating and not any(map(eq, values, self._last)):
             self._last = values
             return 0
         stuck = 0
         same = self._same
         for i, value in enumerate(values):
             if value != self._last[i]:
-                self._lively[i] = self._lively[i] or (same[i] == 0 and value != 0.0)
                 same[i] = 0
-            elif value != 0.0 and self._lively[i]:
+            elif value != 0.0:
                 same[i] += 1
                 if same[i] >= self._ticks:
                     stuck |= 1 << i
         self._last = values
-        self._closer = any(same) or not all(self._lively)
+        self._repeating = any(same)
         return stuck
 
 

@@ -153,7 +153,7 @@ def parse(text: str) -> Injection:
             f"fault '{text}': unknown id '{fault}'; expected ID[@GAIT[:SIDE[:JOINT]]][,start=S][,duration=S]"
             f"[,size=X][,kind=WORD] with one of {', '.join(INJECTABLE)}"
         )
-    places = [place for place in where.split(":") if place] if where else []
+    places = [place for place in where.split(":") if place]
     if len(places) > 3:
         raise InputError(f"fault '{text}': expected at most GAIT:SIDE:JOINT after the @")
     gait = _choose(text, places, 0, [g.value for g in Gait], Gait.ANY.value)
@@ -190,8 +190,10 @@ def _with_option(text: str, made: Injection, option: str) -> Injection:
     try:
         number = float(value)
     except ValueError:
-        raise InputError(f"fault '{text}': {name} = '{value}' is not a number") from None
-    if isnan(number) or (name != "size" and number < 0.0):
+        number = _NAN
+    if isnan(number):
+        raise InputError(f"fault '{text}': {name} = '{value}' is not a number")
+    if name != "size" and number < 0.0:
         raise InputError(f"fault '{text}': {name} = {value} must not be negative")
     if name == "start":
         return replace(made, start_s=number)

@@ -172,14 +172,19 @@ def joint_order(command: AssistCommand) -> JointOrder | None:
     return None if min(order.stiffness) < 0.0 or min(order.damping) < 0.0 else order
 
 
+def _choice(value: Any, n: int) -> bool:
+    """Return whether ``value`` is one of the first ``n`` of an enumeration's numbers."""
+    return isinstance(value, int) and 0 <= value < n
+
+
 def environment_order_ok(command: EnvironmentCommand) -> bool:
     """Return whether every field is a finite number in any sensible range."""
     return (
         number(command.belt_speed_m_s, -_HUGE, _HUGE)
         and number(command.belt_acceleration_m_s2, 0.0, _HUGE)
         and number(command.unloading_percent, -_HUGE, _HUGE)
-        and command.support_kind in (0, 1, 2)
-        and command.harness_action in (0, 1, 2)
+        and _choice(command.support_kind, 3)
+        and _choice(command.harness_action, 3)
     )
 
 
@@ -188,10 +193,10 @@ def permit_ok(permit: SafetyPermit, longest: int) -> bool:
     return (
         whole(permit.expiry_seq)
         and permit.expiry_seq - permit.seq < longest
-        and permit.mode in (0, 1, 2, 3, 4, 5)
+        and _choice(permit.mode, 6)
         and number(permit.scale, 0.0, 1.0)
         and number(permit.belt_limit_m_s, 0.0, _HUGE)
-        and permit.harness_action in (0, 1, 2)
+        and _choice(permit.harness_action, 3)
     )
 
 

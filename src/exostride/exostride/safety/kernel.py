@@ -74,7 +74,6 @@ class SafetyKernel:
         self._belt_rest = limits.detect.stops.belt_rest_m_s
         self._rolling = False
         self._age_limit = timing.command_max_age_ticks
-        self._rating = [joint.protective_nm for joint in limits.joints]
         self._damp = [joint.damp_nms_rad for joint in limits.joints]
         self._runaway_nm = limits.detect.drives.runaway_nm
         self._runaway_ticks = limits.detect.drives.runaway_ticks

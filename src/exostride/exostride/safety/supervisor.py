@@ -261,6 +261,7 @@ class StateMachine:
     def _ordinary(self, now: Status, request: SupervisorState | None, facts: Facts) -> Status:
         stopping = now.state == codes.IN_STOPPING
         if stopping and self.ticks >= self._stopping:
+            self._clear_ticks = 0
             return self._stop(now, Finding("F25", Action.SOFT_STOP, "it does not come to rest"))
         rested = stopping and self._rest_ticks >= self._rest
         if rested or (now.state == codes.IN_HOMING and facts.homing_done):

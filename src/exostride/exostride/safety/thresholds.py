@@ -51,7 +51,7 @@ class MessageThresholds(StrictModel):
 
     late_ticks: int = limit("ticks", "F08, F11, F12: missing inputs in a row that stop", "lower", ge=1, le=3)
     wrong_ticks: int = limit("ticks", "F09: refused messages in the window that stop", "lower", ge=1, le=5)
-    wrong_window_ticks: int = limit("ticks", "F09: the window", "raise", ge=5, le=200)
+    wrong_window_ticks: int = limit("ticks", "F09, and jumps of F12: the window", "raise", ge=5, le=200)
     permit_ticks: int = limit("ticks", "F13: age of the permit in the kernel", "lower", ge=1, le=10)
     phase_jump: float = limit(
         "cycle", "F12: phase against its own rate; a reset at heel strike is allowed", None, gt=0.0, le=0.5

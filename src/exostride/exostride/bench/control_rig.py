@@ -91,7 +91,8 @@ class Rig:
         self.phase = make_phase(stack, setup.estimator, {})
         self.control = make_control(stack, self.settings)
         self._kernel = SafetyKernel(safety_limits(stack), self.period_s)
-        self._stand = round(setup.stand_s / self.period_s)
+        # A kernel drives nothing before it has seen a permit to stand.
+        self._stand = max(1, round(setup.stand_s / self.period_s))
         self.seq = 0
 
     def change(self, **values: Any) -> None:

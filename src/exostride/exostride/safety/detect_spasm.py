@@ -168,6 +168,9 @@ class Leg:
 
         ``pressed`` is whether a drive of this leg was asked for more than it gave, or is off its course;
         ``lost`` whether the walker lost their rhythm.
+
+        While a foot meets or leaves the belt nothing is judged. As across a gap, what was beyond its bounds
+        before goes on counting after, so that a spasm at toe-off is not told later for the change of foot.
         """
         if self._quiet > 0:
             return _CALM

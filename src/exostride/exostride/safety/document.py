@@ -53,8 +53,8 @@ def fault_table() -> str:
     return _table(head, rows)
 
 
-def _number(value: object) -> str:
-    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+def _number(value: float) -> str:
+    return f"{value:g}"
 
 
 def joint_table(limits: SafetyLimits) -> str:

@@ -106,20 +106,15 @@ class SampleGuard:
         span = self._span[i]
         predicted = self.angle[i] + self.speed[i] * self._t
         away = angle - predicted
-        if not -span <= away <= span:
-            turns = round(away / tau) * tau
-            if turns and abs(away - turns) <= span:
-                self._turns[i] -= turns
-                self.wrap |= 1 << i
-                self._accept(i, angle - turns, speed)
-                return
-            self._refuse(i, angle, speed, predicted)
-            return
+        turns = 0.0 if -span <= away <= span else round(away / tau) * tau
         kick = self._kick[i]
-        if not -kick <= speed - self.speed[i] <= kick:
+        if abs(away - turns) > span or not -kick <= speed - self.speed[i] <= kick:
             self._refuse(i, angle, speed, predicted)
             return
-        self._accept(i, angle, speed)
+        if turns:
+            self._turns[i] -= turns
+            self.wrap |= 1 << i
+        self._accept(i, angle - turns, speed)
 
     def _accept(self, i: int, angle: float, speed: float) -> None:
         self.angle[i], self.speed[i] = angle, speed

@@ -79,7 +79,7 @@ class SafetyKernel:
         self._runaway_ticks = limits.detect.drives.runaway_ticks
         self._mode = int(Mode.DAMP)
         self._holding = 0
-        self._locked = False
+        self._locked = True  # one that is made anew in the middle of training drives nothing
         self._now = [0.0] * N_JOINTS
         self._last_speed = [0.0] * N_JOINTS
         self._low = [0.0] * N_JOINTS

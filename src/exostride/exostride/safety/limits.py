@@ -260,7 +260,7 @@ def tighten(limits: SafetyLimits, changes: Mapping[str, Any], where: str) -> Saf
     for key, value in changes.items():
         if key == "joints" and isinstance(value, Mapping):
             _tighten_joints(limits, data, value, where)
-        elif key in data and key != "joints" and isinstance(value, Mapping):
+        elif key in data and isinstance(value, Mapping):
             _tighten_group(getattr(limits, key), data[key], value, f"{where}: {key}")
         else:
             raise ConfigError(f"{where}: {key}: unknown or not a mapping; known are {', '.join(data)}")

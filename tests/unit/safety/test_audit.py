@@ -48,6 +48,16 @@ class TestWriting:
         assert entries_of(log)[0]["detail"] == {"patient": "p1"}
         assert [json.loads(line) for line in log.read_text().splitlines()] == entries_of(log)
 
+    def test_opening_record_is_at_the_beginning_of_time(self, log: Path) -> None:
+        first = entries_of(log)[0]
+        assert (first["n"], first["seq"], first["time_s"]) == (0, 0, 0.0)
+
+    def test_the_folders_of_a_log_are_made(self, tmp_path: Path) -> None:
+        path = tmp_path / "patient" / "session" / "audit.jsonl"
+        for entries_so_far in (2, 4):
+            AuditLog(path).close()
+            assert verify(path).entries == entries_so_far
+
     def test_closing_record_is_at_the_last_entrys_time(self, log: Path) -> None:
         last = entries_of(log)[-1]
         assert (last["seq"], last["time_s"], last["detail"]) == (30, 0.15000000000000002, {})

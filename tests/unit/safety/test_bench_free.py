@@ -105,7 +105,7 @@ def test_fall_after_the_stop_is_asked_of_the_walk_without_it(made_truth: dict[in
 
 
 def test_only_training_on_ones_feet_is_time(made_truth: dict[int, Made]) -> None:
-    assert cell(made_truth, Made())["train_s"] == pytest.approx(120.0)
+    assert cell(made_truth, Made())["train_s"] == pytest.approx(safety_free.CELL_S)
     assert cell(made_truth, Made(trains=range(20 * SECOND, 50 * SECOND)))["train_s"] == pytest.approx(30.0)
     assert cell(made_truth, Made(trains=range(0)))["train_s"] == 0.0
     lying = cell(made_truth, Made(range(60 * SECOND, 10**6)))

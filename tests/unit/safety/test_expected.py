@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from safety_world import exo_state
 
-from exostride.safety.expected import _PER_UNIT, LAG_TICKS, N_SIGNALS, ExpectedTorque, signals
-from exostride.safety.intake import exo_values
+from exostride.safety.expected import _PER_UNIT, LAG_TICKS, N_SIGNALS, ExpectedTorque
 
 STRIDE = 200
 
@@ -83,26 +81,6 @@ def test_a_foot_that_never_lifts_and_slow_strides_are_learned_too(ticks: int, li
     strides = Strides(ticks=ticks, lifts=lifts)
     strides.walk(12)
     assert strides.walk(1)[2] == ticks
-
-
-def test_signals_are_the_legs_and_the_pelvis() -> None:
-    tilt = 0.1
-    exo = exo_state(
-        3,
-        segment_angle_rad=np.arange(6.0),
-        segment_rate_rad_s=10.0 + np.arange(6.0),
-        foot_force_n=20.0 + np.arange(6.0),
-        pelvis_orientation=np.array([0.0, np.sin(tilt / 2), 0.0, np.cos(tilt / 2)]),
-        pelvis_gyro_rad_s=np.array([1.0, 2.0, 3.0]),
-        pelvis_velocity_m_s=np.array([4.0, 5.0, 6.0]),
-        pelvis_position_m=np.array([7.0, 8.0, 9.0]),
-        pelvis_accel_m_s2=np.array([-1.0, -2.0, -3.0]),
-    )
-    left, right, pelvis = signals(exo_values(exo)[1], tilt)
-    assert left == [0, 1, 2, 10, 11, 12, 20, 22]
-    assert right == [3, 4, 5, 13, 14, 15, 23, 25]
-    assert pelvis == pytest.approx([tilt, 0.0, 1, 2, 4, 5, 6, 7, 8, 9, -1, -3])
-    assert len(left) + len(right) + len(pelvis) == N_SIGNALS
 
 
 def test_what_is_taken_back_is_not_learned() -> None:

@@ -29,6 +29,12 @@ class TestFallbacks:
         assert bench.run(2, mode=Mode.STAND).mode == Mode.STAND
         assert bench.tick().mode == Mode.TRAIN
 
+    def test_a_kernel_begun_anew_in_training_drives_nothing(self, bench: Bench) -> None:
+        """The process that holds it was restarted, and permits and orders go on coming."""
+        for _ in range(20):
+            out = bench.tick()
+            assert out.mode == Mode.DAMP and out.reason & Reason.PERMIT_MODE and active_is_zero(out)
+
     def test_locked_from_damp_stays_damped(self, bench: Bench) -> None:
         bench.run(2, permit=None)
         assert bench.tick().mode == Mode.DAMP

@@ -9,7 +9,7 @@ import yaml
 from safety_world import ROOT
 
 from exostride.errors import ConfigError
-from exostride.safety.limits import JointLimits, SafetyLimits, from_mapping, load_limits, tighten
+from exostride.safety.limits import JointLimits, SafetyLimits, from_mapping, load_limits, plain, tighten
 
 DEFAULT = ROOT / "config" / "limits" / "default.yaml"
 
@@ -146,6 +146,70 @@ def test_patient_file_cannot_loosen(limits: SafetyLimits, change: dict, words: s
 def test_equal_device_value_is_allowed(limits: SafetyLimits) -> None:
     same = limits.joints[1].inertia_kg_m2
     assert tighten(limits, {"joints": {"knee": {"inertia_kg_m2": same}}}, "p") == limits
+
+
+@pytest.mark.parametrize("name", ["torque_nm", "angle_min_rad"])
+def test_a_patient_may_repeat_the_value_there_is(limits: SafetyLimits, name: str) -> None:
+    same = getattr(limits.joints[1], name)
+    assert tighten(limits, {"joints": {"knee": {name: same}}}, "p") == limits
+
+
+KINDS = "hip, knee, ankle"
+NAMES = "hip_left, knee_left, ankle_left, hip_right, knee_right, ankle_right"
+
+
+@pytest.mark.parametrize(
+    ("joints", "words"),
+    [
+        (None, f"expected a mapping of {KINDS}"),
+        ({"hip": {}}, f"unknown none, missing ['knee', 'ankle']; expected {KINDS}"),
+        (
+            {"hip": {}, "knee": {}, "ankle": {}, "toe": {}, 3: {}},
+            f"unknown ['3', 'toe'], missing none; expected {KINDS}",
+        ),
+    ],
+)
+def test_wrong_joints_of_a_file_are_told_in_one_line(joints: dict | None, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping({**mapping(), "joints": joints}, "limits.yaml")
+    assert str(caught.value) == f"limits.yaml: joints: {words}"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"belt": {"speed_m_s": 9.0}}, "belt.speed_m_s = 9: would loosen the limit; must be at most 2"),
+        ({"tank": {"stride_s": 0.5}}, "tank.stride_s = 0.5: would loosen the limit; must be at least 0.985"),
+        (
+            {"belt": {"stop_m_s2": 0.5}},
+            "belt.stop_m_s2: belongs to the device and can't be set for a patient",
+        ),
+        ({"belt": {"speed_m_s": "fast"}}, "belt.speed_m_s = 'fast': must be a number"),
+        ({"joints": {"knee_left": {"torque": 5.0}}}, "joints.knee_left.torque: unknown key"),
+        ({"joints": {"elbow": {}}}, f"joints.elbow: expected a mapping for a kind or one of {NAMES}"),
+        ({"joints": {"knee": {}, 3: {}}}, f"joints.3: expected a mapping for a kind or one of {NAMES}"),
+        ({"brakes": {}}, "brakes: unknown or not a mapping; known are joints, timing, tank, belt, detect"),
+        ({"belt": {"speed_m_s": -1.0}}, "belt.speed_m_s = -1.0: Input should be greater than 0"),
+    ],
+)
+def test_what_a_patient_may_not_set_is_told_in_one_line(
+    limits: SafetyLimits, change: dict, words: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        tighten(limits, change, "patient.yaml")
+    assert str(caught.value) == f"patient.yaml: {words}"
+
+
+def test_an_error_names_the_file_it_is_in(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("joints: 3\n")
+    with pytest.raises(ConfigError) as caught:
+        load_limits(file)
+    assert str(caught.value) == f"{file}: joints: expected a mapping of {KINDS}"
+
+
+def test_plain_values_are_those_of_the_model(limits: SafetyLimits) -> None:
+    assert vars(plain(limits.timing)) == limits.timing.model_dump()
 
 
 def test_missing_file_is_one_line(tmp_path: Path) -> None:

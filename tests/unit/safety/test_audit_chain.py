@@ -70,6 +70,24 @@ class TestLines:
         put(path, [line])
         assert verify(path).findings == ((1, "edited: an entry without number or hash"),)
 
+    @pytest.mark.parametrize("levels", [16, 17, 989, 990, 991, 100_000])
+    def test_an_entry_is_not_nested_deeply(self, path: Path, levels: int) -> None:
+        """Whatever stands in the file, the check ends with a verdict."""
+        inner = levels - 1
+        body = '{"detail":' + "[" * inner + "]" * inner + ',"hash":"' + "0" * 64 + '","n":0}'
+        put(path, [body, body.replace('"n":0', '"n":1')])
+        first = verify(path).findings[0].what
+        if levels == 16:
+            assert first.startswith("entry 0 edited")
+        else:
+            assert first in ("edited: nested as the log never nests", "edited: not JSON")
+
+    @pytest.mark.parametrize("claimed", ["\\u00e9", "f" * 63, "f" * 65, "F" * 64, "g" * 64, "f" * 64 + "\\n"])
+    def test_a_hash_is_sixty_four_hexadecimal_digits(self, path: Path, claimed: str) -> None:
+        put(path, [f'{{"hash":"{claimed}","n":{n}}}' for n in (0, 1)])
+        words = [finding.what for finding in verify(path).findings]
+        assert words == ["edited: an entry without number or hash"] * 2
+
     def test_what_cant_be_read_says_why(self, tmp_path: Path) -> None:
         for missing in (tmp_path / "none.jsonl", tmp_path / "no" / "folder.jsonl"):
             with pytest.raises(InputError) as caught:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +22,9 @@ from exostride.errors import InputError
 
 GENESIS: Final = "0" * 64
 """Hash before the first entry."""
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_DEEPEST: Final = 16
+"""Levels of lists and mappings in an entry; ours have four at most."""
 OPENED: Final = "opened"
 """Kind of the first entry of a session: who writes, and when by the wall clock."""
 CLOSED: Final = "closed"
@@ -152,12 +156,23 @@ def _entry(number: int, line: bytes) -> _Entry | str:
         return "edited: not JSON"
     if not isinstance(body, dict):
         return "edited: not an entry"
+    if _deeper(body, _DEEPEST):
+        return "edited: nested as the log never nests"
     if line_of(body).encode("ascii") != line:
         return "edited: not written as the log writes"
     claimed, n = body.pop("hash", None), body.get("n")
-    if not isinstance(claimed, str) or type(n) is not int or n < 0:
+    if not isinstance(claimed, str) or not _HASH.fullmatch(claimed) or type(n) is not int or n < 0:
         return "edited: an entry without number or hash"
     return _Entry(number, n, claimed, body)
+
+
+def _deeper(body: dict[str, Any], most: int) -> bool:
+    """Return whether an entry is nested deeper than ``most``; what recurses into it fails at some depth."""
+    level: list[Any] = [body]
+    for _ in range(most):
+        items = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [item for some in items for item in some if isinstance(item, (dict, list))]
+    return bool(level)
 
 
 def _order(entries: list[_Entry]) -> list[Finding]:

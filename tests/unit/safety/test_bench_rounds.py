@@ -109,4 +109,4 @@ def test_walkers_that_never_train_do_not_make_the_bench_endless() -> None:
     for job in _free_jobs(results, 1.0):
         given += 1
         results.put("cells", str(job.args[0]), walked(0.0))  # type: ignore[attr-defined]
-    assert given == 45, "three times the fifteen walks of an hour"
+    assert given == 90, "three times the thirty walks of an hour"

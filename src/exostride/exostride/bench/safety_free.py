@@ -1,6 +1,6 @@
 """Fault-free walking: what trips without a fault, and how that trades against the delay of detection.
 
-Each cell is four minutes of one walker under one law; only training counts, on the walker's own feet.
+Each cell is two minutes of one walker under one law; only training counts, while the walker is on their feet.
 A stop is not false if the walker was falling or cramped within the second before it, or falls in the same
 walk without that stop. Beside the supervisor, copies of single detectors with other thresholds look at the
 same ticks; they count alarms here, and delays where the same fault is injected into a walk whose own detector
@@ -30,7 +30,8 @@ from exostride.safety.snapshot import Snapshot
 from exostride.safety.walker import Walker
 from exostride.types import Action, SafetyState, SupervisorState
 
-CELL_S: Final = 240.0
+CELL_S: Final = 120.0
+"""A bout that all of the walkers can stand: who tires soonest falls in its third minute."""
 CURVES_EVERY: Final = 8
 """Cells of which one has the copies of the detectors beside it: they take more time than the walk.
 

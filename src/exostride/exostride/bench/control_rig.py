@@ -91,8 +91,7 @@ class Rig:
         self.phase = make_phase(stack, setup.estimator, {})
         self.control = make_control(stack, self.settings)
         self._kernel = SafetyKernel(safety_limits(stack), self.period_s)
-        # A kernel drives nothing before it has seen a permit to stand.
-        self._stand = max(1, round(setup.stand_s / self.period_s))
+        self._stand = round(setup.stand_s / self.period_s)
         self.seq = 0
 
     def change(self, **values: Any) -> None:
@@ -112,7 +111,7 @@ class Rig:
         permit = SafetyPermit(
             seq=seq,
             time_s=seq * self.period_s,
-            mode=int(Mode.TRAIN if training else Mode.STAND),
+            mode=int(self._mode(seq)),
             scale=1.0,
             expiry_seq=seq + _PERMIT_TICKS,
             belt_limit_m_s=2.0 if training else 0.0,
@@ -132,6 +131,12 @@ class Rig:
             output=output,
             control_us=spent,
         )
+
+    def _mode(self, seq: int) -> Mode:
+        """Return what the kernel is permitted: it drives nobody who was not, for a tick, left alone before."""
+        if seq < self._stand:
+            return Mode.STAND
+        return Mode.TRAIN if seq else Mode.ZERO
 
     def close(self) -> None:
         """Drop the world."""

@@ -133,7 +133,7 @@ class Rig:
         )
 
     def _mode(self, seq: int) -> Mode:
-        """Return what the kernel is permitted: it drives nobody who was not, for a tick, left alone before."""
+        """Return what the kernel is permitted: it drives nobody who was not left alone for a tick before."""
         if seq < self._stand:
             return Mode.STAND
         return Mode.TRAIN if seq else Mode.ZERO

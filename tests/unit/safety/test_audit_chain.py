@@ -64,10 +64,18 @@ class TestLines:
         assert verify(path).findings == ((1, "edited: not written as the log writes"),)
         assert entries_of(path) == []
 
-    @pytest.mark.parametrize("line", ['{"n":0}', "{}", '{"hash":null,"n":0}', '{"hash":"x","n":1.0}',
-                                      '{"hash":"x","n":null}', '{"hash":"x","n":"0"}'])  # fmt: skip
+    @pytest.mark.parametrize(
+        "line",
+        [
+            '{"n":0}',
+            "{}",
+            '{"hash":null,"n":0}',
+            '{"hash":"HASH"}',
+            *(f'{{"hash":"HASH","n":{n}}}' for n in ("1.0", "null", '"0"', "-1", "true")),
+        ],
+    )
     def test_an_entry_has_a_number_and_a_hash(self, path: Path, line: str) -> None:
-        put(path, [line])
+        put(path, [line.replace("HASH", "0" * 64)])
         assert verify(path).findings == ((1, "edited: an entry without number or hash"),)
 
     @pytest.mark.parametrize("levels", [16, 17, 989, 990, 991, 100_000])

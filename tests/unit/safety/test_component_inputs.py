@@ -361,7 +361,10 @@ class TestFacts:
         assert desk.permit.mode == Mode.STAND
         assert (desk.permit.scale < 1.0) is carries
 
-    @pytest.mark.parametrize("environment", [None, SimpleNamespace()])
+    @pytest.mark.parametrize(
+        "environment",
+        [None, SimpleNamespace(), SimpleNamespace(harness_action=HarnessAction.LIFT, belt_speed_m_s=0.0)],
+    )
     def test_an_environment_that_cannot_be_read_carries_nobody(self, desk: Desk, environment: Any) -> None:
         desk.training().around["belt_speed_m_s"] = 0.0
         desk.tick(DRAGS)

@@ -10,8 +10,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
 
 from kernel_bench import Bench
-from safety_world import ROOT, World
+from safety_world import PERIOD, ROOT, World
+from spasm_leg import Course
 
+from exostride.safety import detect_spasm
+from exostride.safety.detect_spasm import Leg
 from exostride.safety.limits import SafetyLimits, load_limits
 
 
@@ -28,3 +31,19 @@ def world(limits: SafetyLimits) -> World:
 @pytest.fixture
 def bench(limits: SafetyLimits) -> Bench:
     return Bench(limits)
+
+
+@pytest.fixture
+def course(monkeypatch: pytest.MonkeyPatch) -> type[Course]:
+    """What stands in for the expected torque of every leg made in this test."""
+
+    class Fresh(Course):
+        pass
+
+    monkeypatch.setattr(detect_spasm, "ExpectedTorque", Fresh)
+    return Fresh
+
+
+@pytest.fixture
+def leg(limits: SafetyLimits, course: type[Course]) -> Leg:
+    return Leg(limits, PERIOD)

@@ -19,20 +19,6 @@ NONE, REDUCE, STOP = Action.NONE, Action.REDUCE, Action.SOFT_STOP
 GAIN = PERIOD / (0.25 + PERIOD)
 
 
-@pytest.fixture
-def course(monkeypatch: pytest.MonkeyPatch) -> type[Course]:
-    class Fresh(Course):
-        pass
-
-    monkeypatch.setattr(detect_spasm, "ExpectedTorque", Fresh)
-    return Fresh
-
-
-@pytest.fixture
-def leg(limits: SafetyLimits, course: type[Course]) -> Leg:
-    return Leg(limits, PERIOD)
-
-
 class TestSpread:
     def test_a_new_one_is_empty(self) -> None:
         spread = Spread()

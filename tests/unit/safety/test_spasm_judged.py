@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import pytest
 from safety_world import PERIOD
-from spasm_leg import ZERO, Course, body, judged
+from spasm_leg import ZERO, body, judged
 
-from exostride.safety import detect_spasm
 from exostride.safety.detect_spasm import Leg
 from exostride.safety.limits import SafetyLimits
 from exostride.types import Action
 
 NONE, REDUCE, STOP = Action.NONE, Action.REDUCE, Action.SOFT_STOP
-
-
-@pytest.fixture
-def course(monkeypatch: pytest.MonkeyPatch) -> type[Course]:
-    class Fresh(Course):
-        pass
-
-    monkeypatch.setattr(detect_spasm, "ExpectedTorque", Fresh)
-    return Fresh
-
-
-@pytest.fixture
-def leg(limits: SafetyLimits, course: type[Course]) -> Leg:
-    return Leg(limits, PERIOD)
 
 
 class TestFoot:

@@ -1,6 +1,7 @@
 """The benchmark's arithmetic on grids whose answer is known, and its memory of walks that are done."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -256,6 +257,35 @@ def test_who_slacks_no_differently_walks_once(tmp_path):
     assert (len(rows), left) == (36, 0)
     assert sum(r["patient"] == "unimpaired" and r["slacking"] == 0.0 for r in rows) == 9
     assert len(store.rows) == 27
+
+
+def test_what_is_missing_is_walked_and_kept_and_no_budget_begins_no_walk(tmp_path, monkeypatch):
+    config = CONFIG.model_copy(
+        update={
+            "patients": ("foot_drop",),
+            "slacking": (1.0,),
+            "seeds": (0, 1),
+            "controllers": ("impedance",),
+        }
+    )
+
+    def as_walked(cell, _):
+        return {**row(cell.label, cell.patient, cell.seed), "slacking": cell.slacking}
+
+    monkeypatch.setattr("exostride.bench.control.run_cell", as_walked)
+    todo = {cell.key: cell for cell in cells(config)}
+    kept, *missing = todo
+    store = Store(tmp_path / "cells.jsonl", "key")
+    store.put(todo[kept], {**as_walked(todo[kept], config), "tracking_error_deg": 77.0})
+
+    rows, left = run_grid(config, store, 0.0, 2)
+    assert (len(rows), left) == (1, len(missing))
+
+    rows, left = run_grid(config, store, math.inf, 2)
+    assert (len(rows), left) == (len(todo), 0)
+    assert {(r["controller"], r["seed"]) for r in rows} == {(c.label, c.seed) for c in todo.values()}
+    assert [r["tracking_error_deg"] for r in rows].count(77.0) == 1, "what is kept is not walked again"
+    assert set(Store(tmp_path / "cells.jsonl", "key").rows) == set(todo)
 
 
 def levels_after_recovery(levels):

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any
@@ -30,6 +28,7 @@ from exostride.bench.control_grid import BenchConfig, Cell, cells, fingerprint, 
 from exostride.bench.control_page import COLUMNS, page
 from exostride.bench.control_verdict import Row, by_patient, means, verdict, with_effort
 from exostride.bench.control_words import patient_line, verdict_line
+from exostride.bench.workers import Found, Job, cores, spread
 from exostride.config import load
 from exostride.errors import InputError
 from exostride.paths import config_dir
@@ -73,8 +72,15 @@ def _numbers(row: Row) -> Row:
     return {k: math.nan if v is None else v for k, v in row.items()}
 
 
-def _work(job: tuple[Cell, BenchConfig]) -> Row:
-    return run_cell(*job)
+def _walk(cell: Cell, config: BenchConfig) -> Iterator[Found]:
+    yield "walk", cell.key, run_cell(cell, config)
+
+
+def _walks(left: Iterable[Cell], config: BenchConfig, end_s: float) -> Iterator[Job]:
+    for cell in left:
+        if monotonic() >= end_s:
+            return
+        yield partial(_walk, cell, config)
 
 
 def walked(cell: Cell, config: BenchConfig, profile: PatientProfile) -> Cell:
@@ -107,23 +113,12 @@ def run_grid(
     bar = None if progress is None else progress.add_task("walks", total=len(walks))
     if progress is not None and bar is not None:
         progress.update(bar, completed=len(walks) - len(left))
-    end = monotonic() + budget_s
-    waiting = iter(left)
-    running: dict[Future[Row], Cell] = {}
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        while True:
-            while len(running) < jobs and monotonic() < end:
-                cell = next(waiting, None)
-                if cell is None:
-                    break
-                running[pool.submit(_work, (cell, config))] = cell
-            if not running:
-                break
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                store.put(running.pop(future), future.result())
-                if progress is not None and bar is not None:
-                    progress.advance(bar)
+    todo = {cell.key: cell for cell in left}
+    # A walk that has begun is worth its end: the budget ends the jobs and not the processes.
+    for _, key, row in spread(_walks(left, config, monotonic() + budget_s), jobs, lambda: False):
+        store.put(todo[key], row)
+        if progress is not None and bar is not None:
+            progress.advance(bar)
     rows = [
         {**store.rows[walk.key], "slacking": cell.slacking}
         for cell, walk in grid.items()
@@ -223,7 +218,7 @@ def command(
     store = Store(cells_file, fingerprint(grid))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        rows, skipped = run_grid(grid, store, budget or math.inf, jobs or os.cpu_count() or 1, progress)
+        rows, skipped = run_grid(grid, store, budget or math.inf, jobs or cores(), progress)
     result = summary(rows, skipped, grid)
     _show(console, result)
     if json_file is not None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safety_world import PERIOD, exo_state
 
+from exostride.conventions import SIDES
 from exostride.safety import codes
 from exostride.safety.detect_spasm import SpasmDetector
 from exostride.safety.faults import Finding
@@ -365,3 +366,40 @@ def test_who_walks_otherwise_from_now_on_is_learned(leg: Leg) -> None:
         told.append({f.action for _, f in leg.found[before:]})
         assert told[-1] <= {Action.REDUCE}, stride
     assert told[0] == {Action.REDUCE} and not any(told[5:])
+
+
+def steps(leg: Leg, late: float = 0.0, nm: float = 0.0, strides: int = 1) -> set[str]:
+    """Walk, the right foot meeting the ground late; return for which legs a push of both knees is told."""
+    told = set()
+    for stride in range(strides):
+        for k in range(200):
+            left, right = k / 200, (k / 200 + 0.5) % 1.0
+            own = 10.0 * np.sin(2 * np.pi * left) * np.ones(6)
+            own[[1, 4]] += nm * (126 <= k < 136)
+            force = np.zeros(6)
+            force[[2, 5]] = 400.0 * (left < 0.6), 400.0 * (late * (left >= 0.5) <= right < 0.6)
+            found = leg.tick(own, phase=left, force=force)
+            told |= {side for side in SIDES for f in found if side in f.where and stride == strides - 1}
+    return told
+
+
+@pytest.mark.parametrize(
+    ("late", "nm", "told"),
+    [
+        (0.0, 0.0, set()), (0.0, 22.0, {"left", "right"}), (0.2, 0.0, set()),
+        (0.2, 22.0, {"left"}), (0.2, 400.0, {"left", "right"}),
+    ],
+)  # fmt: skip
+def test_a_foot_out_of_step_costs_its_leg_its_course_and_the_other_leg_nothing(
+    leg: Leg, late: float, nm: float, told: set[str]
+) -> None:
+    """At 0.13 of its stride the right foot has always stood."""
+    steps(leg, strides=12)
+    assert steps(leg, late, nm) == told
+
+
+def test_a_foot_in_step_again_has_its_course_again(leg: Leg) -> None:
+    steps(leg, strides=12)
+    steps(leg, late=0.2)
+    assert steps(leg, strides=2) == set()
+    assert steps(leg, nm=22.0) == {"left", "right"}

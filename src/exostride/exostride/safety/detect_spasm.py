@@ -34,6 +34,8 @@ _STANDING = 2 * BINS
 _STANDING_PASS_S = 0.2
 """What counts as a pass through it."""
 _UNKNOWN = -1
+_STEPS_ASTRAY = 2
+"""Changes of the foot, to the ground and off it, after which a leg that was out of step is judged again."""
 _CALM = (Action.NONE, Action.NONE, Action.NONE)
 _FORCE = PLACES["foot_force_n"]
 _NEEDED = codes.HAS_CUFF | codes.HAS_WRENCH | codes.HAS_PELVIS | codes.HAS_SEGMENT
@@ -116,6 +118,10 @@ class Leg:
         """Forget the walker's course."""
         self._expected = ExpectedTorque()
         self._spreads = [[Spread() for _ in range(_STANDING + 1)] for _ in self._least]
+        self._strange = [0] * _STANDING
+        """Strides in a row in which the foot was in a bin in which it never is."""
+        self._astray = 0
+        """Changes of the foot until the leg is believed to be where its phase says."""
         self._here: list[Spread] | None = None
         """Those of the present bin, None where nothing is learned."""
         self._slow_off: list[float] | None = None
@@ -135,7 +141,11 @@ class Leg:
     def foot(self, load_n: float) -> None:
         """Note whether the foot is lifted; after that has changed nothing is judged for a while."""
         now = load_n < _LOAD_N[self.lifted]
-        self._quiet = self._impact if now != self.lifted else max(0, self._quiet - 1)
+        if now != self.lifted:
+            self._quiet = self._impact
+            self._astray = max(0, self._astray - 1)
+        else:
+            self._quiet = max(0, self._quiet - 1)
         self.lifted = now
 
     def step(self, torque: list[float], signal: list[float], phase: float | None, standing: bool) -> None:
@@ -143,6 +153,8 @@ class Leg:
         self.away, self._slow = self._parted(torque, self._slow)
         hip, knee, _ = self.away
         self.trips = self.trips + 1 if self.lifted and -hip > self._trip and knee > self._trip else 0
+        if self._astray:
+            phase = None
         unexpected = None
         if phase is None:
             self._expected.pause()
@@ -227,6 +239,28 @@ class Leg:
         for spread in self._here or ():
             spread.close()
         self.bounds = [self._bounds(i) for i in range(len(self._least))]
+        if bin_ < 0 or bin_ == _STANDING:
+            return
+        other = (bin_ + BINS) % _STANDING
+        if self._never_here(bin_, other):
+            self._strange[bin_] += 1
+            self._astray = _STEPS_ASTRAY
+            # Nor is this tick to be learned as part of the course.
+            self._here, self.known = None, False
+            self._expected.unlearn()
+        else:
+            self._strange[other] = 0
+
+    def _never_here(self, bin_: int, other: int) -> bool:
+        """Return whether the foot stands where in the stride it is always in the air, or the reverse.
+
+        ``other`` is the same part of the stride with the foot otherwise. Some strides in a row in which it
+        was so make it this walker's way.
+        """
+        if self._strange[bin_] >= _PASSES or self._settled(0, other) is None:
+            return False
+        start = bin_ - bin_ % BINS
+        return all(self._settled(0, start + (bin_ + k) % BINS) is None for k in (-1, 0, 1))
 
     def _settled(self, i: int, bin_: int) -> Spread | None:
         spread = self._spreads[i][bin_]
@@ -264,7 +298,9 @@ class SpasmDetector:
     speed the bounds are ``spasm_first`` times as wide as the least, beyond what able-bodied legs do. For
     ``spasm_impact_s`` after a foot has met or left the belt nothing is judged. Who has lost their rhythm
     (:class:`exostride.safety.rhythm.Rhythm`) is off their course for a stride: the robot gives way as before,
-    but stops only for what goes ``spasm_lost`` times as far.
+    but stops only for what goes ``spasm_lost`` times as far. A foot that is still in the air at a phase at
+    which it has always stood, or the reverse, is not where its phase says: until it has changed twice its leg
+    is one whose phase is not known.
 
     An obstacle before a swinging foot shows in the same signal: a force F backwards at depth h below the hip
     and l below the knee extends the hip by F h and flexes the knee by F l, opposite signs that a flexor or an

@@ -29,7 +29,7 @@ CACHE = ROOT / ".cache"
 PACKAGE = ROOT / "src" / "exostride" / "exostride"
 ARGUED = ROOT / "docs" / "mutation.md"
 TESTS: dict[str, tuple[str, ...]] = {
-    "kernel": ("kernel_told", "kernel_energy", "kernel_modes", "kernel"),
+    "kernel": ("kernel_told", "kernel_energy", "kernel_modes", "kernel", "estop"),
     "inbox": ("inbox",),
     "shaping": ("shaping_exact", "shaping"),
     "walls": ("boundaries", "parts"),
@@ -38,12 +38,13 @@ TESTS: dict[str, tuple[str, ...]] = {
     "guard": ("guard",),
     "intake": ("intake", "inbox", "parts"),
     "sources": ("sources",),
-    "homing": ("parts", "selftest"),
+    "homing": ("parts", "selftest", "estop"),
+    "estop": ("estop",),
     "supervisor": ("supervisor_stops", "supervisor"),
     "selftest": ("selftest",),
     "snapshot": ("snapshot",),
     "component": ("component_inputs", "component_outputs", "component", "operators", "causes_gone"),
-    "detectors": ("detectors",),
+    "detectors": ("detectors", "estop"),
     "detect_body": ("detect_balance", "detect_feet", "detect_body"),
     "detect_drives": ("detect_drives",),
     "detect_environment": ("detect_environment",),

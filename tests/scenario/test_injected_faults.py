@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exostride.errors import InputError
+from exostride.errors import ExitCode, InputError
 from exostride.hardware.faulty import FaultyDevice
 from exostride.hardware.simulated import SimulatedDevice
 from exostride.runtime.assembly.hardware import make_hardware
 from exostride.runtime.assembly.stack import StackConfig, safety_limits
 from exostride.runtime.component import HardwareComponent, TickInputs
+from exostride.runtime.session import STRIDE
+from exostride.runtime.simulate import SimulationConfig, Tick, run
 from exostride.safety.component import OperatorRequest, SafetyComponent
 from exostride.safety.injection import parse
-from exostride.types import AppliedTorque, Mode, SafetyState, SupervisorState
+from exostride.types import AppliedTorque, Mode, SafetyState, SessionPhase, SupervisorState
 
 S = SupervisorState
 PERIOD = 0.005
@@ -159,3 +161,31 @@ def test_plant_faults_need_the_simulated_device() -> None:
     wrapped = FaultyDevice(Dummy(), [parse("F01")])  # type: ignore[arg-type]
     assert wrapped.finished()
     wrapped.close()
+
+
+@pytest.mark.parametrize("pressed_s", [0.3, 1.5])
+def test_patient_who_ends_the_self_test_ends_the_session_and_nothing_has_moved(pressed_s: float) -> None:
+    """Before the first test pulse and during one; the button is held for a tenth of a second."""
+    ticks: list[Tick] = []
+    fault = f"F38@any,kind=patient,start={pressed_s},duration=0.1"
+    config = SimulationConfig(patient="stance", walking_s=5.0, duration_s=60.0, faults=(fault,))
+    result = run(config, ticks.append)
+    pressed = round(pressed_s / PERIOD)
+    assert next(tick.seq for tick in ticks if tick.reading.exo.patient_stop) == pressed
+    safety = [tick.safety for tick in ticks if tick.safety is not None]
+    assert safety[pressed - 1].state == S.HOMING
+    assert {state.state for state in safety[pressed:]} == {S.IDLE}
+    assert {state.state for state in safety} == {S.IDLE, S.HOMING}
+    assert not any(state.latched or state.active_faults for state in safety)
+    assert {tick.applied.mode for tick in ticks[pressed:]} == {Mode.ZERO}
+    assert result.exit_code == ExitCode.OK
+    assert result.session.phase == SessionPhase.FINISHED and result.steps == 0
+    assert result.session.message == "self-test ended by a stop button"
+    assert result.ticks - pressed <= 3 * STRIDE, "nobody waits for anything"
+    # A test pulse turns a joint by less than a degree; belt and harness were never asked to move.
+    angle = np.array([tick.reading.exo.angle_rad for tick in ticks])
+    assert np.abs(angle - angle[0]).max() < 0.03
+    belt = [tick.reading.environment for tick in ticks]
+    assert max(abs(one.belt_speed_m_s) for one in belt) < 0.03
+    assert {one.belt_target_m_s for one in belt} == {0.0}
+    assert {tick.permit.belt_limit_m_s for tick in ticks if tick.permit is not None} == {0.0}

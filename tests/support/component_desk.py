@@ -104,7 +104,7 @@ class Desk:
     def silent(self) -> Desk:
         """Go into HOMING, to the first tick in which the self-test withholds the permit."""
         self.ask(OperatorRequest(state=S.HOMING))
-        for _ in range(100):
+        for _ in range(200):
             if self.permit.expiry_seq >= self.permit.seq:
                 self.tick()
         assert self.permit.expiry_seq < self.permit.seq and self.state.state == S.HOMING
@@ -113,7 +113,7 @@ class Desk:
     def homed(self) -> Desk:
         """Go through the self-test to STAND."""
         self.ask(OperatorRequest(state=S.HOMING))
-        for _ in range(100):
+        for _ in range(200):
             if self.state.state == S.HOMING:
                 self.tick()
         assert self.state.state == S.STAND, self.state

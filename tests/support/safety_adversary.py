@@ -9,12 +9,12 @@ sent, and the limits.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import isfinite, sin
 from typing import Any
 
 import numpy as np
-from safety_world import PERIOD, applied_from, exo_state
+from safety_world import ALL, PERIOD, applied_from, exo_state
 
 from exostride.safety.component import OperatorRequest, SafetyComponent
 from exostride.safety.inbox import permit_longest
@@ -32,6 +32,7 @@ from exostride.types import (
     SafetyPermit,
     SafetyState,
     SessionState,
+    Signal,
     SupervisorState,
 )
 
@@ -48,14 +49,23 @@ SETTLE_TICKS = 12
 """Ticks after a lie of the joint sensors in which nobody knows what the drives gave."""
 
 
+TESTED_S = 0.04
+"""For which the self-test may order a line of the emergency stop open."""
+EXCUSED_S = 0.03
+"""In which a line must have closed after the last such order."""
+BLANK = exo_state(0)
+
+
 class Rig:
     """Supervisor, kernel, and legs that go where they are told to and drives that obey exactly.
 
     ``exo``, ``env``, ``command``, ``belt`` and ``permit`` hold changes to the messages of the coming ticks by
-    field; ``lose`` names messages that do not come; ``echo`` replaces a message by one sent before.
+    field; ``lose`` names messages that do not come; ``echo`` replaces a message by one sent before. A device
+    that ``tests_lines`` opens the lines of its emergency stop as the kernel orders, unless they are
+    ``stuck`` (bits); one that is pressed is open anyway.
     """
 
-    def __init__(self, limits: SafetyLimits, paced: bool = False) -> None:
+    def __init__(self, limits: SafetyLimits, paced: bool = False, tests_lines: bool = False) -> None:
         self.limits = limits
         self.rotor = np.array([joint.armature_kg_m2 for joint in limits.joints])
         self.kernel = SafetyKernel(limits, PERIOD, paced=paced)
@@ -63,6 +73,7 @@ class Rig:
         self.seq = 0
         self.request = int(S.IDLE)
         self.calm()
+        self.tests_lines, self.tested = tests_lines, 0
         self.operators: tuple[OperatorRequest, ...] = ()
         self.motion = (0.0, 0.0)
         self.angle = np.array([0.1, 0.1, 0.0, 0.1, 0.1, 0.0])
@@ -86,6 +97,7 @@ class Rig:
         self.permit: dict[str, Any] = {}
         self.lose: set[str] = set()
         self.echo: dict[str, int] = {}
+        self.stuck = 0
 
     def swing(self, amplitude_rad: float, rate_rad_s: float) -> None:
         """Let the legs swing about the posture they stand in."""
@@ -121,6 +133,7 @@ class Rig:
         # Sensors of a living machine are never still: a little of everything, different in each tick.
         alive = np.array([sin(1.0 + 7.0 * k + i) for i in range(6)])
         usual = {
+            "available": ALL | (int(Signal.ESTOP_TEST) if self.tests_lines else 0),
             "angle_rad": angle,
             "velocity_rad_s": speed,
             "joint_torque_nm": self.torque - self.rotor * (speed - before) / PERIOD + 0.1 * alive,
@@ -129,7 +142,14 @@ class Rig:
             "segment_angle_rad": segments(angle),
             "segment_rate_rad_s": segments(speed),
         }
-        exo = self._stale("exo", replace(exo_state(k), **{**usual, **self.exo}))
+        exo = replace(exo_state(k), **{**usual, **self.exo})
+        opened = self.tested & ~self.stuck
+        exo = replace(
+            exo,
+            estop_closed_a=exo.estop_closed_a and not opened & 1,
+            estop_closed_b=exo.estop_closed_b and not opened & 2,
+        )
+        exo = self._stale("exo", exo)
         env = EnvironmentState(
             seq=k, time_s=k * PERIOD, belt_speed_m_s=self.belt_speed, belt_target_m_s=self.belt_target,
             harness_action=self.harness, harness_confirmed=self.harness_ticks > CONFIRM_TICKS,
@@ -191,6 +211,7 @@ class Rig:
 
     def _advance(self, given: Any, ordered: Any, permit: Any) -> None:
         assert self.out is not None
+        self.tested = self.out.estop_test if self.tests_lines else 0
         angle, speed = self.angle, self.speed
         mean = follow(self.out, angle, speed) + protection(self.out, speed)
         target, ramp = self.out.environment.belt_speed_m_s, self.out.environment.belt_acceleration_m_s2
@@ -202,6 +223,16 @@ class Rig:
         flags = (given is not None, ordered is not None, permit is not None)
         self.applied = applied_from(self.seq, self.out, mean, flags)
         self.phase = GaitPhase(seq=self.seq, time_s=self.seq * PERIOD)
+
+
+def shaped(exo: Any) -> bool:
+    """Return whether every vector of a state is one of floats, and as long as it should be."""
+    pairs = [(getattr(exo, f.name), getattr(BLANK, f.name)) for f in fields(BLANK)]
+    return all(
+        isinstance(value, np.ndarray) and (value.shape, value.dtype) == (blank.shape, blank.dtype)
+        for value, blank in pairs
+        if isinstance(blank, np.ndarray)
+    )
 
 
 def segments(joint: np.ndarray) -> np.ndarray:
@@ -267,6 +298,11 @@ class Promises:
         self.authority = Authority(longest)
         self.modes: dict[int, int] = {}
         """Ticks seen in each mode, to show that a search came anywhere."""
+        self.excused = 0
+        """Ticks in which a line was open because it was tested."""
+        self._tested = (0, -1)
+        """The line that was ordered open last (1 for a, 2 for b), and in which tick."""
+        self._tests = {1: 0, 2: 0}
         self._honest = 0
         self._unauthorised = 0
         self._locked = True
@@ -308,7 +344,8 @@ class Promises:
             self._smooth(active, self._honest > SETTLE_TICKS)
         valid = self.authority.see(k, permit)
         self._bounded(out)
-        self._authorised(k, out, valid, exo)
+        self._authorised(k, out, valid)
+        self._emergency_stop(rig, out, exo)
         self._environment(out, valid)
         self._supervisor(rig, out)
         tank = rig.kernel.tank
@@ -335,8 +372,8 @@ class Promises:
                 assert joint.angle_min_rad - EPS <= drive.reference_rad[i] <= joint.angle_max_rad + EPS
                 assert abs(drive.reference_velocity_rad_s[i]) <= joint.velocity_rad_s + EPS
 
-    def _authorised(self, k: int, out: KernelOutput, valid: SafetyPermit | None, exo: Any) -> None:
-        """No torque without a permit, beyond the bounded HOLD_STANCE; none with an open emergency stop."""
+    def _authorised(self, k: int, out: KernelOutput, valid: SafetyPermit | None) -> None:
+        """No torque without a permit, beyond the bounded HOLD_STANCE."""
         drive = out.drive
         powered = bool(drive.low_nm.any() or drive.high_nm.any())
         if valid is None:
@@ -349,8 +386,6 @@ class Promises:
         else:
             self._unauthorised = 0
             assert out.mode in (valid.mode, Mode.HOLD_STANCE, Mode.DAMP), "another mode than permitted"
-        if not (exo.estop_closed_a and exo.estop_closed_b):
-            assert out.mode == Mode.DAMP, "an open emergency stop did not damp"
         assert not powered or out.mode in POWERED
         if valid is not None and valid.mode in ACKNOWLEDGING:
             self._locked = False
@@ -359,6 +394,40 @@ class Promises:
             assert self._orders and k - max(self._orders) <= 2, "training without a fresh order"
         if valid is None or out.mode != valid.mode:
             self._locked = True
+
+    def _emergency_stop(self, rig: Rig, out: KernelOutput, exo: Any) -> None:
+        """A line that is open damps in that tick, but for the one that the self-test has just opened.
+
+        That is the last one that the kernel ordered open, in HOMING, within :data:`EXCUSED_S`. The supervisor
+        latches for the same lines.
+        """
+        k = rig.seq
+        line, when = self._tested
+        excused = line if k - when <= round(EXCUSED_S / PERIOD) else 0
+        open_ = (not exo.estop_closed_a) + 2 * (not exo.estop_closed_b)
+        if open_ & ~excused:
+            assert out.mode == Mode.DAMP, "an open emergency stop did not damp"
+            if "supervisor" not in rig.lose and shaped(exo):
+                assert rig.state.state in (S.E_STOP, S.FAULT), "an open emergency stop was not latched"
+        elif open_ and out.mode != Mode.DAMP:
+            self.excused += 1
+        self._self_test(k, out, exo)
+
+    def _self_test(self, k: int, out: KernelOutput, exo: Any) -> None:
+        """Lines are opened one at a time, each for a moment in a self-test, and only where that can be."""
+        now = out.estop_test
+        if out.mode != Mode.HOMING:
+            self._tests = {1: 0, 2: 0}
+            assert now == 0, "a line was opened outside HOMING"
+        if not now:
+            return
+        assert now in self._tests, "both lines were opened at once"
+        assert exo.available & Signal.ESTOP_TEST, "a device without a test output was told to test"
+        line, when = self._tested
+        assert now == line or k - when > round(EXCUSED_S / PERIOD), "the other line had not had its rest"
+        self._tests[now] += 1
+        assert self._tests[now] <= round(TESTED_S / PERIOD), "a line was opened for too long"
+        self._tested = (now, k)
 
     def _smooth(self, active: np.ndarray, known: bool) -> None:
         """Torque leaves zero no faster than the slew limit, and within 50 ms no further than the window."""

@@ -32,7 +32,8 @@ from exostride.types import (
 
 ROOT = Path(__file__).resolve().parents[2]
 PERIOD = 0.005
-ALL = int(sum(Signal))
+ALL = int(sum(Signal)) & ~int(Signal.ESTOP_TEST)
+"""Every measurement; lines of the emergency stop that can't be tested."""
 _STARTED: dict[Any, World] = {}
 
 
@@ -81,7 +82,8 @@ class World:
     """Legs that follow the reference gait on a belt, a harness and drives that obey exactly.
 
     ``fault`` may be replaced by a function that changes what the component and the kernel see:
-    it gets a dict of the tick's values and returns it.
+    it gets a dict of the tick's values and returns it. With ``tests_lines`` the device has a test output
+    for each line of the emergency stop, and opens them as the kernel tells.
     """
 
     limits: SafetyLimits
@@ -99,6 +101,8 @@ class World:
     harness: int = int(HarnessAction.HOLD)
     harness_ticks: int = 0
     wish_m_s: float = 0.6
+    tests_lines: bool = False
+    tested: int = 0
     history: list[tuple[SafetyPermit, SafetyState, KernelOutput]] = field(default_factory=list)
     audit: list[Any] = field(default_factory=list)
 
@@ -146,6 +150,9 @@ class World:
         bob = 0.02 * self.blend * np.cos(4 * np.pi * self.phase)
         return exo_state(
             self.seq,
+            available=ALL | (int(Signal.ESTOP_TEST) if self.tests_lines else 0),
+            estop_closed_a=not self.tested & 1,
+            estop_closed_b=not self.tested & 2,
             angle_rad=angle + noise * rng.normal(0, 3e-4, 6),
             velocity_rad_s=speed + noise * rng.normal(0, 0.03, 6),
             joint_torque_nm=self.torque + noise * rng.normal(0, 0.5, 6),
@@ -256,6 +263,7 @@ class World:
             d.high_nm,
         )
         self.torque = active + d.protective_nm - d.protective_damping_nms_rad * exo.velocity_rad_s
+        self.tested = out.estop_test if self.tests_lines else 0
         e = out.environment
         self.belt_target = e.belt_speed_m_s
         step = e.belt_acceleration_m_s2 * PERIOD
@@ -274,7 +282,7 @@ class World:
 
     def start(self, walk_s: float = 4.0) -> World:
         """Go through HOMING and STAND to TRAIN and walk for a while; remembered: many tests begin so."""
-        key = (id(self.limits), self.seed, self.stride_s, walk_s)
+        key = (id(self.limits), self.seed, self.stride_s, self.tests_lines, walk_s)
         if self.fault is None and self.seq == 0 and key in _STARTED:
             self.__dict__.update(_STARTED[key].twin().__dict__)
             return self

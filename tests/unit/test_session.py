@@ -168,6 +168,63 @@ class TestCourse:
         assert world.phases() == ORDINARY
         assert not world.session.reached
 
+    @pytest.mark.parametrize("wait_s", [0.0, 0.1, 0.3])
+    def test_a_self_test_ended_by_a_stop_button_ends_the_session_orderly(self, wait_s):
+        world = World(plan(duration_s=30.0))
+        while not world.said or world.said[-1].phase != P.HOMING:
+            world.tick()
+        world.run(wait_s)
+        assert world.said[-1].phase == P.HOMING
+        world.force = (S.IDLE, "")
+        for _ in range(STRIDE):
+            world.tick()
+        last = world.said[-1]
+        assert (last.phase, last.requested_state) == (P.STOPPING, S.IDLE)
+        assert last.message == "self-test ended by a stop button"
+        assert not world.session.done
+        for _ in range(STRIDE):
+            world.tick()
+        assert world.session.done and not world.session.reached
+        assert world.phases() == [P.SETUP, P.HOMING, P.STOPPING, P.FINISHED]
+        assert (world.said[-1].requested_state, world.said[-1].message) == (S.IDLE, last.message)
+        assert verdict(world.said[-1], SafetyState(0, 0.0, S.IDLE)) == ExitCode.OK
+
+    def test_the_self_test_is_not_asked_for_again_after_that(self):
+        world = World(plan(duration_s=30.0)).run(0.4)
+        assert world.said[-1].phase == P.HOMING
+        since = world.seq
+        world.force = (S.IDLE, "")
+        world.run(30.0)
+        assert world.session.done
+        wishes = {said.requested_state for said in world.said if said.seq >= since}
+        assert wishes == {S.IDLE}
+
+    def test_a_self_test_that_takes_its_time_is_none_that_was_ended(self):
+        world = World(plan(duration_s=30.0))
+        world.force = (S.HOMING, "")
+        world.run(29.0)
+        assert world.phases() == [P.HOMING]
+        assert world.said[-1].requested_state == S.STAND
+        world.run(3.0)
+        assert world.phases()[-1] == P.ABORTED
+        assert world.said[-1].message == "STAND not reached within 30 s"
+
+    @pytest.mark.parametrize("safety", [None, S.HOMING, S.TRAIN, S.STOPPING])
+    def test_only_a_supervisor_back_in_idle_has_ended_it(self, safety):
+        session = SessionComponent(plan(duration_s=30.0), T)
+        session.step(0, SafetyState(0, 0.0, S.HOMING))
+        told = None if safety is None else SafetyState(STRIDE, STRIDE * T, safety)
+        out = session.step(STRIDE, told)
+        assert (out.state.phase, out.state.requested_state) == (P.HOMING, S.STAND)
+
+    def test_a_patient_who_keeps_training_away_is_not_waited_for_for_ever(self):
+        world = World(plan(duration_s=30.0, stand_s=1.0))
+        world.force = (S.STAND, "")
+        world.run(60.0)
+        assert world.phases() == [P.STANDING, P.ABORTED]
+        assert world.said[-1].message.startswith("TRAIN not reached within")
+        assert world.said[-1].requested_state == S.IDLE
+
 
 class TestOperator:
     def test_follows_requests_when_not_automatic(self):

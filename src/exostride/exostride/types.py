@@ -35,7 +35,7 @@ def joints() -> Vector:
 
 
 class Signal(IntFlag):
-    """Groups of measurements that a device may lack (bits of ``ExoState.available``)."""
+    """Groups of measurements, and tests, that a device may lack (bits of ``ExoState.available``)."""
 
     JOINT_ANGLE = 1
     JOINT_TORQUE = 2
@@ -44,6 +44,7 @@ class Signal(IntFlag):
     FOOT_WRENCH = 16
     PELVIS = 32
     SEGMENT = 64
+    ESTOP_TEST = 128
 
 
 class DeviceFault(IntFlag):
@@ -163,6 +164,8 @@ class Reason(IntFlag):
     ENVIRONMENT_LIMIT = 1 << 19
     FALLBACK = 1 << 20
     OPPOSED = 1 << 21
+    ESTOP_TEST_A = 1 << 22
+    ESTOP_TEST_B = 1 << 23
 
 
 class SessionPhase(IntEnum):
@@ -496,7 +499,11 @@ class DriveCommand:
 
 @dataclass(frozen=True, slots=True)
 class KernelOutput:
-    """What leaves the kernel in one tick: always safe, always complete."""
+    """What leaves the kernel in one tick: always safe, always complete.
+
+    A device with :attr:`Signal.ESTOP_TEST` opens the lines of the emergency stop in ``estop_test`` (bit 0
+    line a, bit 1 line b) by its test output for this tick, and no other.
+    """
 
     drive: DriveCommand
     environment: EnvironmentCommand
@@ -509,6 +516,7 @@ class KernelOutput:
     environment_age_ticks: int
     permit_age_ticks: int
     rejected_messages: int
+    estop_test: int = 0
 
 
 @dataclass(frozen=True, slots=True)

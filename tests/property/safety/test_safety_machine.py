@@ -4,24 +4,26 @@ The real supervisor and the real kernel are driven by an adversary that chooses 
 tick: damaged, missing, repeated, stale or from the future, and presses every button, bouncing ones too.
 What must hold is in ``safety_adversary.Promises``: torque, belt and harness within limits, no active
 torque without a valid permit, no training resumed by itself, no motion after a reset without a start,
-stops latched, energy bounded.
+stops latched, energy bounded; an open line of the emergency stop damps, but for the one under test.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Set
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from safety_adversary import Rig
 from safety_world import ROOT
 
 from exostride.safety.component import OperatorRequest
+from exostride.safety.estop import TestedLines as Lines
 from exostride.safety.limits import load_limits
-from exostride.types import HarnessAction, Mode, SupervisorState
+from exostride.types import HarnessAction, Mode, Signal, SupervisorState
 
 pytestmark = pytest.mark.filterwarnings("ignore:overflow")
 LIMITS = load_limits(ROOT / "config" / "limits" / "default.yaml")
@@ -36,14 +38,23 @@ vectors = st.one_of(
 )
 six = st.lists(st.floats(-1.0, 1.0), min_size=6, max_size=6).map(np.array)
 few = st.integers(1, 8)
+UNDER_TEST: dict[str, st.SearchStrategy[Any]] = {
+    "into": st.integers(30, 62),
+    "open_": st.integers(0, 3),
+    "lost": st.sampled_from([set(), {"supervisor"}, {"permit"}, {"applied"}, {"permit", "applied"}]),
+    "old": st.sampled_from([0, 0, 0, 0, 1, 7, 11]),
+    "n": st.integers(1, 12),
+    "wish": st.sampled_from([S.HOMING, S.IDLE, S.STAND]),
+}
+"""How far into HOMING what happens to the lines, and for how long: pressed, messages lost or so many old."""
 
 
 class SafetyMachine(RuleBasedStateMachine):
     """The adversary."""
 
-    @initialize(paced=st.booleans(), trained=st.booleans())
-    def begin(self, paced: bool, trained: bool) -> None:
-        self.rig = Rig(LIMITS, paced)
+    @initialize(paced=st.booleans(), trained=st.booleans(), tests_lines=st.booleans())
+    def begin(self, paced: bool, trained: bool, tests_lines: bool) -> None:
+        self.rig = Rig(LIMITS, paced, tests_lines)
         self.rig.tick()
         if trained:
             self.walk_the_whole_path()
@@ -106,13 +117,38 @@ class SafetyMachine(RuleBasedStateMachine):
         }
         self.ticks(n)
 
-    @rule(presses=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=10))
-    def estop_bounces(self, presses: list[tuple[bool, bool]]) -> None:
+    @rule(
+        presses=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=10),
+        lost=st.sampled_from([set(), {"supervisor"}, {"permit"}]),
+    )
+    def estop_bounces(self, presses: list[tuple[bool, bool]], lost: Set[str] = frozenset()) -> None:
+        """With the supervisor, or with the kernel alone."""
+        before, self.rig.lose = self.rig.lose, self.rig.lose | lost
         for a, b in presses:
             self.rig.exo |= {"estop_closed_a": a, "estop_closed_b": b}
             self.ticks(1)
         self.rig.exo |= {"estop_closed_a": True, "estop_closed_b": True}
         self.ticks(2)
+        self.rig.lose = before
+
+    @rule(lines=st.integers(0, 3))
+    def lines_stick(self, lines: int) -> None:
+        """Lines that stay closed when their test output opens them."""
+        self.rig.stuck = lines
+
+    @rule(**UNDER_TEST)
+    def the_lines_are_under_test(
+        self, into: int, open_: int, lost: set[str], old: int, n: int, wish: S
+    ) -> None:
+        """Help the adversary into the tenth of a second in which lines are opened."""
+        self.rig.calm()
+        for asked, ticks in ((S.IDLE, 2), (S.HOMING, into)):
+            self.rig.request = int(asked)
+            self.ticks(ticks)
+        self.rig.request, self.rig.lose, self.rig.echo = int(wish), lost, {"exo": old}
+        self.rig.exo |= {"estop_closed_a": not open_ & 1, "estop_closed_b": not open_ & 2}
+        self.ticks(n)
+        self.rig.calm()
 
     # -------------------------------------------------------------- body and world
 
@@ -138,7 +174,7 @@ class SafetyMachine(RuleBasedStateMachine):
         self.ticks(n)
         del self.rig.exo[name]
 
-    @rule(available=st.integers(0, 127), joints=st.integers(0, 63), feet=st.integers(0, 3), n=few)
+    @rule(available=st.integers(0, sum(Signal)), joints=st.integers(0, 63), feet=st.integers(0, 3), n=few)
     def sensors_go(self, available: int, joints: int, feet: int, n: int) -> None:
         self.rig.exo |= {"available": available, "joint_valid": joints, "foot_valid": feet}
         self.ticks(n)
@@ -247,9 +283,10 @@ class SafetyMachine(RuleBasedStateMachine):
             self.ticks(n)
 
 
-def test_the_helper_reaches_training() -> None:
+@pytest.mark.parametrize("tests_lines", [False, True])
+def test_the_helper_reaches_training(tests_lines: bool) -> None:
     machine = SafetyMachine()
-    machine.begin(paced=False, trained=True)
+    machine.begin(paced=False, trained=True, tests_lines=tests_lines)
     assert machine.rig.state.state == S.TRAIN, machine.rig.state
     machine.ticks(220)
     machine.legs_swing(0.3, 4.0, 300)
@@ -258,6 +295,7 @@ def test_the_helper_reaches_training() -> None:
     machine.estop_bounces([(False, True), (True, True), (True, False)])
     machine.walk_the_whole_path()
     assert machine.rig.state.state == S.TRAIN, machine.rig.state
+    assert machine.rig.promises.excused == (2 * 2 * 8 if tests_lines else 0), "each line in two self-tests"
 
 
 # Shrinking a walk of a thousand ticks takes minutes and tells little more: its steps are printed anyway.
@@ -271,6 +309,59 @@ QUICK = settings(
 )
 SafetyMachine.TestCase.settings = QUICK
 TestSafetyMachine = SafetyMachine.TestCase
+
+
+def deaf(lines: Lines, exo: Any) -> bool:
+    """Take every line for closed, at any time."""
+    return True
+
+
+def deaf_while_testing(lines: Lines, exo: Any) -> bool:
+    """Take both lines for closed while one is tested."""
+    return lines.lines > 0 or (exo.estop_closed_a and exo.estop_closed_b)
+
+
+RIGHTLY = Lines.step
+
+
+def endless(lines: Lines, now: int, homing: bool) -> None:
+    """Excuse a line for as long as nothing else is tested."""
+    before = lines.lines
+    RIGHTLY(lines, now, homing)
+    lines.lines = lines.lines or before
+
+
+def under_test(paced: bool, **scene: Any) -> None:
+    machine = SafetyMachine()
+    machine.begin(paced=paced, trained=False, tests_lines=True)
+    machine.the_lines_are_under_test(**scene)
+
+
+OFTEN = settings(QUICK, max_examples=100, report_multiple_bugs=False)
+
+
+@OFTEN
+@given(paced=st.booleans(), **UNDER_TEST)
+def test_whatever_happens_while_lines_are_tested(paced: bool, **scene: Any) -> None:
+    under_test(paced, **scene)
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"), [("closed", deaf), ("closed", deaf_while_testing), ("step", endless)]
+)
+def test_an_excuse_too_many_is_found(
+    monkeypatch: pytest.MonkeyPatch, name: str, broken: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(Lines, name, broken)
+    with pytest.raises(AssertionError, match="an open emergency stop"):
+        OFTEN(given(paced=st.booleans(), **UNDER_TEST)(under_test))()
+
+
+@pytest.mark.slow
+def test_the_machine_finds_a_kernel_that_is_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lines, "closed", deaf)
+    with pytest.raises(AssertionError, match="an open emergency stop did not damp"):
+        run_state_machine_as_test(SafetyMachine, settings=settings(QUICK, report_multiple_bugs=False))
 
 
 class LongSafetyMachine(SafetyMachine):

@@ -42,7 +42,7 @@ def test_reads_complete_finite_values_of_the_right_shape(output):
         blank = kind(0, 0.0, 0.0) if kind is ExoState else kind(0, 0.0)
         for field in dataclasses.fields(kind):
             assert np.shape(getattr(value, field.name)) == np.shape(getattr(blank, field.name)), field.name
-    assert reading.exo.available == int(Signal(127))
+    assert reading.exo.available == sum(Signal)
     assert reading.exo.joint_valid == 63
 
 
@@ -82,6 +82,39 @@ def test_coasting_trips_the_drive_watchdog(output):
     for _ in range(6):
         made.coast()
     assert made.read(7).exo.device_faults & DeviceFault.DRIVE_WATCHDOG
+
+
+def lines(made, seq):
+    exo = made.read(seq).exo
+    return exo.estop_closed_a, exo.estop_closed_b
+
+
+@pytest.mark.parametrize("robot", ["exoskeleton", "none"])
+@pytest.mark.parametrize("tested", [0b00, 0b01, 0b10, 0b11])
+def test_a_test_output_opens_its_line_for_one_tick(output, robot, tested):
+    made = device(robot=robot)
+    assert lines(made, 0) == (True, True)
+    made.write(dataclasses.replace(output(), estop_test=tested))
+    assert lines(made, 1) == (not tested & 1, not tested & 2)
+    assert all(type(closed) is bool for closed in lines(made, 1))
+    made.write(output())
+    assert lines(made, 2) == (True, True)
+
+
+def test_one_line_after_the_other(output):
+    made = device()
+    for seq, tested in enumerate((1, 1, 2, 0, 2, 1)):
+        made.write(dataclasses.replace(output(), estop_test=tested))
+        assert lines(made, seq + 1) == (tested != 1, tested != 2)
+
+
+@pytest.mark.parametrize("tested", [1, 2])
+def test_coasting_closes_both_lines(output, tested):
+    made = device()
+    made.write(dataclasses.replace(output(), estop_test=tested))
+    assert lines(made, 1) != (True, True)
+    made.coast()
+    assert lines(made, 2) == (True, True)
 
 
 def test_a_seam_reaches_channels_and_commands(output):

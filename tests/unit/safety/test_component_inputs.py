@@ -153,44 +153,530 @@ class TestSession:
         assert desk.tick().state == S.TRAIN and desk.state.active_faults == ()
 
 
+PRESSED = Reply(False, "the patient has pressed stop")
+HELD = "can't start: the patient has pressed stop"
+
+
 class TestPatient:
-    def test_the_button_stops_and_a_fresh_wish_restarts(self, desk: Desk) -> None:
-        desk.training()
-        desk.wish = S.TRAIN
-        assert desk.tick().state == S.TRAIN
+    """The patient's stop button: what it leads to, and what it takes to go on."""
+
+    def press(self, desk: Desk, *requests: OperatorRequest, ticks: int = 1) -> tuple[Reply, ...]:
+        """Press the button for some ticks; return the replies to what was asked for in the first."""
         desk.body["patient_stop"] = True
-        assert desk.tick().state == S.STOPPING
+        replies = desk.ask(*requests)
+        desk.run(ticks - 1)
+        desk.body["patient_stop"] = False
+        return replies
+
+    def wish(self, desk: Desk, *wishes: int | None) -> int:
+        """Have the session wish for one state after the other, each for a tick; return where that leads."""
+        for desk.wish in wishes:
+            desk.tick()
+        return desk.state.state
+
+    def stopping(self, desk: Desk) -> Desk:
+        """Go on to STOPPING, on a belt that will be at rest."""
+        desk.training().ask(want(S.STOPPING))
+        assert desk.state.state == S.STOPPING
+        desk.around["belt_speed_m_s"] = 0.0
+        return desk
+
+    # ------------------------------------------------------------------ at rest
+
+    @pytest.mark.parametrize("wish", [None, S.IDLE, S.HOMING, S.STAND, S.TRAIN, S.STOPPING])
+    def test_at_rest_it_leads_nowhere(self, desk: Desk, wish: int | None) -> None:
+        desk.wish = wish
+        self.press(desk)
+        assert (desk.state.state, desk.state.action, desk.permit.mode) == (S.IDLE, Action.NONE, Mode.ZERO)
+        assert desk.state.active_faults == () and not desk.state.latched
+
+    @pytest.mark.parametrize("before", [0, 3])
+    def test_held_down_at_rest_it_lets_the_session_begin_no_self_test(self, desk: Desk, before: int) -> None:
+        desk.run(before)
+        desk.body["patient_stop"] = True
+        assert {self.wish(desk, S.HOMING) for _ in range(50)} == {S.IDLE}
+        assert {self.wish(desk, S.IDLE, S.HOMING) for _ in range(10)} == {S.IDLE}
+        desk.body["patient_stop"] = False
+        assert self.wish(desk, S.HOMING, S.HOMING) == S.IDLE, "that wish for IDLE came while it was held"
+        assert self.wish(desk, S.IDLE, S.HOMING) == S.HOMING
+
+    @pytest.mark.parametrize("wish", [None, S.IDLE, S.HOMING])
+    def test_nor_anybody_who_asks_in_each_tick(self, desk: Desk, wish: int | None) -> None:
+        desk.wish = wish
+        desk.body["patient_stop"] = True
+        for _ in range(50):
+            assert desk.ask(want(S.HOMING)) == (PRESSED,)
+            assert (desk.state.state, desk.permit.mode) == (S.IDLE, Mode.ZERO)
+        desk.body["patient_stop"] = False
+        assert desk.ask(want(S.HOMING)) == (Reply(True, "HOMING"),)
+        assert desk.state.state == S.HOMING
+
+    @pytest.mark.parametrize(
+        ("wish", "renews"),
+        [(S.IDLE, True), *((one, False) for one in (S.HOMING, S.STAND, S.TRAIN, S.STOPPING, None, 99))],
+    )
+    def test_released_at_rest_it_waits_for_the_wish_for_idle(
+        self, desk: Desk, wish: int | None, renews: bool
+    ) -> None:
+        desk.wish = S.IDLE
+        self.press(desk)
+        assert self.wish(desk, S.HOMING, S.HOMING) == S.IDLE
+        assert self.wish(desk, wish) == S.IDLE
+        assert self.wish(desk, S.HOMING) == (S.HOMING if renews else S.IDLE)
+
+    def test_pressed_before_there_is_a_session(self, desk: Desk) -> None:
+        self.press(desk)
+        desk.run(50)
+        assert self.wish(desk, S.HOMING, S.HOMING) == S.IDLE
+        assert self.wish(desk, S.IDLE, S.HOMING) == S.HOMING
+
+    # ------------------------------------------------------------------ in the self-test
+
+    @pytest.mark.parametrize("wish", [None, S.IDLE, S.HOMING, S.STAND, S.TRAIN, S.STOPPING])
+    @pytest.mark.parametrize("after", [0, 1, 20])
+    def test_in_the_self_test_it_leads_to_idle(self, desk: Desk, wish: int | None, after: int) -> None:
+        desk.ask(want(S.HOMING))
+        desk.run(after)
+        assert desk.state.state == S.HOMING
+        desk.wish = wish
+        self.press(desk)
+        assert (desk.state.state, desk.state.action, desk.state.latched) == (S.IDLE, Action.NONE, False)
+        assert desk.permit.mode == Mode.ZERO and desk.state.active_faults == ()
+
+    def test_in_its_silence_too(self, desk: Desk) -> None:
+        self.press(desk.silent())
+        assert desk.state.state == S.IDLE and desk.permit.expiry_seq == desk.seq + 4
+
+    @pytest.mark.parametrize(
+        ("wish", "renews"),
+        [(S.IDLE, True), *((one, False) for one in (S.HOMING, S.STAND, S.TRAIN, S.STOPPING, None, 99))],
+    )
+    def test_after_it_only_the_wish_for_idle_lets_the_self_test_begin(
+        self, desk: Desk, wish: int | None, renews: bool
+    ) -> None:
+        assert self.wish(desk, S.HOMING) == S.HOMING
+        self.press(desk)
+        assert desk.state.state == S.IDLE
+        assert self.wish(desk, S.HOMING, S.HOMING) == S.IDLE, "it wishes so as before"
+        assert self.wish(desk, wish) == S.IDLE
+        assert self.wish(desk, S.HOMING) == (S.HOMING if renews else S.IDLE)
+
+    def test_held_down_it_lets_no_self_test_begin_anew(self, desk: Desk) -> None:
+        desk.ask(want(S.HOMING))
+        desk.body["patient_stop"] = True
+        desk.tick()
+        assert {self.wish(desk, S.IDLE, S.HOMING) for _ in range(50)} == {S.IDLE}
+        desk.body["patient_stop"] = False
+        assert self.wish(desk, S.HOMING) == S.IDLE, "that wish for IDLE came while it was held"
+        assert self.wish(desk, S.IDLE, S.HOMING) == S.HOMING
+
+    def test_a_person_may_begin_the_self_test_again(self, desk: Desk) -> None:
+        desk.ask(want(S.HOMING))
+        self.press(desk)
+        desk.wish = S.HOMING
+        desk.run(3)
+        assert desk.ask(want(S.HOMING)) == (Reply(True, "HOMING"),)
+        assert desk.state.state == S.HOMING
+
+    def test_pressed_as_the_self_test_ends_it_keeps_training_away(
+        self, desk: Desk, limits: SafetyLimits
+    ) -> None:
+        takes = desk.homed().seq
+        again = Desk(limits)
+        again.ask(want(S.HOMING))
+        again.run(takes - 1)
+        assert again.state.state == S.HOMING
+        again.wish = S.TRAIN
+        self.press(again)
+        assert again.state.state == S.STAND
+        for wish in (S.TRAIN, S.STAND, S.STOPPING, S.HOMING, S.FAULT, 99):
+            assert self.wish(again, wish, S.TRAIN) == S.STAND
+        assert self.wish(again, S.IDLE, S.HOMING) == S.HOMING
+
+    # ------------------------------------------------------------------ while standing
+
+    @pytest.mark.parametrize("wish", [None, S.HOMING, S.STAND, S.TRAIN, S.STOPPING])
+    def test_while_standing_it_leads_nowhere(self, desk: Desk, wish: int | None) -> None:
+        desk.homed().wish = wish
+        self.press(desk)
+        assert (desk.state.state, desk.state.action, desk.permit.mode) == (S.STAND, Action.NONE, Mode.STAND)
+
+    def test_and_not_in_the_way_of_the_end(self, desk: Desk) -> None:
+        desk.homed().wish = S.IDLE
+        self.press(desk)
+        assert desk.state.state == S.IDLE
+
+    @pytest.mark.parametrize(
+        ("wish", "renews"),
+        [(S.STOPPING, True), *((one, False) for one in (S.HOMING, S.STAND, S.TRAIN, None, 99))],
+    )
+    def test_after_it_the_wish_to_stand_as_before_is_no_answer(
+        self, desk: Desk, wish: int | None, renews: bool
+    ) -> None:
+        assert self.wish(desk.homed(), S.STAND) == S.STAND
+        self.press(desk)
+        assert self.wish(desk, S.TRAIN, S.TRAIN, wish, wish) == S.STAND
+        assert self.wish(desk, S.TRAIN) == (S.TRAIN if renews else S.STAND)
+
+    @pytest.mark.parametrize(
+        "wishes", [(S.HOMING,), (S.STAND, S.HOMING), (None, S.HOMING), (S.TRAIN, S.HOMING)]
+    )
+    def test_nor_does_the_self_test_begin_without_a_wish_for_idle(
+        self, desk: Desk, wishes: tuple[int | None, ...]
+    ) -> None:
+        self.press(desk.homed())
+        desk.ask(want(S.IDLE))
+        assert desk.state.state == S.IDLE
+        assert self.wish(desk, *wishes) == S.IDLE
+        assert self.wish(desk, S.IDLE, S.HOMING) == S.HOMING
+
+    def test_held_down_it_lets_nobody_train(self, desk: Desk) -> None:
+        desk.homed().body["patient_stop"] = True
+        for _ in range(20):
+            assert self.wish(desk, S.TRAIN, S.STOPPING) == S.STAND
+            assert desk.ask(want(S.TRAIN)) == (PRESSED,) and desk.state.state == S.STAND
+        desk.body["patient_stop"] = False
+        assert self.wish(desk, S.TRAIN) == S.STAND, "that wish for STOPPING came while it was held"
+        assert self.wish(desk, S.STOPPING, S.TRAIN) == S.TRAIN
+
+    def test_a_person_may_ask_for_training(self, desk: Desk) -> None:
+        self.press(desk.homed())
+        desk.wish = S.STAND
+        desk.run(3)
+        assert desk.ask(want(S.TRAIN)) == (Reply(True, "TRAIN"),)
+        assert desk.state.state == S.TRAIN
+
+    # ------------------------------------------------------------------ in training
+
+    @pytest.mark.parametrize("wish", [None, S.IDLE, S.HOMING, S.STAND, S.TRAIN, S.STOPPING])
+    def test_in_training_it_leads_to_a_stop_in_good_order(self, desk: Desk, wish: int | None) -> None:
+        desk.training().wish = wish
+        self.press(desk)
+        assert (desk.state.state, desk.state.action, desk.state.latched) == (S.STOPPING, Action.NONE, False)
+
+    @pytest.mark.parametrize(
+        ("wish", "renews"),
+        [
+            (S.IDLE, True), (S.STAND, True), (S.STOPPING, True),
+            (S.HOMING, False), (S.TRAIN, False), (None, False), (99, False),
+        ],
+    )  # fmt: skip
+    def test_after_it_any_wish_but_to_start_is_an_answer(
+        self, desk: Desk, wish: int | None, renews: bool
+    ) -> None:
+        desk.training().wish = S.TRAIN
+        self.press(desk)
+        assert self.wish(desk, wish) == S.STOPPING
+        desk.around["belt_speed_m_s"], desk.wish = 0.0, S.TRAIN
+        assert S.STAND in [desk.tick().state for _ in range(200)]
+        assert desk.state.state == (S.TRAIN if renews else S.STAND)
+
+    def test_held_down_until_they_stand_it_counts_as_pressed_in_training(self, desk: Desk) -> None:
+        desk.training().wish = S.TRAIN
+        desk.body["patient_stop"] = True
+        assert self.wish(desk, S.STAND) == S.STOPPING
         desk.around["belt_speed_m_s"] = 0.0
         desk.run(200)
-        assert desk.state.state == S.STAND, "held all along"
-        desk.wish = S.STAND
-        desk.tick()
-        desk.wish = S.TRAIN
-        assert desk.tick().state == S.STAND, "a wish of before the button was let go counts nothing"
         desk.body["patient_stop"] = False
-        assert desk.run(3).state == S.STAND
-        desk.wish = S.STAND
-        desk.tick()
-        desk.wish = S.TRAIN
-        assert desk.tick().state == S.TRAIN
+        assert self.wish(desk, S.TRAIN) == S.STAND
+        assert self.wish(desk, S.STAND, S.TRAIN) == S.TRAIN
 
-    def test_outside_of_training_it_stops_nothing(self, desk: Desk) -> None:
-        desk.homed()
-        desk.body["patient_stop"] = True
-        desk.wish = S.TRAIN
-        assert desk.tick().state == S.TRAIN
-        assert desk.tick().state == S.STOPPING
+    def test_released_before_it_counts_as_pressed_in_training(self, desk: Desk) -> None:
+        desk.training().wish = S.TRAIN
+        self.press(desk, ticks=10)
+        desk.around["belt_speed_m_s"] = 0.0
+        desk.run(200)
+        assert self.wish(desk, S.TRAIN) == S.STAND
+        assert self.wish(desk, S.STAND, S.TRAIN) == S.TRAIN
 
-    def test_it_outranks_operators_of_the_same_tick(self, desk: Desk) -> None:
+    # ------------------------------------------------------------------ while the belt comes to rest
+
+    @pytest.mark.parametrize("wish", [None, S.IDLE, S.HOMING, S.STAND, S.TRAIN, S.STOPPING])
+    def test_while_the_belt_comes_to_rest_it_leads_nowhere(
+        self, desk: Desk, limits: SafetyLimits, wish: int | None
+    ) -> None:
+        other = self.stopping(Desk(limits))
+        self.stopping(desk).wish = other.wish = wish
+        self.press(desk)
+        other.tick()
+        assert (desk.state, desk.permit) == (other.state, other.permit)
+        assert (desk.state.state, desk.state.action) == (S.STOPPING, Action.NONE)
+        desk.wish = None
+        assert S.STAND in [desk.tick().state for _ in range(200)], "and is in the way of nothing"
+
+    @pytest.mark.parametrize(
+        ("wish", "renews"),
+        [(S.IDLE, True), *((one, False) for one in (S.HOMING, S.STAND, S.TRAIN, S.STOPPING, None, 99))],
+    )
+    @pytest.mark.parametrize("ticks", [1, 10])
+    def test_after_it_only_the_wish_for_idle_lets_training_begin(
+        self, desk: Desk, wish: int | None, renews: bool, ticks: int
+    ) -> None:
+        self.stopping(desk).wish = S.STAND
+        self.press(desk, ticks=ticks)
+        assert self.wish(desk, wish, wish) == S.STOPPING
+        desk.wish = None
+        desk.run(200)
+        assert desk.state.state == S.STAND
+        assert self.wish(desk, S.TRAIN, S.TRAIN) == (S.TRAIN if renews else S.STAND)
+
+    def test_the_session_that_ended_training_is_no_answer_to_it(self, desk: Desk) -> None:
+        assert self.wish(desk.training(), S.STAND) == S.STOPPING
+        desk.around["belt_speed_m_s"] = 0.0
+        self.press(desk)
+        desk.run(200)
+        for wish in (S.STAND, S.STOPPING, S.HOMING, 99):
+            assert self.wish(desk, wish, S.TRAIN, S.TRAIN) == S.STAND
+            assert desk.state.message == HELD
+        assert self.wish(desk, S.IDLE) == S.IDLE
+        assert self.wish(desk, S.HOMING) == S.HOMING
+
+    # ------------------------------------------------------------------ pressed again, or in the next state
+
+    @pytest.mark.parametrize("wish", [S.STAND, S.STOPPING, S.IDLE])
+    @pytest.mark.parametrize("again", ["stopping", "standing", "both"])
+    def test_pressed_again_it_is_answered_as_in_training(self, desk: Desk, wish: int, again: str) -> None:
         desk.training()
-        desk.body["patient_stop"] = True
-        replies = desk.ask(want(S.TRAIN), want(S.STAND), want(S.HOMING))
-        assert replies == (
-            Reply(False, "the patient has pressed stop"),
-            Reply(True, "STOPPING"),
-            Reply(False, "no way from TRAIN to HOMING"),
+        self.press(desk)
+        desk.around["belt_speed_m_s"] = 0.0
+        if again != "standing":
+            self.press(desk, ticks=2)
+        assert desk.state.state == S.STOPPING
+        desk.run(200)
+        if again != "stopping":
+            self.press(desk, ticks=2)
+        assert self.wish(desk, S.TRAIN) == S.STAND
+        desk.wish = wish
+        desk.tick()
+        if wish == S.IDLE:
+            assert self.wish(desk, S.HOMING) == S.HOMING
+        else:
+            assert self.wish(desk, S.TRAIN) == S.TRAIN
+
+    @pytest.mark.parametrize("wish", [S.STAND, S.STOPPING])
+    def test_pressed_while_standing_it_is_answered_as_while_the_belt_came_to_rest(
+        self, desk: Desk, wish: int
+    ) -> None:
+        self.press(self.stopping(desk))
+        desk.run(200)
+        self.press(desk)
+        assert self.wish(desk, wish, S.TRAIN) == S.STAND
+
+    @pytest.mark.parametrize(("wish", "renews"), [(S.STOPPING, True), (S.STAND, False)])
+    def test_pressed_at_rest_it_is_answered_as_while_standing(
+        self, desk: Desk, wish: int, renews: bool
+    ) -> None:
+        self.press(desk.homed())
+        assert desk.ask(want(S.IDLE))[0].accepted and desk.state.state == S.IDLE
+        self.press(desk)
+        assert self.wish(desk, S.HOMING, wish) == S.IDLE
+        assert self.wish(desk, S.HOMING) == (S.HOMING if renews else S.IDLE)
+
+    def test_a_press_that_was_answered_is_over(self, desk: Desk) -> None:
+        """The session has answered the one in training: the next is one of its own."""
+        desk.training()
+        self.press(desk)
+        assert self.wish(desk, S.STAND) == S.STOPPING
+        self.press(desk)
+        desk.around["belt_speed_m_s"] = 0.0
+        desk.run(200)
+        assert self.wish(desk, S.STAND, S.TRAIN) == S.STAND
+        self.wish(desk, S.IDLE, S.HOMING)
+        assert desk.state.state == S.HOMING
+
+    # ------------------------------------------------------------------ in words
+
+    @pytest.mark.parametrize(("where", "start"), [("rest", S.HOMING), ("stand", S.TRAIN)])
+    def test_who_wishes_a_start_afterwards_is_told_why_not(self, desk: Desk, where: str, start: int) -> None:
+        if where == "stand":
+            desk.homed()
+        words = desk.tick().message
+        self.press(desk)
+        assert desk.state.message == words == {"rest": "idle", "stand": "standing, legs locked"}[where]
+        desk.tick()
+        assert desk.state.message == words, "nobody has wished anything"
+        self.wish(desk, start)
+        assert desk.state.message == HELD
+        desk.tick(Finding("F27", Action.WARN, "battery"))
+        assert desk.state.message.startswith(f"{HELD}; ") and desk.state.message.endswith("battery")
+        assert [entry.detail["active"]["F27"]["where"] for entry in desk.entries] == ["battery"]
+
+    def test_which_outranks_what_else_blocks_it(self, desk: Desk) -> None:
+        self.press(desk)
+        desk.wish = S.HOMING
+        desk.run(3, NO_RECORDER, NO_SPACE)
+        assert desk.state.message.startswith(f"{HELD}; ")
+        assert self.wish(desk, S.IDLE, S.HOMING) == S.IDLE
+        assert desk.state.message.startswith(f"{BLOCKED}; ")
+
+    @pytest.mark.parametrize("answer", ["session", "person"])
+    def test_and_no_longer_when_it_starts(self, desk: Desk, answer: str) -> None:
+        self.press(desk)
+        self.wish(desk, S.HOMING)
+        assert desk.state.message == HELD
+        if answer == "session":
+            self.wish(desk, S.IDLE, S.HOMING)
+        else:
+            assert desk.ask(want(S.HOMING)) == (Reply(True, "HOMING"),)
+        assert (desk.state.state, desk.state.message) == (S.HOMING, "self-test at low torque")
+
+    # ------------------------------------------------------------------ operators
+
+    @pytest.mark.parametrize("asked", [S.HOMING, S.IDLE, S.STAND, S.STOPPING])
+    def test_only_a_persons_start_lets_the_self_test_begin_as_the_session_wishes(
+        self, desk: Desk, asked: int
+    ) -> None:
+        desk.ask(want(S.HOMING))
+        self.press(desk)
+        desk.ask(want(asked))
+        desk.run(3)
+        assert desk.state.state == (S.HOMING if asked == S.HOMING else S.IDLE)
+        desk.ask(want(S.IDLE))
+        assert desk.state.state == S.IDLE
+        assert self.wish(desk, S.HOMING) == (S.HOMING if asked == S.HOMING else S.IDLE)
+
+    @pytest.mark.parametrize("asked", [S.TRAIN, S.STAND, S.STOPPING])
+    def test_and_training(self, desk: Desk, asked: int) -> None:
+        self.press(desk.homed())
+        desk.ask(want(asked))
+        assert desk.state.state == (S.TRAIN if asked == S.TRAIN else S.STAND)
+        desk.ask(want(S.STAND))
+        desk.run(200)
+        assert desk.state.state == S.STAND
+        assert self.wish(desk, S.TRAIN) == (S.TRAIN if asked == S.TRAIN else S.STAND)
+
+    def test_pressed_after_a_persons_start_it_holds_as_before(self, desk: Desk) -> None:
+        desk.homed()
+        self.press(desk)
+        assert desk.ask(want(S.TRAIN)) == (Reply(True, "TRAIN"),)
+        desk.wish = S.TRAIN
+        self.press(desk)
+        assert desk.state.state == S.STOPPING
+        desk.run(200)
+        assert (desk.state.state, desk.state.message) == (S.STAND, HELD)
+        assert self.wish(desk, S.STAND, S.TRAIN) == S.TRAIN, "it was pressed in training"
+
+    @pytest.mark.parametrize("start", [S.HOMING, S.TRAIN])
+    def test_a_person_who_asks_as_it_is_pressed_ends_nothing(self, desk: Desk, start: int) -> None:
+        desk.homed()
+        if start == S.HOMING:
+            desk.ask(want(S.IDLE))
+        where = desk.state.state
+        assert self.press(desk, want(start)) == (PRESSED,)
+        assert self.press(desk, want(start)) == (PRESSED,)
+        assert self.wish(desk, start, start) == where and desk.state.message == HELD
+
+    @pytest.mark.parametrize(
+        ("asked", "reply"),
+        [
+            (S.HOMING, PRESSED), (S.TRAIN, PRESSED), (S.IDLE, Reply(True, "already there")),
+            (S.STAND, Reply(False, "no way from IDLE to STAND")),
+            (S.STOPPING, Reply(False, "no way from IDLE to STOPPING")),
+        ],
+    )  # fmt: skip
+    def test_it_outranks_them_at_rest(self, desk: Desk, asked: int, reply: Reply) -> None:
+        assert self.press(desk, RESET, want(asked)) == (Reply(False, "nothing to reset"), reply)
+        assert desk.state.state == S.IDLE
+
+    @pytest.mark.parametrize(
+        ("asked", "reply"),
+        [
+            (S.HOMING, PRESSED), (S.TRAIN, PRESSED), (S.STOPPING, Reply(True, "already there")),
+            (S.STAND, Reply(False, "no way from STOPPING to STAND")),
+            (S.IDLE, Reply(False, "no way from STOPPING to IDLE")),
+        ],
+    )  # fmt: skip
+    def test_and_while_the_belt_comes_to_rest(self, desk: Desk, asked: int, reply: Reply) -> None:
+        assert self.press(self.stopping(desk), want(asked), RESET) == (
+            reply,
+            Reply(False, "nothing to reset"),
         )
         assert desk.state.state == S.STOPPING
+
+    @pytest.mark.parametrize("stop", ["SOFT_STOP", "E_STOP", "FAULT"])
+    def test_in_a_latched_stop_it_is_no_longer_asked(self, desk: Desk, stop: str) -> None:
+        desk.training().tick(SOFT if stop == "SOFT_STOP" else HARD)
+        if stop == "FAULT":
+            desk.around["belt_speed_m_s"] = 0.0
+            desk.run(250)
+        assert desk.state.state == S[stop]
+        message = desk.state.message
+        assert (
+            self.press(desk, want(S.TRAIN), want(S.HOMING))
+            == (Reply(False, f"stopped by {desk.state.cause}: {message}; reset first"),) * 2
+        )
+        assert desk.state.state == S[stop] and desk.state.message == message
+        if stop == "FAULT":
+            assert desk.ask(RESET)[0].accepted
+            assert self.wish(desk, S.IDLE, S.HOMING) == S.HOMING
+
+    @pytest.mark.parametrize("wish", [None, S.HOMING])
+    def test_pressed_after_a_reset_it_is_no_wish_for_idle(self, desk: Desk, wish: int | None) -> None:
+        desk.tick(SOFT)
+        desk.run(200)
+        assert desk.ask(RESET)[0].accepted
+        desk.wish = wish
+        self.press(desk, ticks=2)
+        assert self.wish(desk, S.HOMING) == S.IDLE
+        assert desk.state.message == "reset done; ask for IDLE first, then start again"
+        assert self.wish(desk, S.IDLE, S.HOMING) == S.HOMING
+
+    @pytest.mark.parametrize("wish", [S.IDLE, S.HOMING])
+    def test_held_down_through_a_reset_it_lets_nothing_begin(self, desk: Desk, wish: int) -> None:
+        desk.tick(SOFT)
+        desk.run(200)
+        desk.body["patient_stop"] = True
+        desk.wish = wish
+        assert desk.ask(RESET, want(S.HOMING))[0].accepted
+        for _ in range(5):
+            assert desk.ask(want(S.HOMING)) == (PRESSED,) and desk.state.state == S.IDLE
+        desk.body["patient_stop"] = False
+        assert self.wish(desk, S.HOMING) == S.IDLE
+        assert self.wish(desk, S.IDLE, S.HOMING) == S.HOMING
+
+    @pytest.mark.parametrize("wish", [None, S.TRAIN])
+    def test_it_outranks_operators_of_the_same_tick(self, desk: Desk, wish: int | None) -> None:
+        desk.training().wish = wish
+        replies = self.press(desk, want(S.TRAIN), want(S.STAND), want(S.HOMING), RESET)
+        assert replies == (PRESSED, Reply(True, "STOPPING"), PRESSED, Reply(False, "nothing to reset"))
+        assert desk.state.state == S.STOPPING
+
+    def test_in_the_self_test_as_well(self, desk: Desk) -> None:
+        desk.ask(want(S.HOMING))
+        replies = self.press(desk, want(S.HOMING), want(S.STAND), want(S.TRAIN), want(S.IDLE), want(S.STAND))
+        no_way = Reply(False, "no way from HOMING to STAND")
+        assert replies == (PRESSED, no_way, PRESSED, Reply(True, "IDLE"), no_way)
+        assert desk.state.state == S.IDLE
+
+    @pytest.mark.parametrize(
+        ("asked", "replies", "state"),
+        [
+            ((S.TRAIN,), (PRESSED,), S.STAND),
+            ((S.HOMING,), (PRESSED,), S.STAND),
+            ((S.IDLE,), (Reply(True, "IDLE"),), S.IDLE),
+            ((S.TRAIN, S.IDLE), (PRESSED, Reply(True, "IDLE")), S.IDLE),
+            ((S.IDLE, S.TRAIN), (Reply(True, "IDLE"), PRESSED), S.STAND),
+        ],
+    )
+    def test_and_while_standing(
+        self, desk: Desk, asked: tuple[int, ...], replies: tuple[Reply, ...], state: int
+    ) -> None:
+        desk.homed()
+        assert self.press(desk, *(want(one) for one in asked)) == replies
+        assert desk.state.state == state
+
+    @pytest.mark.parametrize("stop", [S.SOFT_STOP, S.E_STOP])
+    def test_a_stronger_stop_is_a_stop(self, desk: Desk, stop: int) -> None:
+        desk.training()
+        assert self.press(desk, want(stop), want(S.TRAIN)) == (Reply(True, "stopping"), PRESSED)
+        assert desk.state.state == stop
+
+    def test_a_refusal_is_in_the_log(self, desk: Desk) -> None:
+        desk.homed()
+        self.press(desk, want(S.TRAIN, "anna"))
+        assert [entry.detail for entry in desk.entries] == [
+            {"what": "TRAIN", "operator": "anna", "accepted": False, "reply": PRESSED.message}
+        ]
 
     @pytest.mark.parametrize("exo", [None, SimpleNamespace(), "text"])
     def test_a_state_without_a_button_is_none_pressed(self, desk: Desk, exo: Any) -> None:

@@ -63,7 +63,7 @@ class TestPermit:
     def test_it_is_void_in_the_silence_of_the_self_test_alone(self, desk: Desk) -> None:
         desk.ask(OperatorRequest(state=S.HOMING))
         terms = [desk.permit.expiry_seq - desk.permit.seq]
-        for _ in range(60):
+        for _ in range(140):
             desk.tick()
             terms.append(desk.permit.expiry_seq - desk.permit.seq)
         assert desk.state.state == S.STAND

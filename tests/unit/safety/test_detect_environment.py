@@ -28,7 +28,7 @@ def plain_tick(limits: SafetyLimits) -> Snapshot:
 
 class TestButtons:
     PRESSED = Finding("F20", Action.E_STOP)
-    APART = Finding("F21", Action.E_STOP)
+    APART = Finding("F21", Action.E_STOP, "a or b alone is open")
 
     def told(self, detector: ButtonDetector, snap: Snapshot, **changes: Any) -> list[Finding]:
         found: list[Finding] = []
@@ -62,6 +62,30 @@ class TestButtons:
         detector = ButtonDetector(limits, 10.0)
         assert self.told(detector, plain_tick) == []
         assert self.told(detector, plain_tick, estop_closed_a=False) == [self.PRESSED, self.APART]
+
+    @pytest.mark.parametrize("lines", [0, 1, 2, 3])
+    def test_a_line_under_test_may_be_open(
+        self, limits: SafetyLimits, plain_tick: Snapshot, lines: int
+    ) -> None:
+        for open_ in range(4):
+            snap = replace(plain_tick, lines=lines)
+            states = {"estop_closed_a": not open_ & 1, "estop_closed_b": not open_ & 2}
+            found = self.told(ButtonDetector(limits, PERIOD), snap, **states)
+            assert found == ([self.PRESSED] if open_ & ~lines else []), open_
+
+    @pytest.mark.parametrize(("lines", "tested", "other"), [(1, "a", "b"), (2, "b", "a")])
+    def test_under_test_lines_are_not_apart(
+        self, limits: SafetyLimits, plain_tick: Snapshot, lines: int, tested: str, other: str
+    ) -> None:
+        """But the other one is from its first tick on."""
+        ticks = round(limits.detect.stops.estop_disagree_s / PERIOD)
+        detector, snap = ButtonDetector(limits, PERIOD), replace(plain_tick, lines=lines)
+        opened = {f"estop_closed_{tested}": False}
+        assert [self.told(detector, snap, **opened) for _ in range(ticks + 5)] == [[]] * (ticks + 5)
+        both = opened | {f"estop_closed_{other}": False}
+        apart = [self.told(detector, snap, **both) for _ in range(ticks)]
+        assert apart == [[self.PRESSED]] * (ticks - 1) + [[self.PRESSED, self.APART]]
+        assert self.told(detector, plain_tick, **both) == [self.PRESSED], "the test is over, and they agree"
 
     def test_the_therapist(self, limits: SafetyLimits, plain_tick: Snapshot) -> None:
         found = self.told(ButtonDetector(limits, PERIOD), plain_tick, therapist_stop=True)

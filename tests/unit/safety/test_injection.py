@@ -123,6 +123,7 @@ KNOWN = ", ".join(INJECTABLE)
         ("F01,start=-1", "start = -1 must not be negative"),
         ("F01,duration=-1e-9", "duration = -1e-9 must not be negative"),
         ("F01,kind=brain", "unknown kind 'brain'; F01 has joint, foot, segment"),
+        ("F21,kind=stuck", "unknown kind 'stuck'; F21 has a, b, stuck_a, stuck_b"),
     ],
 )  # fmt: skip
 def test_bad_text_is_explained(text: str, words: str) -> None:
@@ -321,6 +322,16 @@ class TestChangesThatAndNothingElse:
                 after = ReadingFault(parse(f"F20,kind={kind}"), PERIOD).apply(opened, k).exo
                 assert (after.estop_closed_a and not a, after.estop_closed_b and not b) == (False, False)
 
+    @pytest.mark.parametrize("line", ["a", "b"])
+    def test_a_line_that_is_stuck_never_opens_and_the_other_is_left_alone(self, line: str) -> None:
+        base = reading()
+        stuck = f"estop_closed_{line}"
+        for a, b in ((True, True), (False, True), (True, False), (False, False)):
+            opened = replace(base, exo=replace(base.exo, estop_closed_a=a, estop_closed_b=b))
+            open_ = {"a": not a, "b": not b}[line]
+            for k in range(10):
+                assert changed(f"F21,kind=stuck_{line}", opened, k) == ({stuck: True} if open_ else {})
+
 
 class TestShapes:
     def test_missing(self) -> None:
@@ -357,6 +368,7 @@ class TestShapes:
         assert lines("F20") == [(False, False)] * 10
         assert lines("F20,kind=a") == [(False, True)] * 10
         assert lines("F21,kind=b") == [(True, False)] * 10
+        assert lines("F21,kind=stuck_a") == lines("F21,kind=stuck_b") == [(True, True)] * 10
         closed = [a for a, b in lines("F20,kind=bounce") if a == b]
         assert closed == [False, False, True, False, True, True, False, True, False, False]
 

@@ -59,10 +59,47 @@ def test_patient_button_stops_ordinarily_and_needs_a_new_wish(world: World) -> N
     assert world.run(1000, S.STAND).state == S.STAND
     world.run(200)
     assert world.safety.state == S.STAND, "the session still wishes TRAIN, but the patient stopped it"
+    assert world.safety.message == HELD
     world.request = int(S.STAND)
     world.run(30)
     world.request = int(S.TRAIN)
     assert world.run(40, S.TRAIN).state == S.TRAIN
+
+
+HELD = "can't start: the patient has pressed stop"
+
+
+def test_patient_button_held_at_rest_lets_nothing_start(world: World) -> None:
+    inject(world, exo(patient_stop=lambda v, k: k < 100))
+    world.request = int(S.HOMING)
+    world.run(50)
+    for _ in range(50):
+        reply = ask(world, OperatorRequest(state=S.HOMING))
+        assert not reply.accepted and reply.message == "the patient has pressed stop"
+    assert {(state.state, out.mode) for _, state, out in world.history} == {(S.IDLE, Mode.ZERO)}
+    refused = [entry.detail["reply"] for entry in world.audit if entry.kind == "request"]
+    assert refused == ["the patient has pressed stop"] * 50
+    world.run(100)
+    assert world.safety.state == S.IDLE and world.safety.message == HELD, "the session wishes so as before"
+    world.request = int(S.IDLE)
+    world.run(30)
+    world.request = int(S.HOMING)
+    assert world.run(40, S.HOMING).state == S.HOMING
+
+
+def test_patient_button_while_the_belt_comes_to_rest_needs_the_session_to_end(world: World) -> None:
+    world.start(1.0)
+    world.request = int(S.STAND)
+    assert world.run(100, S.STOPPING).state == S.STOPPING
+    inject(world, exo(patient_stop=lambda v, k: k < 10))
+    assert world.run(2000, S.STAND).state == S.STAND
+    world.run(30)
+    world.request = int(S.TRAIN)
+    world.run(100)
+    assert world.safety.state == S.STAND and world.safety.message == HELD
+    assert not world.safety.latched and world.safety.active_faults == ()
+    assert ask(world, OperatorRequest(state=S.TRAIN)).accepted
+    assert world.safety.state == S.TRAIN and world.safety.message == "training"
 
 
 def recorder(seq: int, **changes: Any) -> RecorderState:
@@ -221,6 +258,28 @@ def test_an_emergency_stop_asked_of_the_session_in_a_soft_stop(world: World) -> 
     assert world.history[-1][2].mode == Mode.TRAIN
     led.session.request(S.E_STOP)
     assert world.run(LEAD + 2 * STRIDE, S.E_STOP).state == S.E_STOP
+
+
+def test_the_patients_stop_in_the_self_test_ends_the_session_and_the_next_one_trains(world: World) -> None:
+    world.fault = led = Led()
+    assert world.run(2000, S.HOMING).state == S.HOMING
+    world.run(2 * STRIDE)
+
+    def pressed(world_: World, now: Now) -> Now:
+        now["exo"] = replace(now["exo"], patient_stop=True)
+        return led(world_, now)
+
+    world.fault = pressed
+    assert world.run(1).state == S.IDLE
+    world.run(20)
+    world.fault = led
+    world.run(LEAD + 2 * STRIDE)
+    assert led.session.done and led.session.phase == SessionPhase.FINISHED
+    assert world.safety.state == S.IDLE and not world.safety.latched
+    assert world.history[-1][2].mode == Mode.ZERO
+    plan = SessionPlan(settings=TherapySettings(), duration_s=60.0, stand_s=0.1)
+    assert led.session.start(plan) == ""
+    assert world.run(2000, S.TRAIN).state == S.TRAIN
 
 
 @pytest.mark.parametrize("wish", [S.TRAIN, S.HOMING, S.STAND])

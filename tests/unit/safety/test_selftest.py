@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from safety_faults import looks
-from safety_world import PERIOD, exo_state
+from safety_world import ALL, PERIOD, exo_state
 
 from exostride.conventions import JOINTS
 from exostride.safety.faults import Finding
 from exostride.safety.homing import HomingSchedule
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.selftest import SelfTest, Stage
-from exostride.types import Action, AppliedTorque, Mode
+from exostride.types import Action, AppliedTorque, Mode, Signal
 
 PERMIT = 5
 QUIET = PERMIT + 3
 """Ticks of silence after which the watchdog must have tripped."""
+CAN = ALL | int(Signal.ESTOP_TEST)
+A, B, BOTH = 1, 2, 3
 MIDDLE = np.array([0.2, 0.4, 0.0, 0.2, 0.4, 0.0])
 
 
@@ -42,9 +45,18 @@ class Trial:
         asked = given.get("asked", asked)
         felt = given.get("felt", self.gain * asked + self.bias)
         mode = given.get("mode", Mode.HOMING)
-        state = exo_state(1, joint_torque_nm=felt * np.ones(6), angle_rad=given.get("angle", MIDDLE))
+        open_ = given.get("open_", 0)
+        state = exo_state(
+            1,
+            joint_torque_nm=felt * np.ones(6),
+            angle_rad=given.get("angle", MIDDLE),
+            available=given.get("available", ALL),
+            estop_closed_a=not open_ & A,
+            estop_closed_b=not open_ & B,
+        )
         applied = None if given.get("silent") else AppliedTorque(0, 0.0, requested_nm=asked, mode=int(mode))
         (snap,) = looks(self.limits, [state], applied)
+        snap = replace(snap, lines=given.get("lines", 0), **given.get("seen", {}))
         found: list[Finding] = []
         self.it.step(snap, found)
         self.n += 1
@@ -211,6 +223,154 @@ class TestRange:
         for _ in range(again.schedule.end + again.schedule.settle):
             again.tick()
         assert [f.where for f in again.tick(angle=angle)] == [words] and again.it.stage == Stage.PULSES
+
+
+def dumb(*names: str) -> list[Finding]:
+    """What is told of these lines: one finding for all of them."""
+    does = "does" if len(names) == 1 else "do"
+    return [Finding("F21", Action.E_STOP, f"{' and '.join(names)} {does} not open")]
+
+
+UNREAD: dict[str, Any] = {"exo": "garbage", "values": [], "torque": None}
+"""What a snapshot has of a state that is none."""
+
+
+class TestLines:
+    def course(self, test: Trial, *ticks: tuple[int, int], **given: Any) -> list[list[Finding]]:
+        """After a tick of rest, run ticks of which each has a line under test, and lines that are open."""
+        if test.n == 0:
+            assert test.tick() == []
+        return [test.tick(lines=lines, open_=open_, **given) for lines, open_ in ticks]
+
+    def end(self, test: Trial, **given: Any) -> list[Finding]:
+        """Go on to the tick in which all is judged; before it nothing is."""
+        while test.n < test.schedule.end + test.schedule.settle:
+            assert test.tick() == []
+        return test.tick(**{"available": CAN, **given})
+
+    @pytest.mark.parametrize("opening", [0, 3, 5])
+    def test_open_in_any_tick_of_its_turn_is_enough(self, test: Trial, opening: int) -> None:
+        for line in (A, B):
+            ticks = [(line, line if k == opening else 0) for k in range(6)]
+            assert self.course(test, *ticks, (0, 0)) == [[]] * 7
+        assert self.end(test) == [] and test.it.stage == Stage.SILENCE
+
+    @pytest.mark.parametrize(("line", "name", "other"), [(A, "a", B), (B, "b", A)])
+    @pytest.mark.parametrize("follows", ["nothing", "the other"])
+    def test_one_that_stays_closed_is_told_once_when_its_turn_is_over(
+        self, test: Trial, line: int, name: str, other: int, follows: str
+    ) -> None:
+        after = 0 if follows == "nothing" else other
+        found = self.course(test, *[(line, 0)] * 6, (after, after), (after, after))
+        assert found == [[]] * 6 + [dumb(name), []]
+        assert test.it.stage == Stage.PULSES
+
+    @pytest.mark.parametrize(("line", "name", "other"), [(A, "a", B), (B, "b", A)])
+    def test_the_other_one_says_nothing_about_it(self, test: Trial, line: int, name: str, other: int) -> None:
+        assert self.course(test, (line, other), (0, 0)) == [[], dumb(name)]
+
+    @pytest.mark.parametrize(("line", "names"), [(A, "b"), (B, "a"), (0, "ab")])
+    def test_open_outside_its_turn_it_was_not_tested(self, test: Trial, line: int, names: str) -> None:
+        assert self.course(test, (0, BOTH), (line, BOTH), (0, BOTH)) == [[]] * 3
+        assert self.end(test) == dumb(*names) and test.it.stage == Stage.PULSES
+        assert test.tick(available=CAN) == dumb(*names), "nor does it pass a moment later"
+
+    def test_the_words_for_one_line_and_for_two(self, limits: SafetyLimits) -> None:
+        ends = []
+        for opened in (A, B, 0):
+            test = Trial(limits)
+            self.course(test, (opened, opened), (0, 0))
+            ends.append([found.where for found in self.end(test)])
+        assert ends == [["b does not open"], ["a does not open"], ["a and b do not open"]]
+
+    def test_a_device_that_cannot_open_them_passes(self, test: Trial) -> None:
+        assert self.end(test, available=ALL) == [] and test.it.stage == Stage.SILENCE
+
+    def test_one_that_can_do_nothing_else_is_tested(self, test: Trial) -> None:
+        assert self.end(test, available=int(Signal.ESTOP_TEST)) == dumb("a", "b")
+
+    @pytest.mark.parametrize("when", [0, 7, -1])
+    def test_who_can_in_a_single_tick_is_tested(self, test: Trial, when: int) -> None:
+        """In the first tick, during a test, and in the last before the judgement; withdrawn after."""
+        judged = test.schedule.end + test.schedule.settle
+        for n in range(judged):
+            assert test.tick(available=CAN if n == when % judged else ALL) == []
+        assert test.tick(available=ALL) == dumb("a", "b") and test.it.stage == Stage.PULSES
+        assert test.tick(available=ALL) == dumb("a", "b"), "nor does it pass a moment later"
+
+    @pytest.mark.parametrize("line", [0, A])
+    def test_a_bit_withdrawn_at_the_judgement_hides_no_line(self, test: Trial, line: int) -> None:
+        assert self.course(test, (line, line), (0, 0), (0, 0), available=CAN) == [[]] * 3
+        assert self.end(test, available=ALL) == dumb(*"b" if line else "ab")
+
+    def test_and_takes_nothing_from_lines_that_have_opened(self, test: Trial) -> None:
+        assert self.course(test, (A, A), (0, 0), (B, B), (0, 0), available=CAN) == [[]] * 4
+        assert self.end(test, available=ALL) == [] and test.it.stage == Stage.SILENCE
+
+    def test_what_a_device_could_in_an_earlier_self_test(self, test: Trial) -> None:
+        self.course(test, (0, 0), available=CAN)
+        test.it.restart()
+        test.n = 0
+        assert self.end(test, available=ALL) == [] and test.it.stage == Stage.SILENCE
+
+    def test_a_state_that_is_none_is_passed_over(self, test: Trial) -> None:
+        assert self.course(test, (A, 0)) == [[]]
+        assert self.course(test, (B, 0), (0, 0), seen=UNREAD) == [[], []]
+        assert self.course(test, (0, 0), (0, 0)) == [dumb("a"), []]
+
+    def test_one_when_all_is_judged(self, test: Trial) -> None:
+        assert self.end(test, seen=UNREAD) == [] and test.it.stage == Stage.SILENCE
+
+    def test_such_a_one_hides_no_line_either(self, test: Trial) -> None:
+        assert self.course(test, (A, A), (0, 0), available=CAN) == [[], []]
+        assert self.end(test, seen=UNREAD) == dumb("b") and test.it.stage == Stage.PULSES
+
+    def test_lines_that_open_make_up_for_nothing_else(self, test: Trial) -> None:
+        self.course(test, (A, A), (B, B))
+        angle = MIDDLE + np.array([9.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+        found = self.end(test, angle=angle)
+        assert [f.fault for f in found] == ["F19"] and test.it.stage == Stage.PULSES
+
+    def test_nor_does_anything_else_for_them(self, test: Trial) -> None:
+        angle = MIDDLE + np.array([9.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+        assert [f.fault for f in self.end(test, angle=angle)] == ["F19", "F21"]
+
+    @pytest.mark.parametrize("line", [A, B])
+    def test_restart_forgets_what_has_opened(self, test: Trial, line: int) -> None:
+        self.course(test, (A, A), (B, B))
+        test.it.restart()
+        test.n = 0
+        assert self.course(test, (line, line), (0, 0)) == [[], []]
+        assert self.end(test) == dumb("b" if line == A else "a")
+
+    def test_and_whose_turn_it_was(self, test: Trial) -> None:
+        self.course(test, (A, 0))
+        test.it.restart()
+        assert self.course(test, (0, 0), (B, B), (0, 0)) == [[]] * 3
+
+    @pytest.mark.parametrize("line", [A, B])
+    @pytest.mark.parametrize("ticks", [1, 3])
+    def test_a_turn_that_was_broken_off_is_no_turn(self, test: Trial, line: int, ticks: int) -> None:
+        """Until no line is told for a tick: neither that it stays closed counts, nor that it opens."""
+        broken = [test.tick(lines=line, open_=open_) for open_ in [line] + [0] * ticks]
+        assert broken == [[]] * (1 + ticks)
+        assert self.course(test, (0, 0), (0, 0)) == [[], []]
+        assert self.end(test) == dumb("a", "b")
+
+    @pytest.mark.parametrize(("line", "name"), [(A, "a"), (B, "b")])
+    def test_after_a_tick_of_rest_the_next_is(self, test: Trial, line: int, name: str) -> None:
+        assert test.tick(lines=line) == []
+        assert self.course(test, (0, 0), (line, 0), (0, 0)) == [[], [], dumb(name)]
+
+    def test_lines_that_never_rest_are_told_at_the_end(self, test: Trial) -> None:
+        for n in range(test.schedule.end + test.schedule.settle):
+            line = A if n % 20 < 10 else B
+            assert test.tick(lines=line, open_=line, available=CAN) == []
+        assert test.tick(lines=A, open_=A) == dumb("a", "b")
+
+    def test_a_state_that_is_none_is_no_rest(self, test: Trial) -> None:
+        assert test.tick(lines=0, seen=UNREAD) == []
+        assert self.course(test, (A, 0), (0, 0)) == [[], []]
 
 
 class TestStages:

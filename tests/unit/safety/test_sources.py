@@ -375,3 +375,22 @@ class TestHoming:
         assert source.cap == [3.0 * torque for torque in weak]
         assert source.stiffness == [scale * v for v in of_joints(limits, "hold_stiffness_nm_rad")]
         assert source.damping == [scale * v for v in of_joints(limits, "hold_damping_nms_rad")]
+
+    @pytest.mark.parametrize("mode", list(Mode))
+    def test_lines_of_the_emergency_stop_are_opened_in_homing_only(
+        self, source: ActiveSource, limits: SafetyLimits, mode: Mode
+    ) -> None:
+        schedule = HomingSchedule(limits, PERIOD)
+        for k in range(schedule.settle + 5):
+            fill(source, mode)
+            assert source.lines == (schedule.lines(k) if mode == Mode.HOMING else 0), k
+
+    @pytest.mark.parametrize("mode", [mode for mode in Mode if mode != Mode.HOMING])
+    @pytest.mark.parametrize("line", [1, 2])
+    def test_another_mode_ends_the_turn_of_a_line(self, source: ActiveSource, mode: Mode, line: int) -> None:
+        assert source.lines == 0
+        while fill(source, Mode.HOMING).lines != line:
+            pass
+        # An order, which only training follows, ends it too.
+        assert fill(source, mode, order=asks(torque=1.0)).lines == 0
+        assert fill(source, Mode.HOMING).lines == 0, "and the next self-test begins with its calm"

@@ -260,6 +260,8 @@ class TestStopping:
         assert m.status.state == S.STOPPING
         m.step(None, None, MOVING)
         assert m.status.state == S.SOFT_STOP and m.status.cause == "F25"
+        m.step(None, None, REST)
+        assert (m.status.state, m.status.step) == (S.SOFT_STOP, Step.HARNESS), "it goes on like any other"
 
 
 class TestReset:

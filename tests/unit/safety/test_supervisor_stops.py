@@ -120,6 +120,17 @@ class TestOrdinary:
             message="the belt runs away: it does not come to rest",
         )  # fmt: skip
 
+    def test_that_fault_must_be_gone_as_long_as_any_other_before_a_reset(self, limits: SafetyLimits) -> None:
+        """It counts from the tick of the stop, which no detector has asked for."""
+        stops = limits.detect.stops.model_copy(update={"reset_clear_s": 3.0 * limits.detect.stops.ramp_out_s})
+        patient = limits.model_copy(update={"detect": limits.detect.model_copy(update={"stops": stops})})
+        machine = run(patient, *TRAINING, (None, S.STOPPING, MOVING))
+        assert wait(machine, ticks(patient, "stopping_timeout_s"), MOVING).state == S.SOFT_STOP
+        assert wait(machine, ticks(patient, "reset_clear_s") - 1, LIFTED).state == S.FAULT
+        assert machine.reset(LIFTED) == "the cause (F25) is still present or was a moment ago"
+        wait(machine, 1, LIFTED)
+        assert machine.reset(LIFTED) == ""
+
     @pytest.mark.parametrize("blocked", ["", "disk"])
     def test_after_a_reset_it_says_what_to_ask_for(self, limits: SafetyLimits, blocked: str) -> None:
         machine = run(limits, (HARD, None, REST))

@@ -1,8 +1,8 @@
 """Cases of the safety bench: which fault at which target in which gait state, and when it is really there.
 
-The truth predicate of a fault is independent of every detector: it looks at the simulation's truth, at what
-left the device, and at what was injected, never at what safety made of it. Detection time counts from its
-first tick.
+The truth predicate of a fault asks no detector: it looks at the simulation's truth, at what left the device,
+and at what was injected, never at what safety made of it. Two faults have no other sign than what their
+detectors look at (F17, a stuck torque sensor). Detection time counts from its first tick.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from exostride.hardware.simulated import SimulatedDevice
 from exostride.model.joints import joint_table
 from exostride.runtime.graph import Tick
 from exostride.safety.injection import INJECTABLE, Injection
-from exostride.types import Action, Mode, Vector
+from exostride.types import Action, Mode, Reason, Vector
 
 HOMING = "homing"
 STATES: Final = ("stance", "swing", "standing")
@@ -50,6 +50,12 @@ Truth = Callable[[Scene], bool]
 
 def _injected(s: Scene) -> bool:
     return s.k >= 0
+
+
+def _line(s: Scene) -> bool:
+    """Return whether a line of the emergency stop is cut, or closed although the kernel opens it."""
+    bit = {"stuck_a": Reason.ESTOP_TEST_A, "stuck_b": Reason.ESTOP_TEST_B}.get(s.injection.kind)
+    return s.k >= 0 and (bit is None or bool(s.before.applied.reason & bit))
 
 
 def _acting(s: Scene) -> bool:
@@ -165,10 +171,11 @@ def _report(s: Scene) -> bool:
 class Row:
     """How one fault is tried and judged.
 
-    ``targets`` are SIDE[:JOINT][,option...]; ``causes`` the ids under which the reaction may be reported;
-    ``action`` the level that counts as the start of the reaction; ``last_s`` how long it may take to show
-    after the symptom (beside the bound) before the case is given up, ``after_s`` how long the case is watched
-    after the reaction, ``wait_s`` how long it waits for gait state and symptom.
+    ``targets`` are SIDE[:JOINT][,option...], ``homing`` those in the self-test; ``causes`` the ids under
+    which the reaction may be reported; ``action`` the level that counts as the start of the reaction;
+    ``last_s`` how long it may take to show after the symptom (beside the bound) before the case is given up,
+    ``after_s`` how long the case is watched after the reaction, ``wait_s`` how long it waits for gait state
+    and symptom.
     """
 
     targets: tuple[str, ...]
@@ -181,6 +188,7 @@ class Row:
     last_s: float = 0.5
     after_s: float = 0.8
     wait_s: float = 4.0
+    homing: tuple[str, ...] = ()
 
 
 _JOINTS3 = ("left:hip", "right:knee", "left:ankle")
@@ -203,6 +211,7 @@ _KINDS: Final = {
     "F36": ("left", "right", "left,duration=0.02"),
     "F38": ("left", "left,kind=therapist", "right"),
 }
+_STUCK = ("left,kind=stuck_a", "left,kind=stuck_b", "right,kind=stuck_b")
 _ANY3 = ("left", "right", "left:hip")
 
 ROWS: Final[dict[str, Row]] = {
@@ -225,9 +234,9 @@ ROWS: Final[dict[str, Row]] = {
     "F16": Row(_ANY3, _injected, ("F16", "F36", "F13"), kernel=True),
     "F17": Row(_JOINTS3, _excess, ("F17", "F18"), Action.REDUCE, states=_WALK, after_s=2.0),
     "F18": Row(("left:hip", "right:knee", "left:ankle"), _acting, ("F18", "F19"), Action.E_STOP, kernel=True),
-    "F19": Row(_JOINTS3, _reversed, ("F19", "F18"), Action.E_STOP, states=(HOMING, *_WALK), wait_s=5.0),
+    "F19": Row(_JOINTS3, _reversed, ("F19", "F18"), Action.E_STOP, states=_WALK, wait_s=5.0, homing=_JOINTS3),
     "F20": Row(_KINDS["F20"], _injected, ("F20",), Action.E_STOP, kernel=True),
-    "F21": Row(_KINDS["F21"], _injected, ("F20", "F21"), Action.E_STOP, kernel=True),
+    "F21": Row(_KINDS["F21"], _line, ("F20", "F21"), Action.E_STOP, kernel=True, homing=_STUCK),
     "F22": Row(_KINDS["F22"], _spasm, ("F22", "F24b"), Action.REDUCE),
     # The reaction begins with the harness' hold and a slower belt; a stop before the fall is one, too.
     "F23": Row(_KINDS["F23"], _falling, ("F23", "F22", "F24b"), Action.REDUCE, last_s=1.0, after_s=1.2),
@@ -272,8 +281,8 @@ def cases(seeds: int) -> Iterator[Case]:
         mine = [
             Case(fault, target, state, seed)
             for fault, row in ROWS.items()
-            for target in row.targets
-            for state in row.states
+            for state in (HOMING, *row.states)
+            for target in (row.homing if state == HOMING else row.targets)
         ]
         Random(seed).shuffle(mine)
         yield from mine

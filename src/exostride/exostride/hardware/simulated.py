@@ -125,6 +125,7 @@ class SimulatedDevice:
     def coast(self) -> DriveApplied:
         """Advance by one period without any command: what a plant does when nobody writes."""
         plant = self.plant
+        plant.stop_lines.command(0)
         plant.think()
         return plant.advance(self._steps)
 

@@ -18,6 +18,7 @@ from exostride.plant.config import PlantConfig
 from exostride.plant.disturbances import Disturbances
 from exostride.plant.drives import DriveBank
 from exostride.plant.engine import Engine, EngineFactory, MujocoEngine
+from exostride.plant.estop import StopLines
 from exostride.plant.harness import HarnessFirmware
 from exostride.plant.seam import FaultSeam
 from exostride.plant.tape import Tape
@@ -59,6 +60,7 @@ class Plant:
         self.belt = BeltFirmware(config.belt, self.dt_s)
         self.weight_n = self.world.body_mass_kg * abs(float(self.world.model.opt.gravity[2]))
         self.harness = HarnessFirmware(config.harness, self.weight_n, self.dt_s)
+        self.stop_lines = StopLines()
         self.disturbances = Disturbances(self.world)
         self.tape = Tape(self.world, self.data, TAPE_ROWS)
         self.body = BodyState(self.world, self.data, self.tape)
@@ -154,6 +156,7 @@ class Plant:
         drive, environment = output.drive, output.environment
         if self.seam is not None:
             drive, environment = self.seam.commands(self.time_s, drive, environment)
+        self.stop_lines.command(output.estop_test)
         if self.world.has_robot:
             self.drives.command(drive)
         self.belt.command(environment)

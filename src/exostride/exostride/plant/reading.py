@@ -95,6 +95,8 @@ class Instruments:
             segment_accel_m_s2=p["segment_accel"],
             motor_temperature_c=p["motor_temperature"],
             battery_fraction=plant.drives.battery_fraction if robot else 1.0,
+            estop_closed_a=plant.stop_lines.closed(0),
+            estop_closed_b=plant.stop_lines.closed(1),
             device_faults=int(plant.drives.faults) if robot else 0,
         )
 

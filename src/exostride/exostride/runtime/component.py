@@ -300,6 +300,11 @@ class SafetyStage:
             self._told = state
         return Word(permit, state if tell else None, audit, self._component.replies)
 
+    def hardware_lost(self, seq: int) -> tuple[SafetyState, tuple[AuditEntry, ...]]:
+        """Latch that no state of tick ``seq`` or later comes; return what is to be told and written of it."""
+        self._told, entries = self._component.hardware_lost(seq)
+        return self._told, entries
+
 
 def _differ(a: SafetyState, b: SafetyState) -> bool:
     return (a.state, a.action, a.latched, a.cause, a.active_faults, a.message) != (

@@ -305,6 +305,9 @@ class SessionComponent:
         self._requested = SupervisorState.STAND
         if state == SupervisorState.STAND:
             self._enter(SessionPhase.STANDING, "standing")
+        elif state == SupervisorState.IDLE:
+            self._requested = SupervisorState.IDLE
+            self._enter(SessionPhase.STOPPING, "self-test ended by a stop button")
         else:
             self._late(t, HOMING_TIMEOUT_S, "STAND")
 

@@ -90,6 +90,8 @@ class SafetyComponent:
         self._scale = 1.0
         self._belt = 0.0
         self._patient_button = False
+        """Whether the patient has pressed stop, and nobody has asked anew since."""
+        self._renewed_by: tuple[S, ...] = ()
         self._published: SafetyState | None = None
         self.replies: tuple[Reply, ...] = ()
         self.seen: Snapshot | None = None
@@ -132,14 +134,19 @@ class SafetyComponent:
         replies: list[Reply] = []
         if operator_requests:
             request, replies = self._operators(operator_requests, request, facts, found)
-        if pressed and before.state == codes.IN_TRAIN:
+        if pressed and before.state in _PATIENT_STOPS:
             # The patient's own stop outranks what anybody asks for in the same tick.
+            stop, renewed_by = _PATIENT_STOPS[before.state]
+            if not self._patient_button:
+                self._renewed_by = renewed_by
             self._patient_button = True
-            request = S.STOPPING
+            request = stop if stop is not None or request in _STARTS else request
             replies = [
-                Reply(False, "the patient has pressed stop") if asked.state == S.TRAIN else reply
+                Reply(False, _PRESSED) if asked.state in _STARTS else reply
                 for asked, reply in zip(operator_requests, replies, strict=True)
             ]
+        if self._patient_button:
+            facts = facts._replace(start_blocked=_PRESSED)
         worst = self._remember(seq, found)
         status = self._machine.step(worst, request, facts)
         if status is not before and status.state == S.HOMING and before.state != S.HOMING:
@@ -191,9 +198,7 @@ class SafetyComponent:
         request = _REQUESTS.get(session.requested_state)
         if request is not None and self._patient_button:
             # The patient's own stop outlasts the session's wish: only a fresh request restarts.
-            if request == S.TRAIN:
-                return None
-            self._patient_button = pressed
+            self._patient_button = pressed or request not in self._renewed_by
         return request
 
     def _operators(
@@ -216,6 +221,8 @@ class SafetyComponent:
                 replies.append(Reply(True, "stopping"))
             elif asked.state in _REQUESTS:
                 request = _REQUESTS[asked.state]
+                if request in _STARTS:
+                    self._patient_button = False  # a person has asked; who presses now is heard after this
                 if not any(other.reset for other in requests):
                     self._machine.arm()
                 replies.append(self._judge(request, facts))
@@ -382,6 +389,19 @@ class SafetyComponent:
 
 
 _NOTHING = Action.NONE
+_STARTS = (S.HOMING, S.TRAIN)
+_PRESSED = "the patient has pressed stop"
+_PATIENT_STOPS: dict[int, tuple[S | None, tuple[S, ...]]] = {
+    S.IDLE: (None, (S.IDLE,)),
+    S.HOMING: (S.IDLE, (S.IDLE,)),
+    S.STAND: (None, (S.IDLE, S.STOPPING)),
+    S.TRAIN: (S.STOPPING, (S.IDLE, S.STAND, S.STOPPING)),
+    S.STOPPING: (None, (S.IDLE,)),
+}
+"""By state: what the patient's stop button leads to, and the wishes of the session that end its effect.
+
+Who presses it while standing has to be asked anew: that the session wants to stand as before is no answer.
+"""
 _REQUESTS: dict[int, S] = {state: state for state in (S.IDLE, S.HOMING, S.STAND, S.TRAIN, S.STOPPING)}
 _STOPS: dict[int, Action] = {S.SOFT_STOP: Action.SOFT_STOP, S.E_STOP: Action.E_STOP}
 """How strong a stop a person asks for by the state's name."""

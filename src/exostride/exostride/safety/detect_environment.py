@@ -19,7 +19,10 @@ _HARNESS = {
 
 
 class ButtonDetector:
-    """F20, F21, F38. A bouncing e-stop counts from its first edge; release alone never resumes."""
+    """F20, F21, F38. A bouncing e-stop counts from its first edge; release alone never resumes.
+
+    A line under test (``Snapshot.lines``) may be open.
+    """
 
     def __init__(self, limits: SafetyLimits, period_s: float) -> None:
         self._disagree = max(1, round(limits.detect.stops.estop_disagree_s / period_s))
@@ -28,12 +31,12 @@ class ButtonDetector:
     def step(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append the buttons pressed in this tick."""
         exo = snap.exo
-        a, b = bool(exo.estop_closed_a), bool(exo.estop_closed_b)
+        a, b = bool(exo.estop_closed_a or snap.lines & 1), bool(exo.estop_closed_b or snap.lines & 2)
         if not (a and b):
             found.append(Finding("F20", Action.E_STOP))
         self._apart = self._apart + 1 if a != b else 0
         if self._apart >= self._disagree:
-            found.append(Finding("F21", Action.E_STOP))
+            found.append(Finding("F21", Action.E_STOP, "a or b alone is open"))
         if exo.therapist_stop:
             found.append(Finding("F38", Action.SOFT_STOP, "the therapist"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exostride.safety import codes
 from exostride.safety.belt import EnvironmentKernel
 from exostride.safety.detect_body import BalanceDetector, FootDetector
 from exostride.safety.detect_drives import DeviceDetector, RunawayDetector, TrackingDetector
@@ -9,8 +10,10 @@ from exostride.safety.detect_environment import BeltDetector, ButtonDetector, Ha
 from exostride.safety.detect_messages import AgeDetector, LinkDetector, PhaseDetector, damaged_messages
 from exostride.safety.detect_sensors import ClockDetector, DriftDetector, GuardDetector, StuckDetector
 from exostride.safety.detect_spasm import SpasmDetector
+from exostride.safety.estop import TestedLines, told
 from exostride.safety.faults import Finding
 from exostride.safety.guard import SampleGuard
+from exostride.safety.homing import HomingSchedule
 from exostride.safety.limits import SafetyLimits
 from exostride.safety.snapshot import Inputs, Snapshot, Standing, look
 from exostride.safety.walker import Walker
@@ -22,6 +25,7 @@ class Detectors:
 
     def __init__(self, limits: SafetyLimits, period_s: float, walker: Walker) -> None:
         self._guard = SampleGuard(limits, period_s)
+        self._tested = TestedLines(HomingSchedule(limits, period_s))
         self._samples = GuardDetector(limits)
         self._clock = ClockDetector(limits, period_s)
         self._stuck = StuckDetector(limits, period_s)
@@ -58,6 +62,10 @@ class Detectors:
         guard = self._guard
         guard.step(seq, exo)
         snap = look(seq, exo, environment, inputs, standing, guard)
+        # The kernel's word that it tests a line counts in the self-test alone.
+        lines = told(snap.applied.reason) if snap.applied is not None else 0
+        self._tested.step(lines, standing.state == codes.IN_HOMING)
+        snap.lines = self._tested.lines
         damaged_messages(snap, found)
         self._samples.step(snap, guard, found)
         self._links.step(snap, void_permit, found)

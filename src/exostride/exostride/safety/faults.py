@@ -223,12 +223,12 @@ _ROWS: tuple[FaultSpec, ...] = (
         _BOTH,
         Action.E_STOP,
         "ESTOP_LINE",
-        "emergency stop channels disagree",
+        "emergency stop line",
         bound_s=0.1,
         support=Support.DAMP,
     ),
     FaultSpec(
-        "F22", "muscle spasm", _BOTH, Action.SOFT_STOP, "SPASM", "sudden muscle torque at", bound_s=0.05
+        "F22", "muscle spasm", _SUP, Action.SOFT_STOP, "SPASM", "sudden muscle torque at", bound_s=0.05
     ),
     FaultSpec(
         "F23",

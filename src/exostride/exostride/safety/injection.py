@@ -85,7 +85,15 @@ _SPECS = (
     InjectionSpec("F18", Layer.PLANT, ("drive",), 60.0, inf, "N m", "drive adds torque of its own"),
     InjectionSpec("F19", Layer.PLANT, ("drive",), -1.0, inf, "1", "drive's torque is scaled"),
     InjectionSpec("F20", Layer.READING, ("both", "a", "b", "bounce"), 0.0, inf, "-", "emergency stop"),
-    InjectionSpec("F21", Layer.READING, ("a", "b"), 0.0, inf, "-", "one emergency stop line cut"),
+    InjectionSpec(
+        "F21",
+        Layer.READING,
+        ("a", "b", "stuck_a", "stuck_b"),
+        0.0,
+        inf,
+        "-",
+        "one emergency stop line cut, or closed for ever",
+    ),
     InjectionSpec("F22", Layer.PLANT, ("muscle",), 40.0, 0.6, "N m", "flexor spasm"),
     InjectionSpec("F23", Layer.PLANT, ("push",), 350.0, 0.3, "N", "push that throws the patient over"),
     InjectionSpec(
@@ -282,11 +290,18 @@ class ReadingFault:
         return self._exo(reading, stamp_s=reading.exo.stamp_s + off)
 
     def estop(self, reading: DeviceReading, k: int) -> DeviceReading:
-        """F20, F21: one or both channels open, cleanly or bouncing."""
-        kind = self._i.kind
+        """F20, F21: one or both lines open, cleanly or bouncing, or one that can't open."""
+        kind, exo = self._i.kind, reading.exo
+        if kind.startswith("stuck"):
+            closed_a, closed_b = kind == "stuck_a", kind == "stuck_b"
+            return self._exo(
+                reading,
+                estop_closed_a=exo.estop_closed_a or closed_a,
+                estop_closed_b=exo.estop_closed_b or closed_b,
+            )
         closed = kind == "bounce" and k < len(_BOUNCE) and not _BOUNCE[k]
-        a = reading.exo.estop_closed_a and (kind == "b" or closed)
-        b = reading.exo.estop_closed_b and (kind == "a" or closed)
+        a = exo.estop_closed_a and (kind == "b" or closed)
+        b = exo.estop_closed_b and (kind == "a" or closed)
         return self._exo(reading, estop_closed_a=a, estop_closed_b=b)
 
     def trouble(self, reading: DeviceReading, k: int) -> DeviceReading:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from exostride.conventions import N_JOINTS
 from exostride.safety import codes
 from exostride.safety.belt import EnvironmentKernel
+from exostride.safety.estop import TestedLines, reasons
 from exostride.safety.guard import GOOD, LOST, SampleGuard
+from exostride.safety.homing import HomingSchedule
 from exostride.safety.inbox import Inbox, permit_longest
 from exostride.safety.intake import PLACES, whole
 from exostride.safety.limits import SafetyLimits
@@ -66,6 +68,8 @@ class SafetyKernel:
         self._shapers = [JointShaper(joint, limits, period_s) for joint in limits.joints]
         self._walls = [JointWall(joint) for joint in limits.joints]
         self._source = ActiveSource(limits, period_s)
+        self._tested = TestedLines(HomingSchedule(limits, period_s))
+        self._open = 0
         self._belt = EnvironmentKernel(limits, period_s)
         self.tank = EnergyTank(limits.tank)
         self._inbox = Inbox(limits, permit_longest(limits, period_s, paced), self._belt)
@@ -114,6 +118,7 @@ class SafetyKernel:
             self._now = [0.0] * N_JOINTS
             self._low, self._high = [0.0] * N_JOINTS, [0.0] * N_JOINTS
             self._protective, self._damping = [0.0] * N_JOINTS, self._damp.copy()
+            self._tested.clear()
             return self._panic(seq if whole(seq) else 0)
 
     # ------------------------------------------------------------------ one tick
@@ -138,7 +143,7 @@ class SafetyKernel:
         damp = not readable or environment_seen is None
         damp |= self._inbox.take(seq, command, environment_command, permit)
         self._reason |= self._inbox.bits
-        if readable and not (exo.estop_closed_a and exo.estop_closed_b):
+        if readable and not self._tested.closed(exo):
             damp = True
         mode = self._choose(seq, damp)
         if readable:
@@ -148,6 +153,7 @@ class SafetyKernel:
         if mode == codes.TRAIN and scale < 1.0:
             self._reason |= codes.PERMIT_SCALE
         self._source.fill(mode, scale, self._guard.angle, self._now, self._inbox.order)
+        self._test_lines(exo if readable else None, mode == codes.HOMING)
         self._shape(mode, exo if readable else None, scale)
         self._protect(mode)
         self._mode = mode
@@ -204,6 +210,12 @@ class SafetyKernel:
             breach[i] += 1
             if breach[i] >= self._runaway_ticks:
                 self._safe_off |= 1 << i
+
+    def _test_lines(self, exo: ExoState | None, homing: bool) -> None:
+        """Open a line of the emergency stop if its turn in the self-test has come and the device can."""
+        self._open = self._source.lines if exo is not None and exo.available & codes.HAS_ESTOP_TEST else 0
+        self._tested.step(self._open, homing)
+        self._reason |= reasons(self._open)
 
     def _see(self, environment: EnvironmentState) -> EnvironmentState | None:
         if self._belt.readable(environment):
@@ -325,6 +337,7 @@ class SafetyKernel:
             environment_age_ticks=self._inbox.environments.age(seq),
             permit_age_ticks=self._inbox.permits.age(seq),
             rejected_messages=self._inbox.rejected,
+            estop_test=self._open,
         )
 
     def _vectors(self) -> tuple[NDArray[np.float64], NDArray[np.uint32]]:

@@ -61,15 +61,19 @@ class JointLimits(StrictModel):
     )
     damping_nms_rad: float = limit("N m s/rad", "stable in the drive at 1 kHz", "lower", ge=0.0, le=50.0)
     protective_nm: float = limit(
-        "N m", "below the drive's rating, above torque_nm, so that a wall always wins", None, gt=0.0, le=120.0
+        "N m",
+        "not above the drive's rating, above torque_nm, so that a wall always wins",
+        None,
+        gt=0.0,
+        le=120.0,
     )
     damp_nms_rad: float = limit(
-        "N m s/rad", "joint sinks slower than 1 rad/s under torque_nm / 4", None, gt=0.0, le=50.0
+        "N m s/rad", "joint sinks at 1 rad/s under torque_nm / 4, ankle 1.9", None, gt=0.0, le=50.0
     )
     hold_stiffness_nm_rad: float = limit(
         "N m/rad", "as stiffness_nm_rad, lower since the patient may oppose", "lower", ge=0.0, le=1000.0
     )
-    hold_damping_nms_rad: float = limit("N m s/rad", "about 0.3 of critical", "lower", ge=0.0, le=50.0)
+    hold_damping_nms_rad: float = limit("N m s/rad", "0.2 to 0.4 of critical", "lower", ge=0.0, le=50.0)
     hold_nm: float = limit("N m", "cap of the standing lock and of HOLD_STANCE", "lower", gt=0.0, le=120.0)
     stand_rad: float = limit("rad", "upright posture", None, ge=-0.3, le=0.5)
     homing_nm: float = limit(
@@ -124,7 +128,11 @@ class TimingLimits(StrictModel):
         "ticks", "F11: the reaction starts at the third missing command", "lower", ge=0, le=4
     )
     permit_ticks: int = limit(
-        "ticks", "permit expiry in lock-step: a hung supervisor is damped in 5 periods", "lower", ge=1, le=10
+        "ticks",
+        "permit expiry in lock-step: 5 periods after a supervisor hangs legs are held or damped",
+        "lower",
+        ge=1,
+        le=10,
     )
     permit_paced_s: float = limit("s", "permit expiry when paced: max(2 T, this)", "lower", gt=0.0, le=0.1)
     hold_stance_s: float = limit(

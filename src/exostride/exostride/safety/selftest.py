@@ -1,10 +1,11 @@
-"""The supervisor's side of HOMING: signs and gains, ranges, e-stop channels, the watchdog's trip."""
+"""The supervisor's side of HOMING: e-stop lines, signs and gains, ranges, the watchdog's trip."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
 from exostride.conventions import JOINTS, N_JOINTS
+from exostride.safety import codes
 from exostride.safety.faults import Finding
 from exostride.safety.homing import HomingSchedule
 from exostride.safety.limits import SafetyLimits
@@ -13,6 +14,8 @@ from exostride.types import Action, Mode
 
 _CLEAR = 0.4
 """Share of a pulse's peak from which a sign must be seen; noise and friction of sound drives come to 0.32."""
+_BOTH = 0b11
+_DUMB = {1: "a does not open", 2: "b does not open", _BOTH: "a and b do not open"}
 _FALLBACKS = (Mode.HOLD_STANCE, Mode.DAMP)
 
 
@@ -29,10 +32,11 @@ _SILENCE = Stage.SILENCE
 
 
 class SelfTest:
-    """Watches the kernel's test pulses, then stays silent until the kernel falls back, then returns.
+    """Watches the kernel test lines and drives, then stays silent until it falls back, then returns.
 
     ``void`` says that this tick's permit must be a void one; ``done`` that everything passed. A failure is
-    appended as F19 (signs, gains, ranges) or F13 (the watchdog did not trip).
+    appended as F21 (a line does not open, or was not tested), F19 (signs, gains, ranges) or F13 (the watchdog
+    did not trip). Of a device that can't open its lines they are not tested.
     """
 
     def __init__(self, limits: SafetyLimits, period_s: float, permit_ticks: int) -> None:
@@ -50,6 +54,8 @@ class SelfTest:
         self._mean = [[0.0, 0.0, 0.0] for _ in range(N_JOINTS)]
         self._against = [0] * N_JOINTS
         self._tripped = False
+        self._tested = self._opened = 0
+        self._can = self._rested = False
 
     @property
     def void(self) -> bool:
@@ -67,6 +73,7 @@ class SelfTest:
         if self.stage == Stage.PULSES:
             if self._ticks == 1:
                 self._in_range(snap, found)  # before a pulse moves anything
+            self._lines(snap, found)
             self._observe(snap)
             self._signs(snap, found)
             if self._ticks > self._schedule.end + self._schedule.settle and self._judge(snap, found):
@@ -87,6 +94,28 @@ class SelfTest:
     def _go(self, stage: Stage) -> None:
         self.stage = stage
         self._ticks = 0
+
+    def _lines(self, snap: Snapshot, found: list[Finding]) -> None:
+        """Append a line of the emergency stop whose turn is over without its having opened."""
+        if not snap.values:
+            return
+        # The bit may flicker, or go when it comes to the judgement: who can once is tested.
+        self._can |= bool(snap.exo.available & codes.HAS_ESTOP_TEST)
+        self._rested |= not snap.lines
+        if not self._rested:
+            return  # the turn of a self-test that was broken off
+        if snap.lines != self._tested:
+            self._dumb(self._tested & ~self._opened, found)
+            self._tested = snap.lines
+        opened = (not snap.exo.estop_closed_a) + 2 * (not snap.exo.estop_closed_b)
+        self._opened |= snap.lines & opened
+
+    @staticmethod
+    def _dumb(lines: int, found: list[Finding]) -> bool:
+        """Append the lines that have not opened; return whether there are any."""
+        if lines:
+            found.append(Finding("F21", Action.E_STOP, _DUMB[lines]))
+        return bool(lines)
 
     def _signs(self, snap: Snapshot, found: list[Finding]) -> None:
         """Append drives that clearly turn against their order: waited for, their joints would run away."""
@@ -113,9 +142,11 @@ class SelfTest:
         self._response[joint] += given * snap.torque[joint]
 
     def _judge(self, snap: Snapshot, found: list[Finding]) -> bool:
-        """Compare gains with their band and angles with their range; return whether all is well."""
+        """Compare lines, gains with their band and angles with their range; return whether all is well."""
         limits = self._limits.detect.drives
         good = self._in_range(snap, found)
+        if self._can:
+            good &= not self._dumb(_BOTH & ~self._opened, found)
         for i, name in enumerate(JOINTS):
             joint = self._limits.joints[i]
             n, given, seen = self._mean[i]

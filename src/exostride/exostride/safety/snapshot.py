@@ -80,6 +80,8 @@ class Snapshot:
     """Of the pelvis, forward [rad/s]; 0 without its sensor."""
     driven_ticks: int = 0
     """Ticks since the controller's commands came into force, which the lock hands over to in the first."""
+    lines: int = 0
+    """Line of the emergency stop that may be open because it is tested: 1 for a, 2 for b, 0 for none."""
 
 
 def look(

@@ -59,6 +59,8 @@ class ActiveSource:
         self.speed = [0.0] * N_JOINTS
         self.cap = [0.0] * N_JOINTS
         self.bits = [0] * N_JOINTS
+        self.lines = 0
+        """Line of the emergency stop that the self-test opens in this tick: 1 for a, 2 for b, 0 for none."""
 
     def see_feet(self, exo: ExoState, values: list[float]) -> None:
         """Note which legs are loaded; without foot sensors both count as loaded.
@@ -89,6 +91,7 @@ class ActiveSource:
             self._held = self._stance.copy()
             self._mode, self.ticks = mode, 0
         self.bits = [0] * N_JOINTS
+        self.lines = self._schedule.lines(self.ticks) if mode == codes.HOMING else 0
         if mode == codes.TRAIN and order is not None:
             self._train(order, scale)
             if self._from_lock and self.ticks < self._handover_ticks:

@@ -371,6 +371,44 @@ class TestPatient:
         assert S.STAND in [desk.tick().state for _ in range(200)]
         assert desk.state.state == (S.TRAIN if renews else S.STAND)
 
+    # ------------------------------------------------------------------ people
+
+    def test_a_start_that_is_refused_ends_nothing(self, desk: Desk) -> None:
+        desk.training().wish = S.TRAIN
+        self.press(desk)
+        assert not desk.ask(want(S.TRAIN))[0].accepted
+        desk.around["belt_speed_m_s"] = 0.0
+        desk.run(200)
+        assert self.wish(desk, S.TRAIN) == S.STAND
+
+    def test_a_start_that_may_be_had_does(self, desk: Desk) -> None:
+        desk.homed().wish = S.TRAIN
+        self.press(desk)
+        assert self.wish(desk, S.TRAIN) == S.STAND
+        assert desk.ask(want(S.TRAIN))[0].accepted and desk.state.state == S.TRAIN
+
+    @pytest.mark.parametrize("asked", [OperatorRequest(reset=True, state=S.TRAIN), want(S.STAND)])
+    def test_nothing_else_does(self, desk: Desk, asked: OperatorRequest) -> None:
+        desk.homed()
+        self.press(desk)
+        desk.ask(asked)
+        assert self.wish(desk, S.TRAIN) == S.STAND
+
+    def test_a_start_asked_for_with_the_button_down_leaves_the_first_press_in_force(self, desk: Desk) -> None:
+        self.stopping(desk).body["patient_stop"] = True
+        desk.run(200)
+        assert desk.state.state == S.STAND and not desk.ask(want(S.TRAIN))[0].accepted
+        desk.body["patient_stop"] = False
+        assert self.wish(desk, S.STOPPING, S.TRAIN) == S.STAND, "pressed in STOPPING, only IDLE renews"
+
+    @pytest.mark.parametrize(("standing", "wish"), [(False, S.HOMING), (True, S.TRAIN)])
+    def test_the_words_are_there_while_it_is_down(self, desk: Desk, standing: bool, wish: int) -> None:
+        if standing:
+            desk.homed()
+        desk.body["patient_stop"] = True
+        self.wish(desk, wish)
+        assert desk.state.message == "can't start: the patient has pressed stop"
+
     def test_held_down_until_they_stand_it_counts_as_pressed_in_training(self, desk: Desk) -> None:
         desk.training().wish = S.TRAIN
         desk.body["patient_stop"] = True

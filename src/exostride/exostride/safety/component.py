@@ -134,13 +134,15 @@ class SafetyComponent:
         replies: list[Reply] = []
         if operator_requests:
             request, replies = self._operators(operator_requests, request, facts, found)
+            if not pressed and _begun(operator_requests, replies):
+                self._patient_button = False
         if pressed and before.state in _PATIENT_STOPS:
             # The patient's own stop outranks what anybody asks for in the same tick.
             stop, renewed_by = _PATIENT_STOPS[before.state]
             if not self._patient_button:
                 self._renewed_by = renewed_by
             self._patient_button = True
-            request = stop if stop is not None or request in _STARTS else request
+            request = stop if stop is not None else request
             replies = [
                 Reply(False, _PRESSED) if asked.state in _STARTS else reply
                 for asked, reply in zip(operator_requests, replies, strict=True)
@@ -221,8 +223,6 @@ class SafetyComponent:
                 replies.append(Reply(True, "stopping"))
             elif asked.state in _REQUESTS:
                 request = _REQUESTS[asked.state]
-                if request in _STARTS:
-                    self._patient_button = False  # a person has asked; who presses now is heard after this
                 if not any(other.reset for other in requests):
                     self._machine.arm()
                 replies.append(self._judge(request, facts))
@@ -386,6 +386,14 @@ class SafetyComponent:
 
     def _entry(self, seq: int, kind: str, detail: dict[str, Any]) -> AuditEntry:
         return AuditEntry(seq=seq, time_s=seq * self._t, kind=kind, detail=detail)
+
+
+def _begun(requests: Sequence[OperatorRequest], replies: Sequence[Reply]) -> bool:
+    """Return whether a person has asked for a start and may have it."""
+    return any(
+        reply.accepted and not asked.reset and asked.state in _STARTS
+        for asked, reply in zip(requests, replies, strict=True)
+    )
 
 
 _NOTHING = Action.NONE

@@ -22,6 +22,11 @@ from exostride.runtime.assembly.stack import DEFAULT_PATIENT, StackConfig
 
 SILENCE_S: Final = 2.0
 """A node ends when the master clock, ``exo/state``, has been silent for so long [s of wall time]."""
+LOST_S: Final = 1.0
+"""The clock counts as lost after so long: before the session and the launcher, who wait half a second longer,
+end everybody who should hear of it [s of wall time]."""
+AWAY_S: Final = 0.5
+"""A node that did not get to look for so long can't tell how long the clock has been silent [s]."""
 IDLE_POLL_S: Final = 0.1
 LEAVE_S: Final = 0.5
 """From shutdown to the end of the process: the session, which has the verdict, is to end first [s]."""
@@ -54,6 +59,8 @@ class GraphNode:
         self.exit_code: int | None = None
         self._expected: list[tuple[str, Callable[[], int], int]] = []
         self._last_state_s: float | None = None
+        self._watched_s = 0.0
+        self._clock_lost = False
         self._watching = False
         self.schedule = "ordinary"
         self.log: Any = self.get_logger()  # type: ignore[attr-defined]
@@ -171,12 +178,29 @@ class GraphNode:
     def heard_state(self) -> None:
         """Take note that the master clock ticks."""
         self._last_state_s = time.monotonic()
+        self._clock_lost = False
 
     def watch_clock(self, now_s: float) -> None:
-        """End when the master clock has fallen silent."""
-        longest = SILENCE_S * self.patience
-        if self._last_state_s is not None and now_s - self._last_state_s > longest:
+        """End when the master clock has fallen silent; before that, tell the node that it is lost.
+
+        Who was away, stopped or without time on a busy machine, may have what came meanwhile still before it,
+        and begins to wait anew.
+        """
+        away, self._watched_s = now_s - self._watched_s > AWAY_S, now_s
+        if self._last_state_s is None:
+            return
+        if away:
+            self._last_state_s = now_s
+        silent = (now_s - self._last_state_s) / self.patience
+        if silent > LOST_S and not self._clock_lost:
+            self._clock_lost = True
+            self.clock_lost()
+        if silent > SILENCE_S:
+            longest = SILENCE_S * self.patience
             self.fail(f"no exo/state for {longest:g} s: the hardware node is gone or hangs")
+
+    def clock_lost(self) -> None:
+        """React to the loss of the master clock, once until it ticks again."""
 
     def fail(self, why: str, code: ExitCode = ExitCode.FAILED) -> None:
         """Say why, and end with ``code``."""

@@ -5,6 +5,9 @@ torque of tick k − 1. Whether the command of tick k − 1 came is decided by `
 so, the node waits for its own copy, but never longer than its watchdog allows. In lock-step it also
 waits, on every tenth tick, for the session's word of ten ticks ago, so that requests hold from the
 same tick in every run.
+
+When the hardware node falls silent without having been put to rest, drives, belt and harness act by
+themselves; this node latches that as F10, tells everybody and writes it down, and ends.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from exostride_msgs.srv import RequestState, ResetSafety
+from lifecycle_msgs.msg import State, TransitionEvent
 from rclpy.task import Future
 
 from exostride.errors import ExitCode
@@ -26,7 +31,7 @@ from exostride.nodes.standard import Diagnostics
 from exostride.runtime.assembly.safety import make_safety
 from exostride.runtime.joiner import SequenceJoiner
 from exostride.runtime.session import STRIDE
-from exostride.safety.audit import AuditLog
+from exostride.safety.audit import AuditEntry, AuditLog
 from exostride.safety.component import OperatorRequest, Reply
 from exostride.types import (
     AppliedTorque,
@@ -55,6 +60,9 @@ _AT_REST: Final = (SupervisorState.IDLE, SupervisorState.E_STOP, SupervisorState
 _SESSION_LOST_TICKS: Final = 5 * STRIDE
 _AUTO: Final = "auto"
 _INPUTS: Final = ("exo", "environment", "applied", "phase", "command")
+_AT_WORK: Final = (State.TRANSITION_STATE_ACTIVATING, State.PRIMARY_STATE_ACTIVE)
+_EVENTS: Final = 10
+"""Transitions of the hardware node that are kept: as many as rcl keeps."""
 
 
 class SafetyNode(PlainNode):
@@ -78,6 +86,8 @@ class SafetyNode(PlainNode):
         self._since: float | None = None
         self._state = SafetyState(seq=0, time_s=0.0)
         self._told = False
+        self._hardware_works = True
+        """Whether the hardware node, once it has ticked, has not been put to rest since."""
         self._permit = self.sender(SafetyPermit, subscribers=1)
         self._tell = self.sender(SafetyState, subscribers=1)
         self.create_service(RequestState, "safety/request", self._request)
@@ -89,6 +99,9 @@ class SafetyNode(PlainNode):
         self.receive(AssistCommand, lambda value: self._take("command", value))
         self.receive(EnvironmentState, lambda value: self._take("environment", value))
         self.receive(ExoState, lambda value: self._take("exo", value))
+        self.create_subscription(
+            TransitionEvent, "hardware/transition_event", self._hardware_changed, _EVENTS
+        )
 
     # ------------------------------------------------------------------ inputs
 
@@ -99,6 +112,9 @@ class SafetyNode(PlainNode):
 
     def _recorder_state(self, state: RecorderState) -> None:
         self._recorder = state
+
+    def _hardware_changed(self, event: TransitionEvent) -> None:
+        self._hardware_works = event.goal_state.id in _AT_WORK
 
     def _take(
         self, name: str, value: ExoState | EnvironmentState | AppliedTorque | GaitPhase | AssistCommand
@@ -167,9 +183,14 @@ class SafetyNode(PlainNode):
             self._permit.publish(word.permit)
         for (_, answer), reply in zip(asked, word.replies, strict=True):
             answer.set_result(reply)
-        if self._audit is not None and word.audit:
-            self._audit.append(word.audit)
-            self._tell_anchor()
+        self._write(word.audit)
+
+    def clock_lost(self) -> None:
+        """Latch the loss of the device (F10): told and written while others are still there to hear."""
+        if self._hardware_works and not self._finished():
+            self._state, entries = self._component.hardware_lost(self._seq)
+            self._tell.publish(self._state)
+            self._write(entries)
 
     def poll(self, now_s: float) -> float:
         """Step without what has not come in time; end when the session is over."""
@@ -188,8 +209,12 @@ class SafetyNode(PlainNode):
         return IDLE_POLL_S
 
     def _watch_end(self, now_s: float) -> None:
-        """End after the session; or, when the session is lost, after the stop that this leads to."""
+        """End after the session; or, when session or hardware are lost, after the stop that this leads to.
+
+        The session's own end has the stop's code. A node that was lost is a failure, whatever it has led to.
+        """
         over = self._session is not None and self._session.phase in _OVER
+        over = over and (self._finished() or not self._hardware_works)
         stopped = self._state.state >= SupervisorState.SOFT_STOP
         code = ExitCode.SAFETY_STOP if stopped else ExitCode.OK
         if over and self._last_state_s is not None and now_s - self._last_state_s > _LEAVE_S:
@@ -198,6 +223,10 @@ class SafetyNode(PlainNode):
             self.fail("the session node is gone: stopped, and ending", ExitCode.FAILED)
         else:
             self.watch_clock(now_s)
+
+    def _finished(self) -> bool:
+        """Return whether the session has come to its end, which leaves everything at rest."""
+        return self._session is not None and self._session.phase == SessionPhase.FINISHED
 
     def _session_lost(self) -> bool:
         """Return whether a session that was there has been silent for longer than its reaction takes."""
@@ -215,6 +244,11 @@ class SafetyNode(PlainNode):
             "rate_hz": self.rate_hz,
             "lockstep": self.lockstep,
         }
+
+    def _write(self, entries: Sequence[AuditEntry]) -> None:
+        if self._audit is not None and entries:
+            self._audit.append(entries)
+            self._tell_anchor()
 
     def _tell_anchor(self) -> None:
         """Put into the bag how far the audit log has come: shortening or rewriting it is then seen."""

@@ -17,7 +17,7 @@ from exostride.nodes.base import IDLE_POLL_S, PlainNode
 from exostride.nodes.conductor import Conductor, Steps
 from exostride.nodes.operator import OperatorSide
 from exostride.nodes.process import run
-from exostride.runtime.joiner import SequenceJoiner
+from exostride.nodes.ticks import Ticks
 from exostride.runtime.protocol import SessionPlan, limit_of, make_plan, parse_overrides
 from exostride.runtime.session import STRIDE, SessionComponent, verdict
 from exostride.runtime.timeline import Timeline
@@ -35,13 +35,10 @@ from exostride.types import (
     TherapySettings,
 )
 
-_INPUTS: Final = ("exo", "environment", "phase", "applied", "command")
 _SILENT_S: Final = 1.5
 """Wall time without a state after which the hardware node is asked whether it is still at work [s]."""
 _NO_PERMIT_S: Final = 2.5
 """Control time without any permit after which the supervisor is given up [s]."""
-_GAP: Final = 3 * STRIDE
-"""Ticks that the session may be behind before it leaves out what is missing."""
 _GOING_DOWN_S: Final = 4.0
 """Longest time for taking the graph down [s]."""
 _TOLD_S: Final = 2.5
@@ -58,12 +55,11 @@ class SessionNode(PlainNode):
         period = 1.0 / self.rate_hz
         self._period = period
         self.component = SessionComponent(self._plan(), period)
-        self._joiner = SequenceJoiner(_INPUTS, capacity=4 * STRIDE)
+        self._ticks = Ticks()
         self._events: list[GaitEvent] = []
         self._safety: Timeline[SafetyState] = Timeline()
         self._last_safety: SafetyState | None = None
         self._permit_seq = 0
-        self._seq = 0
         self.state = SessionState(seq=0, time_s=0.0)
         self.running = False
         self.bag = ""
@@ -124,45 +120,21 @@ class SessionNode(PlainNode):
             return
         if name == "applied" and isinstance(value, AppliedTorque) and value.permit_received:
             self._permit_seq = value.seq
-        self._joiner.put(name, value.seq, value)
-        if name == "exo" and value.seq - self._seq > _GAP:
-            self.log.warning(f"ticks {self._seq} to {value.seq - 1} did not come whole and are left out")
-            self._seq = value.seq
-            self._joiner.advance(value.seq)
-        while self._complete():
-            self._tick()
+        lost = self._ticks.put(name, value.seq, value)
+        if lost:
+            self.log.warning(f"ticks {lost[0]} to {lost[-1]} did not come whole and are left out")
+        for seq in self._ticks.whole():
+            self._tick(seq)
 
-    def _complete(self) -> bool:
-        """Return whether everything that exists for the next tick has come."""
-        seq, joiner = self._seq, self._joiner
-        if not joiner.has(seq, ("exo", "environment")):
-            return False
-        if not self._answered(seq - 1):
-            return False
-        if joiner.has(seq, ("phase",)):
-            return True
-        # Without a phase the tick is complete only when it is known that none will come.
-        applied: AppliedTorque | None = joiner.get("applied", seq)
-        return applied is not None and not applied.command_received
-
-    def _answered(self, seq: int) -> bool:
-        """Return whether the command of tick ``seq`` is there, or is known not to come."""
-        if seq < 0 or self._joiner.has(seq, ("command",)):
-            return True
-        applied: AppliedTorque | None = self._joiner.get("applied", seq)
-        return applied is not None and not applied.command_received
-
-    def _tick(self) -> None:
-        seq, component = self._seq, self.component
+    def _tick(self, seq: int) -> None:
+        get, component = self._ticks.get, self.component
         if seq:
-            component.answer(self._joiner.get("command", seq - 1))
+            component.answer(get("command", seq - 1))
         events = [event for event in self._events if event.seq <= seq]
         self._events[:] = [event for event in self._events if event.seq > seq]
-        component.note(self._joiner.get("exo", seq), self._joiner.get("environment", seq), events)
+        component.note(get("exo", seq), get("environment", seq), events)
         if seq % STRIDE == 0:
             self._speak(seq)
-        self._seq += 1
-        self._joiner.advance(seq)
 
     def _speak(self, seq: int) -> None:
         out = self.component.step(seq, self._safety.at(seq - 1))

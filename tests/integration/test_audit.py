@@ -27,10 +27,17 @@ def verify(*arguments):
     return done.exit_code, done.output
 
 
-def test_log_of_a_session_is_closed_and_anchored_in_its_bag(stack):
+def begin(stack, duration_s=0.0):
+    """Start a session of a stiff body on a belt at rest; return its log."""
     log = stack.folder / "audit.jsonl"
-    session = {"settings": "belt_speed_m_s=0.0", "controller": "transparent", "duration_s": 1.0}
+    session = {"settings": "belt_speed_m_s=0.0", "controller": "transparent", "duration_s": duration_s}
+    stack.env["EXOSTRIDE_PATIENCE"] = "2"
     stack.start(session=session, safety={"audit": str(log)})
+    return log
+
+
+def test_log_of_a_session_is_closed_and_anchored_in_its_bag(stack):
+    log = begin(stack, duration_s=1.0)
     assert set(stack.codes().values()) == {0}, stack.logs()
     code, text = verify(log, "--bag", stack.bag)
     assert code == 0, text
@@ -44,10 +51,7 @@ def test_log_of_a_session_is_closed_and_anchored_in_its_bag(stack):
 
 
 def test_log_of_a_killed_supervisor_is_whole_as_far_as_it_goes(stack):
-    log = stack.folder / "audit.jsonl"
-    session = {"settings": "belt_speed_m_s=0.0", "controller": "transparent", "duration_s": 0.0}
-    stack.env["EXOSTRIDE_PATIENCE"] = "2"
-    stack.start(session=session, safety={"audit": str(log)})
+    log = begin(stack)
     stack.until("walking")
     stack.signal("safety", signal.SIGKILL)
     stack.codes()
@@ -58,10 +62,7 @@ def test_log_of_a_killed_supervisor_is_whole_as_far_as_it_goes(stack):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
 def test_log_ends_with_the_loss_of_the_hardware(stack, number):
-    log = stack.folder / "audit.jsonl"
-    session = {"settings": "belt_speed_m_s=0.0", "controller": "transparent", "duration_s": 0.0}
-    stack.env["EXOSTRIDE_PATIENCE"] = "2"
-    stack.start(session=session, safety={"audit": str(log)})
+    log = begin(stack)
     stack.until("walking")
     stack.until_recorded()
     stack.signal("hardware", number)
@@ -88,10 +89,7 @@ def test_log_ends_with_the_loss_of_the_hardware(stack, number):
 
 def test_hardware_that_was_told_to_rest_is_not_lost(stack):
     """The session ends in good order in the middle of training, and the clock with it."""
-    log = stack.folder / "audit.jsonl"
-    session = {"settings": "belt_speed_m_s=0.0", "controller": "transparent", "duration_s": 0.0}
-    stack.env["EXOSTRIDE_PATIENCE"] = "2"
-    stack.start(session=session, safety={"audit": str(log)})
+    log = begin(stack)
     stack.until("walking")
     stack.signal("session", signal.SIGTERM)
     assert stack.codes()["session"] == 0, stack.logs()

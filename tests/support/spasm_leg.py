@@ -103,6 +103,7 @@ def strays(leg: Leg, b: int, lifted: bool, away: Sequence[float] | None = None) 
     if away is not None:
         rest(leg, lifted)
     leg.lifted = lifted
+    leg.step(ZERO, [], None, False)
     known = []
     for _ in range(2):
         leg.step(ZERO, [], (b + 0.5) / BINS, False)

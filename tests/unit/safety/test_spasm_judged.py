@@ -322,7 +322,7 @@ class TestOutOfStep:
         for _ in range(4):
             assert strays(leg, 3, lifted=True)
         leg.lifted = True
-        enter(leg, 3)
+        enter(leg, 2)
         enter(leg, 3)
         assert not leg.known
         leg.forget()
@@ -358,6 +358,20 @@ class TestAstray:
         assert walk(leg, 130, 140, 130).places == [33] * 10, "it leaves the ground"
         assert walk(leg, 140, 200).places[-10:] == [39] * 10
         assert walk(leg, 200, 215, 205).places == [20] * 5 + [0] * 5 + [1] * 5
+
+    def test_late_heel_strike_and_late_toe_off(self, leg: Leg) -> None:
+        """The swing after such a stance is late, too."""
+        walk(leg, 0, 160, 40)
+        assert walk(leg, 160, 205, 160).places == [None] * 45
+        assert walk(leg, 205, 220, 205).places == [0] * 5 + [1] * 10
+
+    @pytest.mark.parametrize("changes", [(175,), (175, 176, 177)])
+    def test_a_heel_strike_that_stays_early_is_learned(self, leg: Leg, changes: tuple[int, ...]) -> None:
+        """In the middle of a bin in which the foot never stood, and so is first in the air; it may bounce."""
+        walk(leg, 0, 120, 0)
+        strides = [walk(leg, 120, 320, 120, *changes).places for _ in range(7)]
+        assert [stride[54] for stride in strides] == [37] + [None] * 5 + [37]
+        assert [stride[60] for stride in strides] == [None] * 5 + [18, 18]
 
     def test_foot_on_the_ground_in_swing(self, leg: Leg) -> None:
         walk(leg, 0, 120, 0)
@@ -437,8 +451,10 @@ class TestAstray:
         walk(leg, 11, 130, 20, away=[14.0, 11.0, 11.0])
         walk(leg, 130, 330, away=[500.0, 500.0, 500.0])
         assert (len(course.told), course.pauses, course.taken_back) == (told, 319, back)
-        walk(leg, 330, 331, 330)
-        assert (len(course.told), course.pauses) == (told + 1, 319)
+        walk(leg, 330, 400, 330, away=[500.0, 500.0, 500.0])
+        assert (len(course.told), course.pauses, course.taken_back) == (told, 389, back)
+        walk(leg, 400, 401, 400)
+        assert (len(course.told), course.pauses) == (told + 1, 389)
         for b in range(12):
             leg.step(ZERO, [], None, False)
             leg.lifted = False

@@ -122,6 +122,10 @@ class Leg:
         """Strides in a row in which the foot was in a bin in which it never is."""
         self._astray = 0
         """Changes of the foot until the leg is believed to be where its phase says."""
+        self._place = _UNKNOWN
+        """The bin that the phase tells, whether it is believed or not."""
+        self._been: dict[int, bool] = {}
+        """What that has been in this pass through a part of the stride, and whether the leg was in step."""
         self._here: list[Spread] | None = None
         """Those of the present bin, None where nothing is learned."""
         self._slow_off: list[float] | None = None
@@ -153,20 +157,21 @@ class Leg:
         self.away, self._slow = self._parted(torque, self._slow)
         hip, knee, _ = self.away
         self.trips = self.trips + 1 if self.lifted and -hip > self._trip and knee > self._trip else 0
-        if self._astray:
-            phase = None
+        believed = None if self._astray else phase
         unexpected = None
-        if phase is None:
+        if believed is None:
             self._expected.pause()
         else:
-            unexpected = self._expected.step(torque, signal, phase, self.lifted)
+            unexpected = self._expected.step(torque, signal, believed, self.lifted)
         self.known = unexpected is not None
-        if phase is None or unexpected is None:
-            self._follow(_STANDING if standing and phase is None else _UNKNOWN)
+        place = _UNKNOWN if phase is None else int(phase * BINS) % BINS + (BINS if self.lifted else 0)
+        if unexpected is None:
+            self._follow(_STANDING if standing and believed is None else _UNKNOWN)
             self._slow_off = None
-            return
-        self.away, self._slow_off = self._parted(unexpected.tolist(), self._slow_off)
-        self._follow(int(phase * BINS) % BINS + (BINS if self.lifted else 0))
+        else:
+            self.away, self._slow_off = self._parted(unexpected.tolist(), self._slow_off)
+            self._follow(place)
+        self._keep_step(place)
 
     def _parted(self, now: list[float], slow: list[float] | None) -> tuple[list[float], list[float]]:
         """Return the part of three torques that is faster than their slow average, and that average."""
@@ -239,17 +244,33 @@ class Leg:
         for spread in self._here or ():
             spread.close()
         self.bounds = [self._bounds(i) for i in range(len(self._least))]
-        if bin_ < 0 or bin_ == _STANDING:
+
+    def _keep_step(self, place: int) -> None:
+        """Ask, as the leg comes to another bin by its phase, whether the foot is ever so in that one.
+
+        It is asked of a leg that is out of step already, too: after a heel that came late the toe comes late.
+        """
+        if place == self._place:
             return
-        other = (bin_ + BINS) % _STANDING
-        if self._never_here(bin_, other):
-            self._strange[bin_] += 1
-            self._astray = _STEPS_ASTRAY
+        before, self._place = self._place, place
+        if _UNKNOWN in (before, place) or (place - before) % BINS:
+            if list(self._been.values()) == [True]:
+                # A pass with the foot both ways, one after the other, says nothing against either.
+                self._strange[(before + BINS) % _STANDING] = 0
+            self._been = {}
+        if place == _UNKNOWN:
+            return
+        strange = self._never_here(place, (place + BINS) % _STANDING)
+        if strange and place not in self._been:
+            self._strange[place] += 1
+        self._been.setdefault(place, not strange and not self._astray)
+        if not strange:
+            return
+        self._astray = _STEPS_ASTRAY
+        if self.known:
             # Nor is this tick to be learned as part of the course.
             self._here, self.known = None, False
             self._expected.unlearn()
-        else:
-            self._strange[other] = 0
 
     def _never_here(self, bin_: int, other: int) -> bool:
         """Return whether the foot stands where in the stride it is always in the air, or the reverse.
@@ -299,8 +320,8 @@ class SpasmDetector:
     ``spasm_impact_s`` after a foot has met or left the belt nothing is judged. Who has lost their rhythm
     (:class:`exostride.safety.rhythm.Rhythm`) is off their course for a stride: the robot gives way as before,
     but stops only for what goes ``spasm_lost`` times as far. A foot that is still in the air at a phase at
-    which it has always stood, or the reverse, is not where its phase says: until it has changed twice its leg
-    is one whose phase is not known.
+    which it has always stood, or the reverse, is not where its phase says: until it has changed twice since,
+    its leg is one whose phase is not known.
 
     An obstacle before a swinging foot shows in the same signal: a force F backwards at depth h below the hip
     and l below the knee extends the hip by F h and flexes the knee by F l, opposite signs that a flexor or an

@@ -96,7 +96,19 @@ def stage(module: str, tests: tuple[str, ...]) -> Path:
     chosen = ", ".join(f'"{name}"' for name in tests)
     settings = SETTINGS.format(only=f'"exostride/safety/{module}.py"', tests=chosen)
     (place / "pyproject.toml").write_text(settings)
+    measure_again(place / "mutants" / "mutmut-stats.json")
     return place
+
+
+def measure_again(stats: Path) -> None:
+    """Have it found out anew which tests run which function; what is known of the mutants stays.
+
+    mutmut asks that of new tests only: an old one that runs a new function would not be tried against it.
+    """
+    if stats.exists():
+        known = json.loads(stats.read_text())
+        known |= {"tests_by_mangled_function_name": {}, "duration_by_test": {}}
+        stats.write_text(json.dumps(known))
 
 
 def mutmut(place: Path, *arguments: str, quiet: bool = False, budget_s: float | None = None) -> str:

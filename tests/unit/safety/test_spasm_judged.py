@@ -317,6 +317,18 @@ class TestOutOfStep:
                 assert not strays(leg, other, lifted=other > 12)
         assert said == [True] * 5 + [False]
 
+    def test_nor_does_one_of_a_leg_that_is_out_of_step(self, leg: Leg) -> None:
+        settle(leg, range(12), range(12, BINS))
+        said = []
+        for _ in range(6):
+            for leg.lifted in (True, False):
+                leg.step(ZERO, [], None, False)
+                enter(leg, 3)
+                said.append(leg.known)
+            touch(leg)
+            touch(leg)
+        assert said == [False] * 10 + [True] * 2
+
     def test_another_course_begins_without_any_of_it(self, leg: Leg) -> None:
         settle(leg, range(12), range(12, BINS))
         for _ in range(4):
@@ -365,12 +377,15 @@ class TestAstray:
         assert walk(leg, 160, 205, 160).places == [None] * 45
         assert walk(leg, 205, 220, 205).places == [0] * 5 + [1] * 10
 
-    @pytest.mark.parametrize("changes", [(175,), (175, 176, 177)])
-    def test_a_heel_strike_that_stays_early_is_learned(self, leg: Leg, changes: tuple[int, ...]) -> None:
+    @pytest.mark.parametrize(("changes", "strides_off"), [((175,), 5), ((175, 176, 177), 4)])
+    def test_a_heel_strike_that_stays_early_is_learned(
+        self, leg: Leg, changes: tuple[int, ...], strides_off: int
+    ) -> None:
         """In the middle of a bin in which the foot never stood, and so is first in the air; it may bounce."""
         walk(leg, 0, 120, 0)
         strides = [walk(leg, 120, 320, 120, *changes).places for _ in range(7)]
         assert [stride[54] for stride in strides] == [37] + [None] * 5 + [37]
+        assert [stride[58] for stride in strides] == [None] * strides_off + [17] * (7 - strides_off)
         assert [stride[60] for stride in strides] == [None] * 5 + [18, 18]
 
     def test_foot_on_the_ground_in_swing(self, leg: Leg) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -63,32 +64,9 @@ def itself(kernel: Any) -> Any:
     return kernel
 
 
-def guard(kernel: Any) -> Any:
-    return kernel._guard
-
-
-def inbox(kernel: Any) -> Any:
-    return kernel._inbox
-
-
-def source(kernel: Any) -> Any:
-    return kernel._source
-
-
-def shapers(kernel: Any) -> Any:
-    return kernel._shapers
-
-
-def walls(kernel: Any) -> Any:
-    return kernel._walls
-
-
-def belt(kernel: Any) -> Any:
-    return kernel._belt
-
-
-def belt_limits(kernel: Any) -> Any:
-    return kernel._belt._limits
+guard, inbox, source, shapers, walls, belt, belt_limits = map(
+    attrgetter, ("_guard", "_inbox", "_source", "_shapers", "_walls", "_belt", "_belt._limits")
+)
 
 
 def every(limit: str) -> Off:

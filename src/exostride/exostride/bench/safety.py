@@ -19,6 +19,7 @@ import typer
 from scipy.stats import chi2
 
 from exostride.bench.safety_cases import Case, cases
+from exostride.bench.safety_curves import write_picture
 from exostride.bench.safety_files import run_files
 from exostride.bench.safety_free import (
     CELL_S,
@@ -388,6 +389,7 @@ def _other(processes: int, json_path: Path | None) -> None:
 def command(
     json_path: Annotated[Path | None, typer.Option("--json", help="Write all results here; resumes.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw delay against false alarms as SVG here.")] = None,
     budget: Annotated[float | None, typer.Option(help="Stop after this long [s].", min=1.0)] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of the matrix, one walker each.", min=1)] = 5,
     only: Annotated[str, typer.Option(help="Only these: faults, curves, free; as F22,F23.")] = "",
@@ -428,5 +430,7 @@ def command(
         print(line)
     if html is not None:
         html.write_text(page({**data, **results.data}))
+    if picture is not None:
+        write_picture(picture, data["curves"])
     if data["failed"] or data["fault_free"]["false_trips"] or data["fault_free"]["falls_not_met"]:
         raise typer.Exit(int(ExitCode.FAILED))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import html
-import io
 from collections.abc import Iterator
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from exostride.bench.safety_cases import truth_words
+from exostride.bench.safety_curves import figure_svg
 from exostride.bench.safety_free import stop_is_real
 from exostride.safety.faults import CATALOGUE
 
@@ -64,29 +62,6 @@ def _cases(data: dict[str, Any]) -> Iterator[tuple[tuple[Any, ...], bool]]:
         yield (key, verdict, *(r.get(name) for name in _COLUMNS)), good
 
 
-def _curves(data: dict[str, Any]) -> str:
-    figure = Figure(figsize=(12, 3.2 * 2), layout="constrained")
-    for n, (fault, points) in enumerate(data["curves"].items()):
-        axes = figure.add_subplot(2, 4, n + 1)
-        drawn = [
-            p for p in points if p["alarms_per_hour"] is not None and p["median_delay_periods"] is not None
-        ]
-        axes.plot(
-            [p["alarms_per_hour"] for p in drawn], [p["median_delay_periods"] for p in drawn], "o-", ms=4
-        )
-        for p in drawn:
-            axes.annotate(
-                f"{p['threshold']:g}", (p["alarms_per_hour"], p["median_delay_periods"]), fontsize=7
-            )
-        axes.set_title(fault, fontsize=10)
-        axes.set_xlabel("alarms an hour without a fault", fontsize=8)
-        axes.set_ylabel("median delay [periods]", fontsize=8)
-        axes.set_xscale("symlog", linthresh=1.0)
-    out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None})
-    return out.getvalue()[out.getvalue().index("<svg") :]
-
-
 def page(data: dict[str, Any]) -> str:
     """Return the whole page."""
     free = data["fault_free"]
@@ -115,6 +90,6 @@ def page(data: dict[str, Any]) -> str:
         f"<h2>By fault</h2>"
         f"{_table(_FAULT_HEAD, _faults(data))}"
         f"<h2>Without a fault</h2><p>{walked}</p>{trips}"
-        f"<h2>Delay against false alarms</h2>{_curves(data)}"
+        f"<h2>Delay against false alarms</h2>{figure_svg(data['curves'])}"
         f"<h2>Cases</h2>{_table(('case', 'verdict', *_COLUMNS), _cases(data))}</html>"
     )

@@ -4,18 +4,27 @@ import json
 from pathlib import Path
 
 from exostride.bench.safety import summary
+from exostride.bench.safety_curves import figure_svg
 
 ROOT = Path(__file__).resolve().parents[3]
-KEPT = ROOT / "docs" / "evidence" / "fault_free.json"
+DOCS = ROOT / "docs"
+KEPT = summary(json.loads((DOCS / "evidence" / "fault_free.json").read_text()))
 
 
 def test_the_pages_give_the_figures_of_the_walks_that_are_kept() -> None:
-    free = summary(json.loads(KEPT.read_text()))["fault_free"]
-    page = (ROOT / "docs" / "safety.md").read_text()
+    free = KEPT["fault_free"]
+    page = (DOCS / "safety.md").read_text()
     assert free["falls_not_met"] == 0
+    assert free["false_trips"] == 0
     assert free["hours"] >= 10.0
-    assert f"{free['hours']:.2f} h in {free['walks']} walks: **{free['false_trips']} false stop**" in page
+    assert f"{free['hours']:.2f} h in {free['walks']} walks: **no false stop**" in page
+    assert f"95 % upper bound {free['rate_upper_95_per_hour']:g} an hour" in page
     assert f"{free['stops_for_real_falls']} stops of walkers who fell" in page
     rates = ", ".join(f"{fault} {rate:g}" for fault, rate in free["reduces_per_hour"].items())
     assert f"gave way for a moment: {rates}." in page
-    assert f"In {free['hours']:.1f} hours" in (ROOT / "README.md").read_text()
+    assert f"In {free['hours']:.1f} hours of training without a fault" in (ROOT / "README.md").read_text()
+
+
+def test_the_picture_of_the_trade_offs_is_drawn_from_what_is_kept() -> None:
+    assert all(any(p["tried"] for p in points) for points in KEPT["curves"].values())
+    assert (DOCS / "pictures" / "safety_curves.svg").read_text() == figure_svg(KEPT["curves"])

@@ -28,6 +28,7 @@ def in_force(fault: str) -> float:
 
 def _draw(axes: Axes, fault: str, points: list[dict[str, Any]]) -> None:
     """Draw one fault's points; one that found none of its faults has no delay and is left out."""
+    chosen = in_force(fault)
     places: dict[tuple[float, float], list[dict[str, Any]]] = {}
     for point in points:
         place = (point["alarms_per_hour"], point["median_delay_periods"])
@@ -35,7 +36,7 @@ def _draw(axes: Axes, fault: str, points: list[dict[str, Any]]) -> None:
             places.setdefault(place, []).append(point)
     axes.plot([x for x, _ in places], [y for _, y in places], color=_LINE, lw=1.0, alpha=0.6)
     for place, here in places.items():
-        colour = _IN_FORCE if in_force(fault) in [p["threshold"] for p in here] else _LINE
+        colour = _IN_FORCE if chosen in [p["threshold"] for p in here] else _LINE
         whole = all(p["found"] == p["tried"] for p in here)
         axes.plot(*place, "o", ms=5.5, color=colour, mfc=colour if whole else "white")
         words = ", ".join(_words(p) for p in here)

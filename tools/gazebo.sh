@@ -131,7 +131,7 @@ library_path() {
   echo "$ROOT/usr/lib/$ARCH:$ROOT/lib/$ARCH:$ROOT/usr/lib/$ARCH/gazebo-11/plugins:$ROOT/usr/lib/$ARCH/blas:$ROOT/usr/lib/$ARCH/lapack:$ROOT/usr/lib/$ARCH/pulseaudio:$ROOT/usr/lib"
 }
 loader() { echo "$ROOT"/lib/$ARCH/ld-2.*.so; }  # its link in /lib64 is absolute, and so the machine's own
-write_json() {  # gzserver's command and environment; exostride.hardware.gazebo_server reads it
+write_json() {  # gzserver's command and environment; exostride.hardware.gz.installation reads it
   if [[ $(kind) == system ]]; then
     printf '{"kind": "system", "version": "%s", "gzserver": ["%s"], "environment": {}, "plugin": "%s", "xvfb": ["Xvfb"]}\n' \
       "$(gzserver --version | sed -n 's/.*version \([0-9.]*\).*/\1/p' | head -n 1)" "$(command -v gzserver)" "$BASE/plugin/libexostride_gazebo.so"

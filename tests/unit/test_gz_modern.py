@@ -238,13 +238,29 @@ def test_a_machine_without_gazebo_11_uses_the_modern_one(stand_in, tmp_path, mon
 
 def test_a_camera_without_root_uses_the_machines_display_or_a_namespace_of_users(monkeypatch):
     made = installation.Installation("root", "11", ("gz",), ("chroot", "/r", "/usr/bin/Xvfb"), Path(), {})
+    there = {}
+    monkeypatch.setattr(installation.shutil, "which", lambda name, path="": there.get(name))
+    for root in (True, False):
+        monkeypatch.setattr(os, "geteuid", lambda root=root: 0 if root else 1000)
+        namespace = () if root else ("unshare", "--map-root-user")
+        there.clear()
+        assert made.display() == (*namespace, *made.xvfb)
+        there["chroot"] = "/usr/sbin/chroot"
+        assert made.display() == (*namespace, "/usr/sbin/chroot", *made.xvfb[1:])
+        there["Xvfb"] = "/bin/Xvfb"
+        assert made.display() == (
+            (*namespace, "/usr/sbin/chroot", *made.xvfb[1:]) if root else ("/bin/Xvfb",)
+        )
+
+
+def test_the_root_of_gazebo_is_entered_whatever_the_path(monkeypatch):
+    """``/usr/sbin``, where Debian has chroot, is not in every user's PATH."""
+    made = installation.Installation("root", "11", ("gz",), ("chroot", "/r", "/usr/bin/Xvfb"), Path(), {})
+    monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert made.display() == made.xvfb
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(installation.shutil, "which", lambda name: None)
-    assert made.display() == ("unshare", "--map-root-user", *made.xvfb)
-    monkeypatch.setattr(installation.shutil, "which", lambda name: f"/bin/{name}")
-    assert made.display() == ("/bin/Xvfb",)
+    assert Path(made.display()[0]).is_file()
+    monkeypatch.delenv("PATH")
+    assert Path(made.display()[0]).is_file()
 
 
 def test_a_machine_with_no_gazebo_at_all_is_told_both_ways(tmp_path, monkeypatch):

@@ -178,15 +178,19 @@ def test_the_impact_of_a_foot_is_not_judged(leg: Leg) -> None:
     assert [f for found in quiet for f in found if "right" in f.where] == []
 
 
-def jerk(leg: Leg, nm: float, ticks: int) -> list[Action]:
-    """Return what is said of a torque of the right knee that is there for so many ticks of a next stride."""
+def jerk(leg: Leg, nm: float, ticks: int, rising: bool = False) -> list[Action]:
+    """Return what is said of a torque of the right knee that is there for so many ticks of a next stride.
+
+    One that is ``rising`` rises on so that the slow average stays as far behind.
+    """
+    rise = PERIOD / leg.limits.detect.body.spasm_s if rising else 0.0
     levels = []
     for k in range(50):
         leg.tick(10.0 * np.sin(2 * np.pi * k / 200) * np.ones(6), phase=k / 200)
     for k in range(40):
         p = 0.25 + k / 200
         own = 10.0 * np.sin(2 * np.pi * p) * np.ones(6)
-        own[4] += nm * (k < ticks)
+        own[4] += nm * (1.0 + rise * k) * (k < ticks)
         found = leg.tick(own, phase=p)
         levels.append(max((f.action for f in found), default=Action.NONE))
     return levels
@@ -198,11 +202,22 @@ def test_the_robot_gives_way_to_a_jerk(leg: Leg) -> None:
 
 
 def test_it_stops_when_that_lasts(leg: Leg) -> None:
+    """So long at twice the bounds; this one is 1.7 to 1.9 times as far."""
     leg.walk(12)
-    levels = jerk(leg, 22.0, 40)
-    lasts = round(leg.limits.detect.body.spasm_lasts_s / PERIOD)
+    levels = jerk(leg, 22.0, 40, rising=True)
+    body = leg.limits.detect.body
+    assert 1.7 * body.spasm_knee_nm < 22.0 < 1.9 * body.spasm_knee_nm
     # The first tick beyond the bounds is one before the first that is told.
-    assert levels.index(Action.SOFT_STOP) == levels.index(Action.REDUCE) - 1 + lasts - 1
+    waited = levels.index(Action.SOFT_STOP) - (levels.index(Action.REDUCE) - 1) + 1
+    assert body.spasm_lasts_s / 0.9 <= waited * PERIOD <= body.spasm_lasts_s / 0.7
+
+
+def test_the_robot_only_gives_way_to_what_fades(leg: Leg) -> None:
+    """A torque that stays is soon the average that a change is against."""
+    leg.walk(12)
+    levels = jerk(leg, 20.0, 40)
+    assert max(levels) == Action.REDUCE
+    assert levels.count(Action.REDUCE) * PERIOD > leg.limits.detect.body.spasm_lasts_s
 
 
 def test_what_goes_far_is_a_stop_at_once(leg: Leg) -> None:
@@ -246,7 +261,7 @@ def stumble(leg: Leg) -> None:
 def test_for_a_stride_after_a_stumble_the_robot_gives_way_but_stops_only_for_more(leg: Leg) -> None:
     leg.walk(12)
     stumble(leg)
-    levels = jerk(leg, 22.0, 40)
+    levels = jerk(leg, 22.0, 40, rising=True)
     assert max(levels) == Action.REDUCE and levels.index(Action.REDUCE) <= 2
     stumble(leg)
     assert max(jerk(leg, 120.0, 40)) == Action.SOFT_STOP
@@ -256,7 +271,7 @@ def test_a_stride_after_that_it_is_judged_as_before(leg: Leg) -> None:
     leg.walk(12)
     stumble(leg)
     leg.walk(2)
-    assert max(jerk(leg, 22.0, 40)) == Action.SOFT_STOP
+    assert max(jerk(leg, 22.0, 40, rising=True)) == Action.SOFT_STOP
 
 
 def test_a_spasm_that_costs_the_rhythm_is_stopped_all_the_same(leg: Leg) -> None:
@@ -264,7 +279,7 @@ def test_a_spasm_that_costs_the_rhythm_is_stopped_all_the_same(leg: Leg) -> None
     told = []
     for k in range(40):
         own = 10.0 * np.sin(2 * np.pi * k / 200) * np.ones(6)
-        own[4] += 22.0 * (k > 2)
+        own[4] += 22.0 * (1.0 + k * PERIOD / 0.25) * (k > 2)
         leap = 0.5 if k > 8 else 0.0
         told += leg.tick(own, phase=k / 200 + leap)
     assert max(f.action for f in told) == Action.SOFT_STOP

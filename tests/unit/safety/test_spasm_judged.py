@@ -93,13 +93,38 @@ class TestBeyond:
         assert [one[0] for one in said] == [NONE] * 3 + [STOP] * 2
         assert [one[1] for one in said] == [NONE] * 3 + [REDUCE] * 2
 
-    @pytest.mark.parametrize(("seconds", "ticks"), [(0.06, 12), (0.02, 4), (0.015, 3), (0.005, 3)])
-    def test_what_lasts_is_a_stop(self, limits: SafetyLimits, seconds: float, ticks: int) -> None:
-        """It lasts for a tick longer than what is told at all, whatever the limits say."""
+    @pytest.mark.parametrize("joint", range(3))
+    @pytest.mark.parametrize(
+        ("value", "seconds", "ticks"),
+        [
+            (50.0, 0.06, 12), (-30.0, 0.06, 12), (40.0, 0.06, 24), (-20.0, 0.06, 24), (35.0, 0.06, 48),
+            (40.0, 0.025, 10), (40.0, 0.0275, 11), (50.0, 0.015, 3), (50.0, 0.005, 3), (40.0, 0.0075, 3),
+        ],
+    )  # fmt: skip
+    def test_what_lasts_is_a_stop(
+        self, limits: SafetyLimits, joint: int, value: float, seconds: float, ticks: int
+    ) -> None:
+        """So long at twice the bounds, twice as long at half more; a tick longer than is told at all."""
         leg = Leg(body(limits, spasm_lasts_s=seconds), PERIOD)
         leg.bounds = [(-10.0, 30.0, 2.0)] * 3
-        said = [one[2] for one in judged(leg, [0.0, 0.0, 31.0], ticks + 1)]
+        away = list(ZERO)
+        away[joint] = value
+        said = [one[joint] for one in judged(leg, away, ticks + 1)]
         assert said == [NONE] + [REDUCE] * (ticks - 2) + [STOP] * 2
+
+    def test_what_lasts_is_weighed_tick_by_tick(self, leg: Leg) -> None:
+        """Twelve ticks' worth of once the bounds: a half, a quarter and a twentieth, over and over."""
+        said = [one[1] for k in range(60) for one in judged(leg, [0.0, (40.0, 35.0, 31.0)[k % 3], 0.0])]
+        assert said.index(STOP) + 1 == 45
+        assert said[45:] == [STOP] * 15
+
+    def test_a_joint_that_comes_back_begins_anew(self, leg: Leg) -> None:
+        """While another stays beyond, and when none does."""
+        for between in ([31.0, 30.0, 0.0], ZERO):
+            judged(leg, ZERO)
+            assert judged(leg, [0.0, 40.0, 0.0], 23)[-1][1] == REDUCE
+            judged(leg, between)
+            assert judged(leg, [0.0, 40.0, 0.0], 24)[-2:] == [(NONE, REDUCE, NONE), (NONE, STOP, NONE)]
 
     def test_each_joint_is_counted_for_itself(self, leg: Leg) -> None:
         said = []

@@ -59,6 +59,9 @@ _WALKERS: Final = (
 _LAWS: Final = ("impedance", "path_control", "transparent", "force_field", "guidance")
 _PACES: Final = (0.8, 1.0, 1.2)
 """Parts of the speed that the patient trains at."""
+_SEED: Final = 1000
+"""First of the walks' seeds. Detectors that were mended on these walks have to be shown on others: a mended
+detector's ten hours begin at a new number."""
 
 
 def cell(number: int) -> Walk:
@@ -66,7 +69,7 @@ def cell(number: int) -> Walk:
     rest, walker = divmod(number, len(_WALKERS))
     law, pace = rest % len(_LAWS), rest % len(_PACES)
     speed = round(_PACES[pace] * load_profile(_WALKERS[walker]).therapy.speed_m_s, 2)
-    return Walk(_WALKERS[walker], _LAWS[law], 100 + number, (("belt_speed_m_s", speed),))
+    return Walk(_WALKERS[walker], _LAWS[law], _SEED + number, (("belt_speed_m_s", speed),))
 
 
 class _Detector(Protocol):

@@ -98,7 +98,7 @@ class Leg:
         self._trip = body.trip_nm
         self._lost = body.spasm_lost
         self._needed, self._stop = body.spasm_ticks, body.spasm_stop
-        self._lasting = max(self._needed + 1, round(body.spasm_lasts_s / period_s))
+        self._lasting = body.spasm_lasts_s / period_s
         self.lifted = False
         self.away: list[float] = [0.0] * 3
         """Fast part of the unexpected torque [N m]."""
@@ -140,6 +140,7 @@ class Leg:
         self._stood = 0
         self._ticks = [0, 0, 0]
         self._far = [0, 0, 0]
+        self._spent = [0.0, 0.0, 0.0]
         self._outside = self.lost = False
 
     def foot(self, load_n: float) -> None:
@@ -202,7 +203,7 @@ class Leg:
         else:
             levels = _CALM
             if self._outside:
-                self._ticks, self._far = [0, 0, 0], [0, 0, 0]
+                self._ticks, self._far, self._spent = [0, 0, 0], [0, 0, 0], [0.0, 0.0, 0.0]
         if not inside and self.known:
             # Else a spasm that comes back at the same phase would soon be this walker's own course. Who
             # really walks otherwise now widens the bounds first, and is learned then.
@@ -217,14 +218,23 @@ class Leg:
         return levels
 
     def _beyond(self, i: int) -> Action:
-        """Count the ticks of a joint beyond its bounds and far beyond them; return what follows."""
+        """Count the ticks of a joint beyond its bounds and far beyond them; return what follows.
+
+        What lasts is weighed by how far beyond the bounds it is: they are a guess at what this walker may do,
+        and who is a little beyond them for a while may just do so.
+        """
         value, (low, high, stop) = self.away[i], self.bounds[i]
-        self._ticks[i] = self._ticks[i] + 1 if not low <= value <= high else 0
+        half = 0.5 * (high - low)
+        times = abs(value - 0.5 * (low + high)) / half
+        if not low <= value <= high:
+            self._ticks[i] += 1
+            self._spent[i] += times - 1.0
+        else:
+            self._ticks[i], self._spent[i] = 0, 0.0
         if self.lost:
-            stop = min(max(stop, self._lost), self._first * self._least[i] / (0.5 * (high - low)))
-        far = abs(value - 0.5 * (low + high)) > 0.5 * stop * (high - low)
-        self._far[i] = self._far[i] + 1 if far else 0
-        lasts = self._ticks[i] >= self._lasting and not self.lost
+            stop = min(max(stop, self._lost), self._first * self._least[i] / half)
+        self._far[i] = self._far[i] + 1 if times > stop else 0
+        lasts = self._spent[i] >= self._lasting and self._ticks[i] > self._needed and not self.lost
         if self._far[i] >= self._needed or lasts:
             return Action.SOFT_STOP
         return Action.REDUCE if self._ticks[i] >= self._needed else Action.NONE
@@ -314,7 +324,8 @@ class SpasmDetector:
     to being off it do not explain (:mod:`exostride.safety.expected`); of that, the part faster than
     ``spasm_s``. Its mean and variance are learned per joint, phase and whether the foot stands, and a spasm
     leaves the widest bounds of its bin and the two beside it for ``spasm_ticks``: the robot gives way
-    (REDUCE). If it lasts for ``spasm_lasts_s``, or goes ``spasm_stop`` times as far, it is a SOFT_STOP.
+    (REDUCE). If it goes ``spasm_stop`` times as far it is a SOFT_STOP, and so it is if it lasts: for
+    ``spasm_lasts_s`` at twice the bounds, and for so much longer as it is less beyond them.
     Before a bin has been passed :data:`_PASSES` times, when the phase is not known, and at another walking
     speed the bounds are ``spasm_first`` times as wide as the least, beyond what able-bodied legs do. For
     ``spasm_impact_s`` after a foot has met or left the belt nothing is judged. Who has lost their rhythm

@@ -124,7 +124,12 @@ class BodyThresholds(StrictModel):
         "1", "F22: so many times as far is a SOFT_STOP at once; design choice", "lower", ge=1.0, le=5.0
     )
     spasm_lasts_s: float = limit(
-        "s", "F22: and so is what lasts so long: a stumble is over by then", "lower", gt=0.0, le=0.2
+        "s",
+        "F22: and so is what lasts so long at twice the bounds, or longer nearer to them: a stumble is over "
+        "by then; design choice",
+        "lower",
+        gt=0.0,
+        le=0.2,
     )
     fall_drop_m: float = limit(
         "m",

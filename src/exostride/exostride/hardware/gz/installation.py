@@ -35,10 +35,15 @@ class Installation:
 
     def display(self) -> tuple[str, ...]:
         """Return the command of an X server; one within Gazebo's root takes root, or a namespace of users."""
-        if self.xvfb[0] != "chroot" or os.geteuid() == 0:
+        if self.xvfb[0] != "chroot":
             return self.xvfb
-        own = shutil.which("Xvfb")
-        return (own,) if own else ("unshare", "--map-root-user", *self.xvfb)
+        own = None if os.geteuid() == 0 else shutil.which("Xvfb")
+        if own:
+            return (own,)
+        # Where chroot lies is not in everybody's PATH.
+        path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+        inside = (shutil.which("chroot", path=path) or "chroot", *self.xvfb[1:])
+        return inside if os.geteuid() == 0 else ("unshare", "--map-root-user", *inside)
 
 
 def cache_dir() -> Path:

@@ -118,13 +118,16 @@ class TestBeyond:
         assert said.index(STOP) + 1 == 45
         assert said[45:] == [STOP] * 15
 
-    def test_a_joint_that_comes_back_begins_anew(self, leg: Leg) -> None:
+    @pytest.mark.parametrize("joint", range(3))
+    def test_a_joint_that_comes_back_begins_anew(self, leg: Leg, joint: int) -> None:
         """While another stays beyond, and when none does."""
-        for between in ([31.0, 30.0, 0.0], ZERO):
+        half_more = [40.0 * (i == joint) for i in range(3)]
+        other = [31.0 * (i == (joint + 1) % 3) for i in range(3)]
+        for between in (other, ZERO):
             judged(leg, ZERO)
-            assert judged(leg, [0.0, 40.0, 0.0], 23)[-1][1] == REDUCE
+            assert judged(leg, half_more, 23)[-1][joint] == REDUCE
             judged(leg, between)
-            assert judged(leg, [0.0, 40.0, 0.0], 24)[-2:] == [(NONE, REDUCE, NONE), (NONE, STOP, NONE)]
+            assert [one[joint] for one in judged(leg, half_more, 24)[-2:]] == [REDUCE, STOP]
 
     def test_each_joint_is_counted_for_itself(self, leg: Leg) -> None:
         said = []

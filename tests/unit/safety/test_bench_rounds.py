@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from math import gcd, log
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from exostride.bench import safety
 from exostride.bench.safety import _ROUND, Results, _curve_cells, _free_jobs, _matrix_jobs, summary, text
 from exostride.bench.safety_cases import cases
 from exostride.bench.safety_free import CURVES_EVERY, cell
@@ -75,6 +77,14 @@ def test_curves_walk_with_everybody_and_once() -> None:
     assert all(n % CURVES_EVERY == 0 for n in every) and gcd(CURVES_EVERY, 7 * 5 * 3) == 1
     results.data["cells"][str(every[0])] = walked(120.0)
     assert numbers(_curve_cells(results)) == every[1:]
+
+
+def test_only_the_walks_that_the_curves_need_have_copies_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safety, "run_cell", lambda walk, curves: curves)
+    needed = numbers(_curve_cells(Results(None, "abc")))
+    jobs = islice(_free_jobs(Results(None, "abc"), 10.0), 300)
+    found = {int(key): curves for job in jobs for _, key, curves in job()}
+    assert [n for n, curves in found.items() if curves] == needed
 
 
 def test_rates_come_with_their_bound() -> None:

@@ -264,7 +264,7 @@ def test_for_a_stride_after_a_stumble_the_robot_gives_way_but_stops_only_for_mor
     levels = jerk(leg, 22.0, 40, rising=True)
     assert max(levels) == Action.REDUCE and levels.index(Action.REDUCE) <= 2
     stumble(leg)
-    assert max(jerk(leg, 120.0, 40)) == Action.SOFT_STOP
+    assert max(jerk(leg, 200.0, 40)) == Action.SOFT_STOP
 
 
 def test_a_stride_after_that_it_is_judged_as_before(leg: Leg) -> None:

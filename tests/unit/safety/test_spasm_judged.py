@@ -162,7 +162,7 @@ class TestBeyond:
 
 
 class TestLost:
-    """Who has lost their rhythm is stopped only for what goes two and a half times as far."""
+    """Who has lost their rhythm is stopped only for what goes four times as far."""
 
     @pytest.fixture
     def leg(self, leg: Leg) -> Leg:
@@ -170,7 +170,7 @@ class TestLost:
         return leg
 
     @pytest.mark.parametrize(
-        ("value", "told"), [(60.0, REDUCE), (60.1, STOP), (-40.0, REDUCE), (-40.1, STOP)]
+        ("value", "told"), [(90.0, REDUCE), (90.1, STOP), (-70.0, REDUCE), (-70.1, STOP)]
     )
     def test_the_robot_gives_way_but_stops_only_for_more(self, leg: Leg, value: float, told: Action) -> None:
         said = [one[1] for one in judged(leg, [0.0, value, 0.0], 30, lost=True)]
@@ -187,10 +187,10 @@ class TestLost:
             assert judged(leg, away, 2, lost=True)[1][joint] == told
 
     def test_a_device_that_stops_later_anyway_stops_as_late(self, leg: Leg) -> None:
-        leg.bounds = [(-10.0, 30.0, 4.0)] * 3
-        assert judged(leg, [90.0, 0.0, 0.0], 9, lost=True)[-1][0] == REDUCE
+        leg.bounds = [(-10.0, 30.0, 4.5)] * 3
+        assert judged(leg, [100.0, 0.0, 0.0], 9, lost=True)[-1][0] == REDUCE
         leg.start()
-        assert judged(leg, [90.1, 0.0, 0.0], 2, lost=True)[-1][0] == STOP
+        assert judged(leg, [100.1, 0.0, 0.0], 2, lost=True)[-1][0] == STOP
 
     def test_only_the_tick_before_it_left_the_bounds_tells(self, leg: Leg) -> None:
         judged(leg, ZERO, lost=True)

@@ -279,7 +279,7 @@ def test_a_spasm_that_costs_the_rhythm_is_stopped_all_the_same(leg: Leg) -> None
     told = []
     for k in range(40):
         own = 10.0 * np.sin(2 * np.pi * k / 200) * np.ones(6)
-        own[4] += 22.0 * (1.0 + k * PERIOD / 0.25) * (k > 2)
+        own[4] += 22.0 * (1.0 + k * PERIOD / leg.limits.detect.body.spasm_s) * (k > 2)
         leap = 0.5 if k > 8 else 0.0
         told += leg.tick(own, phase=k / 200 + leap)
     assert max(f.action for f in told) == Action.SOFT_STOP

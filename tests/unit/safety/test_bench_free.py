@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +26,7 @@ from exostride.safety.walker import Walker
 from exostride.types import Action, SafetyState, SupervisorState
 
 SECOND = round(1.0 / PERIOD_S)
+HUNG = round(0.1 / PERIOD_S)
 WALK = Walk("unimpaired", "impedance", 1)
 
 
@@ -35,10 +37,12 @@ class Made:
         self,
         falls: range = range(0),
         cramps: range = range(0),
+        hangs: Collection[int] = range(0),
         says: dict[int, tuple[Action, str]] | None = None,
         trains: range = range(10**9),
     ) -> None:
-        self.falls, self.cramps, self.says, self.trains = falls, cramps, says or {}, trains
+        self.falls, self.cramps, self.hangs = falls, cramps, hangs
+        self.says, self.trains = says or {}, trains
         self.seq = 0
         self.last: Any = None
         self.component = SimpleNamespace(seen=object())
@@ -58,7 +62,9 @@ class Made:
             active_faults=(fault,) if fault else (),
             message="in words",
         )
-        self.last = SimpleNamespace(seq=self.seq, safety=state)
+        load = [0.0, 0.0, 10.0 if self.seq in self.hangs else 350.0] * 2
+        reading = SimpleNamespace(truth=SimpleNamespace(ground_force_n=load))
+        self.last = SimpleNamespace(seq=self.seq, safety=state, reading=reading)
         self.seq += 1
         return self.last
 
@@ -102,6 +108,25 @@ def test_fall_after_the_stop_is_asked_of_the_walk_without_it(made_truth: dict[in
     thrown = Made(range(30 * SECOND + 1, 40 * SECOND), says=STOP)
     assert not stop_is_real(cell(made_truth, thrown)), "the stop may have thrown the walker"
     assert stop_is_real(cell(made_truth, Made(says=STOP), falls_anyway=True))
+
+
+def test_who_hangs_in_the_harness_has_fallen(made_truth: dict[int, Made]) -> None:
+    long = range(29 * SECOND, 29 * SECOND + HUNG)
+    assert stop_is_real(cell(made_truth, Made(hangs=long, says=STOP)))
+    assert not stop_is_real(cell(made_truth, Made(hangs=long[1:], says=STOP))), "a hop"
+    broken = {*long} - {long[HUNG // 2]}
+    assert not stop_is_real(cell(made_truth, Made(hangs=broken, says=STOP))), "a foot was down between"
+
+
+def test_who_hangs_has_to_be_met_too() -> None:
+    def not_met(says: dict[int, tuple[Action, str]]) -> int:
+        watch = _Watch(Made(hangs=range(100, 110 + HUNG), says=says))  # type: ignore[arg-type]
+        for _ in range(100 + 3 * SECOND):
+            watch.step()
+        return watch.falls_not_met
+
+    assert not_met({}) == 1
+    assert not_met({100 + SECOND: (Action.REDUCE, "F23")}) == 0
 
 
 def test_only_training_on_ones_feet_is_time(made_truth: dict[int, Made]) -> None:
@@ -152,8 +177,8 @@ def test_giving_way_that_was_in_force_before_the_stop_stays() -> None:
 def test_counterfactual_looks_at_two_seconds_after_the_stop(
     made_truth: dict[int, Made], limits: SafetyLimits
 ) -> None:
-    def falls(at: range) -> bool:
-        made = Made(at)
+    def falls(at: range, hangs: range = range(0)) -> bool:
+        made = Made(at, hangs=hangs)
         made.limits = limits  # type: ignore[attr-defined]
         made.component = SimpleNamespace(detectors=SimpleNamespace(step=None))
         made_truth[0] = made
@@ -162,6 +187,8 @@ def test_counterfactual_looks_at_two_seconds_after_the_stop(
     assert falls(range(1000 + 2 * SECOND, 10**6))
     assert not falls(range(1001 + 2 * SECOND, 10**6))
     assert not falls(range(990, 1001)), "before it is another question"
+    assert falls(range(0), hangs=range(1200, 1200 + HUNG))
+    assert not falls(range(0), hangs=range(1200, 1199 + HUNG))
 
 
 def test_spasm_curve_turns_both_thresholds_and_the_trips_own_decides_alone(limits: SafetyLimits) -> None:

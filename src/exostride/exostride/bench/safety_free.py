@@ -2,9 +2,9 @@
 
 Each cell is two minutes of one walker under one law; only training counts, while the walker is on their feet.
 A stop is not false if the walker was falling or cramped within the second before it, or falls in the same
-walk without that stop. Beside the supervisor, copies of single detectors with other thresholds look at the
-same ticks; they count alarms here, and delays where the same fault is injected into a walk whose own detector
-is deaf.
+walk without that stop; who hangs in the harness has fallen. Beside the supervisor, copies of single detectors
+with other thresholds look at the same ticks; they count alarms here, and delays where the same fault is
+injected into a walk whose own detector is deaf.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ _SOON_S: Final = 2.0
 """A fall so soon after the place of a stop was on its way."""
 _JUST_S: Final = 1.0
 """What really happened so shortly before a stop may be its reason; a fall is to be met within it."""
+_HUNG_S: Final = 0.1
+"""Walking has no flight: whose feet both are off the belt for so long is carried by the harness."""
+_HUNG_N: Final = 25.0
+"""What a foot carries at least that is on the belt, here both together."""
 
 _JUST: Final = round(_JUST_S / PERIOD_S)
 _NEVER: Final = -(10**9)
@@ -190,6 +194,30 @@ def fell(rig: Rig) -> bool:
     return ROWS["F23"].truth(scene)
 
 
+def hangs(tick: Tick) -> bool:
+    """Return whether both feet together carry next to nothing."""
+    true = tick.reading.truth
+    return true is not None and float(true.ground_force_n[2] + true.ground_force_n[5]) < _HUNG_N
+
+
+class Falls:
+    """Whether a walker is really falling, asked once a tick.
+
+    That is the truth predicate of F23, or that the walker hangs: the harness may catch a fall before the
+    pelvis is low or the centre of mass far from its place.
+    """
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._hung = 0
+
+    def step(self) -> bool:
+        """Take in the rig's last tick."""
+        assert self._rig.last is not None
+        self._hung = self._hung + 1 if hangs(self._rig.last) else 0
+        return self._hung >= round(_HUNG_S / PERIOD_S) or fell(self._rig)
+
+
 def cramps(tick: Tick) -> bool:
     """Return whether a spasm of the walker's own is on."""
     true = tick.reading.truth
@@ -213,6 +241,9 @@ class _Watch:
     _cramped_at: int = _NEVER
     _owed_since: int = _NEVER
 
+    def __post_init__(self) -> None:
+        self._falls = Falls(self.rig)
+
     def just(self) -> tuple[bool, bool]:
         """Return whether the walker was falling, and cramped, within the last second or still is."""
         seq = self.rig.seq - 1
@@ -222,7 +253,7 @@ class _Watch:
         """Run one tick; return the supervisor's state."""
         tick = self.rig.step()
         state = state_of(tick)
-        falls = fell(self.rig)
+        falls = self._falls.step()
         self._owe(tick.seq, falls, state)
         if falls:
             self._fell_at = tick.seq
@@ -285,9 +316,10 @@ def falls_without(walk: Walk, stopped: int, cause: str) -> bool:
         return snap, milder(seq, found)
 
     rig.component.detectors.step = filtered  # type: ignore[method-assign, assignment]
+    falls = Falls(rig)
     while rig.seq <= stopped + round(_SOON_S / PERIOD_S):
         tick = rig.step()
-        if tick.seq > stopped and fell(rig):
+        if falls.step() and tick.seq > stopped:
             return True
     return False
 
